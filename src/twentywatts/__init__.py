@@ -1,0 +1,55 @@
+"""twentywatts: the energy laboratory for AI models."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from twentywatts.comparison import Comparison, compare
+    from twentywatts.counting import count
+    from twentywatts.errors import TwentyWattsError
+    from twentywatts.ledger import Ledger
+    from twentywatts.machines import Machine
+    from twentywatts.machines import load as machine
+    from twentywatts.scenario import Scenario
+
+_PUBLIC = {
+    "Comparison": "twentywatts.comparison:Comparison",
+    "Ledger": "twentywatts.ledger:Ledger",
+    "Machine": "twentywatts.machines:Machine",
+    "Scenario": "twentywatts.scenario:Scenario",
+    "TwentyWattsError": "twentywatts.errors:TwentyWattsError",
+    "compare": "twentywatts.comparison:compare",
+    "count": "twentywatts.counting:count",
+    "machine": "twentywatts.machines:load",
+}
+
+__all__ = [
+    "Comparison",
+    "Ledger",
+    "Machine",
+    "Scenario",
+    "TwentyWattsError",
+    "__version__",
+    "compare",
+    "count",
+    "machine",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'twentywatts' has no attribute '{name}'")
+    module, attribute = _PUBLIC[name].split(":")
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -1,0 +1,123 @@
+"""Ledger: joules and seconds per something, by part and by cause, each with interval, sources and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import reduce
+from typing import TypeVar
+
+from twentywatts.figures import Evidence
+from twentywatts.scenario import Boundary
+from twentywatts.uncertain import Spread
+
+__all__ = ["Cause", "Entry", "Ledger"]
+
+K = TypeVar("K")
+
+
+class Cause(StrEnum):
+    """Why energy was spent."""
+
+    COMPUTE = "compute"
+    MEMORY = "memory"
+    COMMUNICATION = "communication"
+    CONVERSION = "conversion"
+    STATIC = "static"
+    HOST = "host"
+    COOLING = "cooling"
+    UNSPLIT = "unsplit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """Energy of one part (a layer or a component) for one cause.
+
+    energy_j: joules per ``per`` of the ledger. scope: the narrowest boundary that contains this entry.
+    sources: keys of the sources of every figure used. note: what a reader must know, or empty.
+    """
+
+    part: str
+    cause: Cause
+    energy_j: Spread
+    scope: Boundary
+    evidence: Evidence
+    sources: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ledger:
+    """The account of one workload on one machine.
+
+    per: what one unit is (inference, token, image, run). count: how many units the account covers.
+    boundary, rate_per_s: as in the Scenario. latency_s: time from input to output of one batch [s].
+    bound: what holds the time (compute, memory, launch, …). notes: what the reader must know; not_covered: what the
+    boundary would contain and this account does not.
+    """
+
+    machine: str
+    per: str
+    boundary: Boundary
+    entries: tuple[Entry, ...]
+    latency_s: Spread
+    count: float = 1.0
+    rate_per_s: float | None = None
+    bound: str = ""
+    notes: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
+
+    @property
+    def energy_j(self) -> Spread:
+        """Total joules per unit: the sum of all entries."""
+        return _total(self.entries)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The weakest evidence of any entry that holds joules."""
+        return min((e.evidence for e in self.entries if e.energy_j.mid > 0), default=Evidence.GUESSED)
+
+    @property
+    def guessed_frac(self) -> float:
+        """Share of the joules that rests on guessed figures, 0 to 1."""
+        total = self.energy_j.mid
+        guessed = sum(e.energy_j.mid for e in self.entries if e.evidence == Evidence.GUESSED)
+        return guessed / total if total > 0 else 0.0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every source key behind this account, sorted."""
+        return tuple(sorted({key for entry in self.entries for key in entry.sources}))
+
+    def by_cause(self) -> dict[Cause, Spread]:
+        """Joules by cause, in the order of Cause; causes without an entry are left out."""
+        found = _group(self.entries, lambda entry: entry.cause)
+        return {cause: found[cause] for cause in Cause if cause in found}
+
+    def by_part(self) -> dict[str, Spread]:
+        """Joules by layer or component, in order of appearance."""
+        return _group(self.entries, lambda entry: entry.part)
+
+    def ratio(self, other: Ledger) -> Spread:
+        """Energy of this account over that of another, draw by draw: shared figures cancel."""
+        return self.energy_j / other.energy_j
+
+
+def _total(entries: Iterable[Entry]) -> Spread:
+    return reduce(lambda total, entry: total + entry.energy_j, entries, _zero(entries))
+
+
+def _zero(entries: Iterable[Entry]) -> Spread:
+    import numpy as np
+
+    size = max((len(entry.energy_j.values) for entry in entries), default=1)
+    return Spread(np.zeros(size))
+
+
+def _group(entries: Iterable[Entry], key: Callable[[Entry], K]) -> dict[K, Spread]:
+    parts: dict[K, Spread] = {}
+    for entry in entries:
+        name = key(entry)
+        parts[name] = parts[name] + entry.energy_j if name in parts else entry.energy_j
+    return parts

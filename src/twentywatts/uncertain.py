@@ -1,0 +1,123 @@
+"""Uncertain numbers: a mid value and common draws, never interval arithmetic.
+
+A figure with value *m* and a 90 % interval [*l*, *h*] is a two-piece lognormal: its median is *m*, its 5 % and 95 %
+quantiles are *l* and *h*. Every draw of a figure comes from a stream that is keyed by the figure's name, so two
+results that share a figure share its draws, and the figure cancels in their ratio. Element 0 of every array is the
+value at mid, so one pass of a formula gives the mid result and all its draws.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from twentywatts.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["DRAW_COUNT", "Interval", "Spread", "interval_of", "lognormal", "standard_normal"]
+
+DRAW_COUNT = 1000
+_Z95 = 1.6448536269514722  # standard normal quantile of 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A number with its 90 % interval, low ≤ mid ≤ high."""
+
+    low: float
+    mid: float
+    high: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Return ``{"low": …, "mid": …, "high": …}`` as it stands in every JSON document."""
+        return {"low": self.low, "mid": self.mid, "high": self.high}
+
+
+def standard_normal(key: str, *, draws: int, seed: int) -> Array:
+    """Return ``draws`` stratified standard normal numbers of the stream named ``key``.
+
+    Each of the ``draws`` equally likely strata is hit once (a Latin hypercube over keys), in an order fixed by the
+    key and the seed: quantiles of one figure are exact, and the same on every machine.
+    """
+    import hashlib
+
+    import numpy as np
+
+    digest = hashlib.blake2b(f"{seed}\x00{key}".encode(), digest_size=16).digest()
+    order = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little"))).permutation(draws)
+    return _strata(draws)[order]
+
+
+_STRATA: dict[int, Array] = {}
+
+
+def _strata(draws: int) -> Array:
+    if draws not in _STRATA:
+        from statistics import NormalDist
+
+        import numpy as np
+
+        normal = NormalDist()
+        _STRATA[draws] = np.array([normal.inv_cdf((i + 0.5) / draws) for i in range(draws)])
+    return _STRATA[draws]
+
+
+def lognormal(key: str, interval: Interval, *, draws: int, seed: int) -> Array:
+    """Return an array of shape (1 + draws,): the mid value, then draws of a two-piece lognormal."""
+    import numpy as np
+
+    if interval.low == interval.high or draws == 0:
+        return np.full(1 + draws, interval.mid)
+    if not 0 < interval.low <= interval.mid <= interval.high:
+        raise InputError(f"'{key}' needs 0 < low ≤ value ≤ high, got {interval.low}, {interval.mid}, {interval.high}")
+    z = standard_normal(key, draws=draws, seed=seed)
+    below = math.log(interval.mid / interval.low) / _Z95
+    above = math.log(interval.high / interval.mid) / _Z95
+    values = np.empty(1 + draws)
+    values[0] = interval.mid
+    values[1:] = interval.mid * np.exp(z * np.where(z < 0, below, above))
+    return values
+
+
+def interval_of(values: Array) -> Interval:
+    """Return the mid value and the 5 % and 95 % quantiles of the draws of an array of shape (1 + draws,)."""
+    import numpy as np
+
+    mid = float(values[0])
+    if len(values) == 1:
+        return Interval(low=mid, mid=mid, high=mid)
+    low, high = np.quantile(values[1:], [0.05, 0.95])
+    return Interval(low=min(float(low), mid), mid=mid, high=max(float(high), mid))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """A number with its draws; ``values`` has shape (1 + draws,) and element 0 is the mid value."""
+
+    values: Array = field(repr=False)
+
+    @property
+    def mid(self) -> float:
+        """The value at every figure's mid."""
+        return float(self.values[0])
+
+    @property
+    def interval(self) -> Interval:
+        """Mid with the 90 % interval."""
+        return interval_of(self.values)
+
+    def __add__(self, other: Spread) -> Spread:
+        return Spread(self.values + other.values)
+
+    def __mul__(self, factor: float) -> Spread:
+        return Spread(self.values * factor)
+
+    def __truediv__(self, other: Spread) -> Spread:
+        """Return the ratio draw by draw: what both share cancels."""
+        return Spread(self.values / other.values)
