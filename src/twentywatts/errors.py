@@ -46,7 +46,7 @@ class MachineError(InputError):
 
 
 class RefusedError(TwentyWattsError):
-    """This form or chip cannot carry this model, or publishes too little to be priced; the text is the reason."""
+    """A form or chip cannot carry this model, or publishes too little to be priced; the text is the reason."""
 
 
 class MissingExtraError(TwentyWattsError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from twentywatts.errors import InputError
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+__all__ = ["DRAW_COUNT", "Array", "Interval", "Spread", "interval_of", "lognormal", "standard_normal"]
 
-__all__ = ["DRAW_COUNT", "Interval", "Spread", "interval_of", "lognormal", "standard_normal"]
+Array: TypeAlias = "NDArray[np.float64]"
 
 DRAW_COUNT = 1000
 _Z95 = 1.6448536269514722  # standard normal quantile of 0.95

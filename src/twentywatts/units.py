@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from twentywatts.errors import InputError
 
 __all__ = ["convert", "format_interval", "format_si", "unit_of_key"]
@@ -33,7 +35,7 @@ _COUNTS = (
     "FLOP FLOPS OP OPS op ops MAC MACs count conversion access event synop spike hop update inference step sample "
     "image token neuron core row column cell read write message kernel"
 ).split()
-_SYMBOLS |= {name: ("count", 1.0) for name in _COUNTS}
+_SYMBOLS |= dict.fromkeys(_COUNTS, ("count", 1.0))
 
 # the suffix of a key tells the SI unit of its value; the first match wins
 _SUFFIXES = (
@@ -121,7 +123,7 @@ def _digits(value: float, digits: int = 3) -> str:
 
 def format_si(value: float, unit: str, digits: int = 3) -> str:
     """Return a number for people with an SI prefix: ``format_si(1.9e-5, "J") == "19 µJ"``."""
-    if value == 0 or value != value:
+    if value == 0 or math.isnan(value):
         return f"{'0' if value == 0 else '?'} {unit}"
     factor, prefix = _scale(value)
     return f"{_digits(value / factor, digits)} {prefix}{unit}"

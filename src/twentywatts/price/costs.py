@@ -38,5 +38,4 @@ class Costs:
 
     def total_j(self) -> Array:
         """Joules per inference summed over parts and causes, shape (..., 1 + draws)."""
-        total = sum(array.sum(axis=-2) for array in self.energy_j.values())
-        return total  # type: ignore[return-value]
+        return sum(array.sum(axis=-2) for array in self.energy_j.values())  # type: ignore[return-value]
