@@ -38,11 +38,13 @@ class Placement:
     """Where a network lies: arrays of shape (..., layers), and (...) for chips.
 
     neurons_per_core: neurons of the fullest core of each layer. cores: cores of each layer. chips: chips in all.
+    share_frac: part of a layer that lies on its fullest core.
     """
 
     neurons_per_core: Array
     cores: Array
     chips: Array
+    share_frac: Array
 
     @property
     def core_total(self) -> Array:
@@ -72,11 +74,14 @@ def place(workload: SpikingWorkload, capacity: Capacity) -> Placement:
     """Return the placement of every layer; raises RefusedError naming the layer that no core can hold."""
     neurons, fan_in = _counts(workload.neuron_count), _counts(workload.fan_in_count)
     _refuse(fan_in, capacity.inputs, workload, f"inputs, and a core of {capacity.machine} takes {capacity.inputs}")
-    _refuse(fan_in, capacity.synapses, workload, f"synapses, and a core of {capacity.machine} holds {capacity.synapses}")
-    per_core = np.minimum(_neurons_per_core(workload, capacity, fan_in), np.maximum(neurons, 1.0))
+    _refuse(
+        fan_in, capacity.synapses, workload, f"synapses, and a core of {capacity.machine} holds {capacity.synapses}"
+    )
+    neurons = np.maximum(neurons, 1.0)
+    per_core = np.minimum(_neurons_per_core(workload, capacity, fan_in), neurons)
     cores = np.ceil(neurons / per_core)
-    chips = np.maximum(np.ceil(cores.sum(axis=-1) / capacity.cores), 1.0)
-    return Placement(neurons_per_core=per_core, cores=cores, chips=chips)
+    chips = np.ceil(cores.sum(axis=-1) / capacity.cores)
+    return Placement(neurons_per_core=per_core, cores=cores, chips=chips, share_frac=per_core / neurons)
 
 
 def _counts(array: Array) -> Array:
