@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from twentywatts.figures import sample
+from twentywatts.ledger import Cause
 from twentywatts.machines import load
 from twentywatts.price import neuromorphic
 from twentywatts.price.costs import Costs
@@ -133,7 +134,7 @@ def board_of(groups: Sequence[Group]) -> Board:
     base, overhead = [], []
     for group in groups:
         bare = run(group, Board(base_power_w=0.0, overhead_s=0.0))
-        events_j = bare.total_j()[0] - run(group, Board(base_power_w=0.0, overhead_s=0.0)).energy_j["static"].sum()
+        events_j = bare.total_j()[0] - bare.energy_j[Cause.STATIC].sum()
         overhead.append(max(group.time_s - bare.latency_s[0], 0.0))
         base.append(max(group.power_w - group.idle_w - events_j / group.time_s, 0.0))
     return Board(base_power_w=float(np.mean(base)), overhead_s=float(np.mean(overhead)))
