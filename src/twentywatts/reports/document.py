@@ -1,0 +1,192 @@
+"""The JSON document of a comparison: schema ``twentywatts.comparison/1``. The table and the page render it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from twentywatts.comparison.result import Baseline, Comparison, Row
+from twentywatts.errors import TwentyWattsError
+from twentywatts.figures import Source, load_sources
+from twentywatts.ledger import Cause, Ledger
+from twentywatts.reports.output import check_writable, write_json
+from twentywatts.uncertain import Interval
+
+__all__ = ["SCHEMA", "check_writable", "comparison_document", "plain", "source_records", "write_json"]
+
+SCHEMA = "twentywatts.comparison/1"
+_DIGITS = 6
+
+Document = dict[str, Any]
+
+
+def comparison_document(comparison: Comparison) -> Document:
+    """Return a comparison as plain values, keys in a fixed order, numbers with six significant digits.
+
+    Quantities are ``{"low", "mid", "high"}`` in SI units under a key with the unit's suffix. ``run`` comes last: it
+    alone may differ between two runs of one command. Raises TwentyWattsError where a number is not finite.
+    """
+    reference = comparison.reference
+    document = {
+        "schema": SCHEMA,
+        "model": asdict(comparison.model),
+        "data": asdict(comparison.data),
+        "scenario": _scenario(comparison),
+        "max_drop": comparison.max_drop,
+        "reference": {"machine": reference.machine, "form": reference.form, "setting": dict(reference.setting)},
+        "rows": [_row(row) for row in comparison.rows],
+        "ratios": [_ratio(row, reference) for row in comparison.rows],
+        "baselines": [_baseline(baseline) for baseline in comparison.baselines],
+        "refused": [asdict(refusal) for refusal in comparison.refused],
+        "sources": source_records(comparison.sources),
+        "notes": list(comparison.notes),
+        "not_covered": _not_covered(comparison),
+        "run": dict(comparison.run),
+    }
+    rounded = plain(document)
+    assert isinstance(rounded, dict)
+    return rounded
+
+
+def _scenario(comparison: Comparison) -> Document:
+    scenario = comparison.scenario
+    return {
+        "batch": scenario.batch,
+        "rate_per_s": scenario.rate_per_s,
+        "boundary": str(scenario.boundary),
+        "axes": dict(scenario.axes),
+        "seed": scenario.seed,
+        "draws": scenario.draws,
+    }
+
+
+def _row(row: Row) -> Document:
+    return {
+        "machine": row.machine,
+        "title": row.title,
+        "role": str(row.role),
+        "family": row.family,
+        "form": row.form,
+        "setting": dict(row.setting),
+        "accuracy": row.accuracy,
+        "accuracy_interval": row.accuracy_interval,
+        "accuracy_drop": row.accuracy_drop,
+        "drop_bound": row.drop_bound,
+        "keeps_accuracy": row.keeps_accuracy,
+        "verdict": row.verdict,
+        "ratio": _quantity(row.ratio),
+        **_account(row.ledger, notes=row.notes),
+        "layers": _layers(row.ledger),
+        "counts": dict(row.counts),
+    }
+
+
+def _baseline(baseline: Baseline) -> Document:
+    return {
+        "name": baseline.name,
+        "machine": baseline.ledger.machine,
+        "accuracy": baseline.accuracy,
+        "accuracy_drop": baseline.accuracy_drop,
+        "good_enough": baseline.good_enough,
+        "ratio": _quantity(baseline.ratio),
+        **_account(baseline.ledger),
+    }
+
+
+def _ratio(row: Row, reference: Row) -> Document:
+    return {
+        "machine": row.machine,
+        "form": row.form,
+        "against": reference.machine,
+        "energy_ratio": _quantity(row.ratio),
+    }
+
+
+def _account(ledger: Ledger, *, notes: Iterable[str] = ()) -> Document:
+    """Return the account that a row and a baseline share."""
+    return {
+        "energy_j": _quantity(ledger.energy_j.interval),
+        "latency_s": _quantity(ledger.latency_s.interval),
+        "per": ledger.per,
+        "boundary": str(ledger.boundary),
+        "evidence": ledger.evidence.label,
+        "guessed_frac": ledger.guessed_frac,
+        "bound": ledger.bound,
+        "causes": [
+            {"cause": str(cause), "energy_j": _quantity(spread.interval)} for cause, spread in ledger.by_cause().items()
+        ],
+        "sources": list(ledger.sources),
+        "notes": _once([*notes, *ledger.notes, *(entry.note for entry in ledger.entries)]),
+        "not_covered": _once(ledger.not_covered),
+    }
+
+
+def _layers(ledger: Ledger) -> list[Document]:
+    total = ledger.energy_j.mid
+    return [
+        {
+            "layer": part,
+            "energy_j": _quantity(spread.interval),
+            "share_frac": spread.mid / total if total > 0 else 0.0,
+            "main_cause": str(_main_cause(ledger, part)),
+        }
+        for part, spread in ledger.by_part().items()
+    ]
+
+
+def _main_cause(ledger: Ledger, part: str) -> Cause:
+    entries = [entry for entry in ledger.entries if entry.part == part]
+    return max(entries, key=lambda entry: entry.energy_j.mid).cause
+
+
+def _not_covered(comparison: Comparison) -> list[str]:
+    """Return what no total contains: what every account lacks, and operators that are not understood."""
+    ledgers = [row.ledger for row in comparison.rows] + [baseline.ledger for baseline in comparison.baselines]
+    unknown = [f"layer '{name}' of the model is not understood and not priced" for name in comparison.model.unknown]
+    return _once([*unknown, *(text for ledger in ledgers for text in ledger.not_covered)])
+
+
+def source_records(keys: Iterable[str]) -> dict[str, Document]:
+    """Return key → citation for each source; a key of a user's machine file that is not bundled says so."""
+    known = load_sources()
+    records = {}
+    for key in sorted(set(keys)):
+        source = known.get(key) or Source(key=key, kind="unlisted", title=key, authors="", year=0)
+        record = asdict(source)
+        del record["key"]
+        record["year"] = source.year or None
+        records[key] = record
+    return records
+
+
+def _quantity(interval: Interval) -> dict[str, float]:
+    return interval.as_dict()
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(text for text in texts if text))
+
+
+def plain(value: Any, *, where: str = "document") -> Any:
+    """Return ``value`` as JSON values: floats rounded to six significant digits, anything else as its text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, where=f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, where=f"{where}[{index}]") for index, item in enumerate(value)]
+    if hasattr(value, "item") and callable(value.item):  # a NumPy number
+        return plain(value.item(), where=where)
+    if isinstance(value, float):
+        return _rounded(value, where)
+    return str(value)
+
+
+def _rounded(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise TwentyWattsError(f"{where} is {value}, not a finite number; please report this with the command")
+    return float(f"{value:.{_DIGITS}g}")
