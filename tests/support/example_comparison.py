@@ -14,7 +14,7 @@ from twentywatts.machines import Machine
 from twentywatts.machines.catalog import parse
 from twentywatts.price import price
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.uncertain import Interval, Spread
+from twentywatts.uncertain import Spread
 from twentywatts.workload import BrainWorkload, CrossbarWorkload, ProcessorWorkload, SpikingWorkload, Workload
 
 LAYERS = ("conv1", "conv2", "fc")

@@ -171,19 +171,19 @@ def _once(texts: Iterable[str]) -> list[str]:
 
 def plain(value: Any, *, where: str = "document") -> Any:
     """Return ``value`` as JSON values: floats rounded to six significant digits, anything else as its text."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return str(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item, where=f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, where=f"{where}[{index}]") for index, item in enumerate(value)]
-    if hasattr(value, "item") and callable(value.item):  # a NumPy number
-        return plain(value.item(), where=where)
+    return _scalar(value, where)
+
+
+def _scalar(value: Any, where: str) -> bool | int | float | str | None:
+    if callable(getattr(value, "item", None)):  # a NumPy number
+        value = value.item()
     if isinstance(value, float):
         return _rounded(value, where)
-    return str(value)
+    return value if value is None or isinstance(value, bool | int) else str(value)
 
 
 def _rounded(value: float, where: str) -> float:

@@ -62,7 +62,7 @@ def _resolved(target: str | Path) -> Path:
 
 
 def _is_replaceable(path: Path) -> bool:
-    """A device such as /dev/null must be written to, never replaced by a file."""
+    """Tell a file, or none yet, from a device such as /dev/null, which must never be replaced by a file."""
     return path.is_file() or not path.exists()
 
 

@@ -1,0 +1,124 @@
+"""A comparison as words: how a number of the table is written, and the plain-text table itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from twentywatts.comparison.result import Baseline, Comparison, Role, Row
+from twentywatts.uncertain import Interval
+from twentywatts.units import format_interval, format_si
+
+__all__ = [
+    "accuracy_mark",
+    "accuracy_text",
+    "clean",
+    "plain_table",
+    "points_text",
+    "ratio_interval_text",
+    "ratio_text",
+    "setting_text",
+]
+
+_SETTING_WORDS = {"timesteps": "T={}", "adc_bits": "{}-bit ADC", "slices": "slices {}", "precision": "{}"}
+_MARKS = {True: "✓", False: "✗", None: "?"}
+_HEADERS = ("machine", "form", "accuracy", "energy per inference (90 %)", "against reference", "latency", "evidence")
+
+
+def clean(text: object) -> str:
+    """Return a text without control characters: a name in a file must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def setting_text(setting: Mapping[str, int | float | str]) -> str:
+    """Return a setting for people: ``{"timesteps": 4}`` is ``T=4``."""
+    return ", ".join(_SETTING_WORDS.get(key, key + " {}").format(clean(value)) for key, value in setting.items())
+
+
+def accuracy_mark(keeps_accuracy: bool | None) -> str:
+    """Return ✓ (keeps), ✗ (does not) or ? (too few samples to tell)."""
+    return _MARKS[keeps_accuracy]
+
+
+def accuracy_text(accuracy: float | None, metric: str) -> str:
+    """Return a metric for people: a share as per cent with one decimal, an error with three digits, – for none."""
+    if accuracy is None:
+        return "–"
+    return f"{100 * accuracy:.1f} %" if _is_share(metric) else f"{accuracy:.3g}"
+
+
+def points_text(drop: float, metric: str) -> str:
+    """Return a difference of a metric: ``0.013`` of a share is ``1.3 points``."""
+    return f"{100 * drop:.1f} points" if _is_share(metric) else f"{drop:.3g}"
+
+
+def _is_share(metric: str) -> bool:
+    return metric.lower().startswith(("acc", "top", "f1", "balanced"))
+
+
+def ratio_text(ratio: float) -> str:
+    """Return an energy ratio in words: 0.05 is ``20× less``, 3 is ``3× more``."""
+    if ratio <= 0:
+        return "nothing"
+    word = "less" if ratio < 1 else "more"
+    factor = _two_digits(max(ratio, 1 / ratio))
+    return "the same" if factor == "1" else f"{factor}× {word}"
+
+
+def ratio_interval_text(interval: Interval) -> str:
+    """Return the bounds of a ratio in the direction of its mid value: ``8–31× less``."""
+    if interval.low <= 0 or interval.low == interval.high:
+        return ""
+    if (interval.low - 1) * (interval.high - 1) < 0:
+        return f"{ratio_text(interval.low)} to {ratio_text(interval.high)}"
+    ends = [max(end, 1 / end) for end in (interval.low, interval.high)]
+    return f"{_two_digits(min(ends))}–{_two_digits(max(ends))}×"
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):,.10g}"
+
+
+def plain_table(comparison: Comparison) -> str:
+    """Return the comparison as aligned plain text: rows, baselines, refusals, what is not covered."""
+    metric = comparison.data.metric
+    rows = [_cells(row, metric) for row in comparison.rows]
+    lines = [f"{clean(comparison.model.name)} on {clean(comparison.data.name)}: {clean(comparison.data.split)}", ""]
+    lines += _aligned([_HEADERS, *rows])
+    lines += ["", f"✓ keeps {metric} within {points_text(comparison.max_drop, metric)}   ✗ does not   ? cannot tell"]
+    lines += _section("Baselines on the same processor", (_baseline(item, metric) for item in comparison.baselines))
+    refused = (f"{clean(item.machine)}: {clean(item.reason)}" for item in comparison.refused)
+    lines += _section("Refused", refused)
+    lines += _section("Not covered", (clean(note) for note in comparison.notes))
+    return "\n".join(lines)
+
+
+def _cells(row: Row, metric: str) -> tuple[str, ...]:
+    energy = row.ledger.energy_j.interval
+    against = {Role.REFERENCE: "reference", Role.YARDSTICK: "yardstick"}.get(row.role, ratio_text(row.ratio.mid))
+    mark = accuracy_mark(row.keeps_accuracy) if row.role is Role.CANDIDATE else ""
+    return (
+        clean(row.machine),
+        f"{row.form} {setting_text(row.setting)}".strip(),
+        f"{accuracy_text(row.accuracy, metric)} {mark}".strip(),
+        format_interval(energy.low, energy.mid, energy.high, "J"),
+        against,
+        format_si(row.ledger.latency_s.mid, "s"),
+        row.ledger.evidence.label,
+    )
+
+
+def _baseline(baseline: Baseline, metric: str) -> str:
+    verdict = {True: "good enough", False: "not good enough", None: "too few samples to tell"}[baseline.good_enough]
+    energy = format_si(baseline.ledger.energy_j.mid, "J")
+    return f"{clean(baseline.name)}: {accuracy_text(baseline.accuracy, metric)}, {energy}; {verdict}"
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cells[column]) for cells in table) for column in range(len(table[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def _section(title: str, items: Iterable[str]) -> list[str]:
+    found = [f"  {item}" for item in items]
+    return ["", title, *found] if found else []

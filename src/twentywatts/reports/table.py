@@ -1,0 +1,112 @@
+"""The comparison in a terminal: readable at 80 columns and without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, clean, points_text
+from twentywatts.reports.words import (
+    EVIDENCE,
+    baseline_sentence,
+    cause_shares,
+    form_text,
+    headline,
+    interval_text,
+    quantity_text,
+    ratio_words,
+    scenario_text,
+    yardstick,
+)
+
+__all__ = ["comparison_view", "sources_view"]
+
+Record = Mapping[str, Any]
+_MARK_STYLES = {True: "green", False: "red", None: "yellow"}
+
+
+def comparison_view(document: Record) -> RenderableType:
+    """Return what `twentywatts compare` shows of a comparison document; print it with a rich Console."""
+    parts: list[RenderableType] = [
+        Text(f"{clean(document['model']['name'])} on {clean(document['data']['name'])}", style="bold"),
+        Text(f"{scenario_text(document)}; {clean(document['data']['split'])}", style="dim"),
+        Text(),
+        Text(" ".join(headline(document))),
+        _table(document),
+        _legend(document),
+    ]
+    parts += _section("Baselines", [baseline_sentence(item, document) for item in document["baselines"]])
+    refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
+    parts += _section("Refused", refused)
+    parts += _section("What this does not cover", map(clean, [*document["notes"], *document["not_covered"]]))
+    return Group(*parts)
+
+
+def _table(document: Record) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=False, pad_edge=False)
+    table.add_column("machine, form", max_width=22)
+    table.add_column(clean(document["data"]["metric"]), justify="right", max_width=12)
+    table.add_column("energy (90 %), causes", max_width=26)
+    table.add_column("× reference", max_width=16)
+    table.add_column("latency", justify="right", no_wrap=True)
+    last = yardstick(document)
+    for row in document["rows"]:
+        if row is last:
+            table.add_section()
+        table.add_row(*_cells(row, document["data"]["metric"]))
+    return table
+
+
+def _cells(row: Record, metric: str) -> Sequence[Text]:
+    mark, style = "", ""
+    if row["role"] == "candidate":
+        mark, style = f" {accuracy_mark(row['keeps_accuracy'])}", _MARK_STYLES[row["keeps_accuracy"]]
+    return (
+        Text(clean(row["machine"]), style="bold").append(f"\n{form_text(row)}", style="not bold"),
+        Text(accuracy_text(row["accuracy"], metric)).append(mark, style=style),
+        Text(interval_text(row["energy_j"], "J")).append(f"\n{_causes(row)}", style="dim"),
+        _against(row),
+        Text(quantity_text(row["latency_s"], "s")).append(f"\n{row['evidence']}", style="dim"),
+    )
+
+
+def _against(row: Record) -> Text:
+    if row["role"] == "reference":
+        return Text("reference")
+    words, bounds = ratio_words(row["ratio"])
+    first = "yardstick" if row["role"] == "yardstick" else words
+    return Text(first).append(f"\n{bounds}" if bounds and row["role"] == "candidate" else "", style="dim")
+
+
+def _causes(account: Record) -> str:
+    """Return the one or two causes that matter."""
+    shares = [(cause, share) for cause, share in cause_shares(account) if share >= 0.1][:2]
+    return ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in shares)
+
+
+def _legend(document: Record) -> Text:
+    metric = document["data"]["metric"]
+    limit = points_text(document["max_drop"], metric)
+    seen = sorted({row["evidence"] for row in document["rows"]})
+    levels = "; ".join(f"{level} {EVIDENCE[level]}" for level in seen)
+    return Text(f"✓ keeps the {metric} within {limit}, ✗ does not, ? too few samples to tell. {levels}.", style="dim")
+
+
+def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:
+    found = [Padding(Text(f"- {line}"), (0, 0, 0, 1)) for line in lines]
+    return [Text(f"\n{title}", style="bold"), *found] if found else []
+
+
+def sources_view(document: Record) -> RenderableType:
+    """Return the sources of a document as a list: key, authors, year, title."""
+    lines = [
+        f"{clean(key)}: {clean(item['authors'])} ({item['year'] or 'no year'}). {clean(item['title'])}"
+        for key, item in document["sources"].items()
+    ]
+    return Group(*_section("Sources", lines))

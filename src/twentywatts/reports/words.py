@@ -1,0 +1,213 @@
+"""What a comparison document says, in sentences: shared by the terminal table and the page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from twentywatts.comparison.text import (
+    accuracy_text,
+    clean,
+    points_text,
+    ratio_interval_text,
+    ratio_text,
+    setting_text,
+)
+from twentywatts.uncertain import Interval
+from twentywatts.units import format_interval, format_si
+
+__all__ = [
+    "CAUSES",
+    "EVIDENCE",
+    "baseline_sentence",
+    "candidates",
+    "cause_shares",
+    "cheapest",
+    "command_text",
+    "form_text",
+    "headline",
+    "interval_text",
+    "keeps_words",
+    "quantity_text",
+    "ratio_words",
+    "reference_row",
+    "scenario_text",
+    "yardstick",
+]
+
+Record = Mapping[str, Any]
+
+CAUSES = {
+    "compute": "arithmetic, synaptic events, array reads",
+    "memory": "moving weights and activations",
+    "communication": "spikes and data between cores and chips",
+    "conversion": "analog to digital and back",
+    "static": "powered, whatever it does: leakage, clocks, idle",
+    "host": "the computer around the chip",
+    "cooling": "cooling and power distribution of the building",
+    "unsplit": "known only as a sum",
+}
+EVIDENCE = {
+    "L0": "rests at least in part on a guess",
+    "L1": "modelled from cited figures",
+    "L2": "read from a counter in the chip",
+    "L3": "read from a counter of the node",
+    "L4": "measured at the wall",
+}
+_KEEPS = {True: "keeps", False: "does not keep", None: "too few samples to tell"}
+
+
+def keeps_words(keeps_accuracy: bool | None) -> str:
+    """Return ``keeps``, ``does not keep`` or ``too few samples to tell``."""
+    return _KEEPS[keeps_accuracy]
+
+
+def interval_text(quantity: Record, unit: str) -> str:
+    """Return a quantity with its interval: ``19 µJ (11–42)``."""
+    return format_interval(quantity["low"], quantity["mid"], quantity["high"], unit)
+
+
+def quantity_text(quantity: Record, unit: str) -> str:
+    """Return the mid value of a quantity: ``19 µJ``."""
+    return format_si(quantity["mid"], unit)
+
+
+def ratio_words(ratio: Record) -> tuple[str, str]:
+    """Return ``("12× less", "8.1–20×")``."""
+    return ratio_text(ratio["mid"]), ratio_interval_text(Interval(**ratio))
+
+
+def form_text(row: Record) -> str:
+    """Return form and setting: ``spiking, T=4``."""
+    return clean(", ".join(text for text in (row["form"], setting_text(row["setting"])) if text))
+
+
+def reference_row(document: Record) -> Record:
+    """Return the row that every ratio is against."""
+    found: Record = next(row for row in document["rows"] if row["role"] == "reference")
+    return found
+
+
+def candidates(document: Record) -> list[Record]:
+    """Return the rows of the machines that were asked for, in the order of the document."""
+    return [row for row in document["rows"] if row["role"] == "candidate"]
+
+
+def yardstick(document: Record) -> Record | None:
+    """Return the brain's row, or None where there is none."""
+    return next((row for row in document["rows"] if row["role"] == "yardstick"), None)
+
+
+def cheapest(document: Record) -> Record | None:
+    """Return the candidate that spends least among those that keep the accuracy, or None."""
+    keeping = [row for row in candidates(document) if row["keeps_accuracy"] is True]
+    return min(keeping, key=lambda row: row["energy_j"]["mid"], default=None)
+
+
+def cause_shares(account: Record) -> list[tuple[str, float]]:
+    """Return (cause, share of the joules at mid), largest first."""
+    total = sum(item["energy_j"]["mid"] for item in account["causes"])
+    shares = [(item["cause"], item["energy_j"]["mid"] / total) for item in account["causes"] if total > 0]
+    return sorted(shares, key=lambda share: -share[1])
+
+
+def headline(document: Record) -> list[str]:
+    """Return the answer in sentences: the cheapest machine, how sure that is, a baseline that does, the yardstick."""
+    sentences = [_answer(document), _rivals(document), _cheap_baseline(document), _brain(document)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _answer(document: Record) -> str:
+    best, metric = cheapest(document), document["data"]["metric"]
+    if best is None:
+        return _no_answer(document)
+    less, bounds = ratio_words(best["ratio"])
+    reference = reference_row(document)
+    bounds = f" ({bounds})" if bounds else ""
+    return (
+        f"{clean(best['title'])} ({form_text(best)}) keeps the {metric} at {accuracy_text(best['accuracy'], metric)} for "
+        f"{interval_text(best['energy_j'], 'J')} per {best['per']}: {_than(less)} {reference['form']} on "
+        f"{clean(reference['title'])}{bounds}."
+    )
+
+
+def _than(ratio: str) -> str:
+    return "the same as" if ratio == "the same" else f"{ratio} than"
+
+
+def _no_answer(document: Record) -> str:
+    asked = candidates(document)
+    metric = document["data"]["metric"]
+    limit = points_text(document["max_drop"], metric)
+    if not asked:
+        return "No machine was left to compare: every one that was asked for is refused below."
+    if any(row["keeps_accuracy"] is None for row in asked):
+        count = document["data"]["reported_count"]
+        return f"{count:,} samples are too few to show that any machine keeps the {metric} within {limit}."
+    return f"No machine keeps the {metric} within {limit}."
+
+
+def _rivals(document: Record) -> str:
+    """Tell which others could be the cheapest just as well: their interval overlaps that of the winner."""
+    best = cheapest(document)
+    if best is None:
+        return ""
+    others = [row for row in candidates(document) if row["keeps_accuracy"] is True and row is not best]
+    close = [clean(row["title"]) for row in others if row["energy_j"]["low"] <= best["energy_j"]["high"]]
+    close = list(dict.fromkeys(close))
+    if not close:
+        return ""
+    named = ", ".join(close[:3]) + (f" and {len(close) - 3} more" if len(close) > 3 else "")
+    return f"Its interval overlaps with that of {named}: that order is not certain."
+
+
+def _cheap_baseline(document: Record) -> str:
+    good = [item for item in document["baselines"] if item["good_enough"] is True]
+    if not good:
+        return ""
+    best = min(good, key=lambda item: item["energy_j"]["mid"])
+    metric = document["data"]["metric"]
+    name = clean(best["name"])
+    energy = quantity_text(best["energy_j"], "J")
+    return f"A plain {name} is good enough on these data: {accuracy_text(best['accuracy'], metric)} for {energy}."
+
+
+def _brain(document: Record) -> str:
+    brain, reference = yardstick(document), reference_row(document)
+    if brain is None:
+        return ""
+    time = quantity_text(reference["latency_s"], "s")
+    energy = quantity_text(brain["energy_j"], "J")
+    return f"The yardstick: in the {time} that the reference takes, a human brain spends {energy}, whatever it thinks of."
+
+
+def baseline_sentence(baseline: Record, document: Record) -> str:
+    """Return what a baseline reaches: ``Logistic regression reaches 96.2 % for 71 µJ (…): 1.9 points less.``"""
+    metric = document["data"]["metric"]
+    name = clean(baseline["name"])
+    name = name[:1].upper() + name[1:]
+    reached = f"{name} reaches {accuracy_text(baseline['accuracy'], metric)} for {interval_text(baseline['energy_j'], 'J')}"
+    drop, limit = baseline["accuracy_drop"], points_text(document["max_drop"], metric)
+    gap = "as good as the model" if drop == 0 else f"{points_text(abs(drop), metric)} {'below' if drop > 0 else 'above'} the model"
+    verdict = {
+        True: "good enough: the model may not be needed.",
+        False: f"not within {limit}.",
+        None: f"too few samples to tell whether that is within {limit}.",
+    }[baseline["good_enough"]]
+    return f"{reached}, {gap}; {verdict}"
+
+
+def scenario_text(document: Record) -> str:
+    """Return how the model is used: batch, rate, boundary."""
+    scenario = document["scenario"]
+    rate = scenario["rate_per_s"]
+    arrival = "back to back, no idle time charged" if rate is None else f"{rate:g} inferences per second, idle time charged"
+    axes = "".join(f", {clean(name)} = {size}" for name, size in scenario["axes"].items())
+    return f"batch {scenario['batch']}, {arrival}, boundary {scenario['boundary']}{axes}"
+
+
+def command_text(document: Record) -> str:
+    """Return the command that made the document, or an empty text where none is recorded."""
+    command = document["run"].get("command", "")
+    return clean(shlex.join(str(part) for part in command) if isinstance(command, list) else command)
