@@ -115,7 +115,9 @@ def _baseline(baseline: Baseline, metric: str) -> str:
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(cells[column]) for cells in table) for column in range(len(table[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
+    ]
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 

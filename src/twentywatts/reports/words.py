@@ -125,11 +125,10 @@ def _answer(document: Record) -> str:
     less, bounds = ratio_words(best["ratio"])
     reference = reference_row(document)
     bounds = f" ({bounds})" if bounds else ""
-    return (
-        f"{clean(best['title'])} ({form_text(best)}) keeps the {metric} at {accuracy_text(best['accuracy'], metric)} for "
-        f"{interval_text(best['energy_j'], 'J')} per {best['per']}: {_than(less)} {reference['form']} on "
-        f"{clean(reference['title'])}{bounds}."
-    )
+    kept = f"keeps the {metric} at {accuracy_text(best['accuracy'], metric)}"
+    energy = f"{interval_text(best['energy_j'], 'J')} per {best['per']}"
+    against = f"{_than(less)} {reference['form']} on {clean(reference['title'])}{bounds}"
+    return f"{clean(best['title'])} ({form_text(best)}) {kept} for {energy}: {against}."
 
 
 def _than(ratio: str) -> str:
@@ -179,17 +178,25 @@ def _brain(document: Record) -> str:
         return ""
     time = quantity_text(reference["latency_s"], "s")
     energy = quantity_text(brain["energy_j"], "J")
-    return f"The yardstick: in the {time} that the reference takes, a human brain spends {energy}, whatever it thinks of."
+    return (
+        f"The yardstick: in the {time} that the reference takes, a human brain spends {energy}, whatever it thinks of."
+    )
 
 
 def baseline_sentence(baseline: Record, document: Record) -> str:
-    """Return what a baseline reaches: ``Logistic regression reaches 96.2 % for 71 µJ (…): 1.9 points less.``"""
+    """Return what a baseline reaches, and whether that is good enough, as one sentence."""
     metric = document["data"]["metric"]
     name = clean(baseline["name"])
     name = name[:1].upper() + name[1:]
-    reached = f"{name} reaches {accuracy_text(baseline['accuracy'], metric)} for {interval_text(baseline['energy_j'], 'J')}"
+    reached = (
+        f"{name} reaches {accuracy_text(baseline['accuracy'], metric)} for {interval_text(baseline['energy_j'], 'J')}"
+    )
     drop, limit = baseline["accuracy_drop"], points_text(document["max_drop"], metric)
-    gap = "as good as the model" if drop == 0 else f"{points_text(abs(drop), metric)} {'below' if drop > 0 else 'above'} the model"
+    gap = (
+        "as good as the model"
+        if drop == 0
+        else f"{points_text(abs(drop), metric)} {'below' if drop > 0 else 'above'} the model"
+    )
     verdict = {
         True: "good enough: the model may not be needed.",
         False: f"not within {limit}.",
@@ -202,7 +209,9 @@ def scenario_text(document: Record) -> str:
     """Return how the model is used: batch, rate, boundary."""
     scenario = document["scenario"]
     rate = scenario["rate_per_s"]
-    arrival = "back to back, no idle time charged" if rate is None else f"{rate:g} inferences per second, idle time charged"
+    arrival = (
+        "back to back, no idle time charged" if rate is None else f"{rate:g} inferences per second, idle time charged"
+    )
     axes = "".join(f", {clean(name)} = {size}" for name, size in scenario["axes"].items())
     return f"batch {scenario['batch']}, {arrival}, boundary {scenario['boundary']}{axes}"
 

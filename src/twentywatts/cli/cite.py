@@ -1,0 +1,28 @@
+"""``twentywatts cite``: the sources behind a result, ready for a bibliography."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb and return its parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "cite", help="print the sources of a result as BibTeX", description="Print the sources behind a JSON result."
+    )
+    parser.add_argument("document", metavar="OUT.json", help="a file that --json wrote")
+    parser.add_argument("--format", choices=["bibtex"], default="bibtex", help="default: bibtex")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the bibliography and return the exit code; raises InputError where the file is no such document."""
+    from twentywatts.reports.citations import bibtex, read_document
+
+    sys.stdout.write(bibtex(read_document(args.document)))
+    return 0

@@ -1,0 +1,85 @@
+"""Citations: the sources of a document as BibTeX, and the careful reading of such a document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twentywatts.comparison.text import clean
+from twentywatts.errors import InputError
+
+__all__ = ["bibtex", "read_document"]
+
+_MAX_BYTES = 64_000_000
+_ENTRY_TYPES = {"paper": "article", "book": "book"}
+_SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"}
+_SPECIAL |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_WANTED = "a JSON document of twentywatts, as `twentywatts compare … --json out.json` writes it"
+
+
+def read_document(path: str | Path) -> dict[str, Any]:
+    """Return a twentywatts JSON document that has sources; raises InputError that says what is wrong with the file."""
+    document = _parse(path)
+    if not isinstance(document, dict) or not str(document.get("schema", "")).startswith("twentywatts."):
+        raise InputError(f"'{path}' is not {_WANTED}")
+    sources = document.get("sources")
+    if not isinstance(sources, dict):
+        raise InputError(f"'{path}' ({clean(document['schema'])}) names no sources; wanted is {_WANTED}")
+    for key, source in sources.items():
+        if not isinstance(source, dict) or not all(_is_plain(source.get(name)) for name in source):
+            raise InputError(f"source '{clean(key)}' in '{path}' is not a table of texts; wanted is {_WANTED}")
+    return document
+
+
+def _parse(path: str | Path) -> Any:
+    file = Path(path)
+    try:
+        if not file.is_file():
+            raise InputError(f"cannot read '{path}': {'not a file' if file.exists() else 'no such file'}")
+        size = file.stat().st_size
+        if size > _MAX_BYTES:
+            raise InputError(f"'{path}' has {size:,} bytes, more than any document of twentywatts ({_MAX_BYTES:,})")
+        return json.loads(file.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{path}' is not valid JSON; wanted is {_WANTED}") from error
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
+
+
+def bibtex(document: Mapping[str, Any]) -> str:
+    """Return one BibTeX entry per source of a document, in UTF-8, sorted by key."""
+    return "\n".join(_entry(key, source) for key, source in sorted(document["sources"].items()))
+
+
+def _entry(key: str, source: Mapping[str, Any]) -> str:
+    kind = _ENTRY_TYPES.get(str(source.get("kind")), "misc")
+    venue = {"article": "journal", "book": "publisher"}.get(kind, "howpublished")
+    fields = {
+        "author": source.get("authors"),
+        "title": source.get("title"),
+        venue: source.get("venue"),
+        "year": source.get("year"),
+        "doi": source.get("doi"),
+        "url": source.get("url"),
+    }
+    lines = [f"  {name} = {{{_escape(name, str(value))}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@{kind}{{{_key(key)},", *lines, "}", ""])
+
+
+def _key(key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9:_.-]", "-", key)
+
+
+def _escape(name: str, value: str) -> str:
+    text = clean(value).strip()
+    if name in ("doi", "url"):  # verbatim fields of biblatex and hyperref: only what would break the entry goes
+        return re.sub(r"[{}\\]", "", text)
+    text = "".join(_SPECIAL.get(letter, letter) for letter in text)
+    return f"{{{text}}}" if name == "title" else text  # the second braces keep capitals
