@@ -1,0 +1,33 @@
+"""Readers: a model file becomes a Network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twentywatts import plugins
+from twentywatts.errors import InputError
+
+if TYPE_CHECKING:
+    from twentywatts.network import Network
+
+__all__ = ["read"]
+
+_NO_AXES: Mapping[str, int] = {}
+
+
+def read(path: str | Path, *, batch: int = 1, axes: Mapping[str, int] = _NO_AXES) -> Network:
+    """Return the model in ``path`` as a Network.
+
+    batch: size of the batch axis where the file leaves it open. axes: sizes of other open axes, by name.
+    The reader is found by the ending of the file's name; ``onnx`` where no plug-in claims it.
+    Raises ModelError with one line that says what is wrong with the file, InputError for a batch or axis below 1.
+    """
+    for name, size in (("the batch", batch), *((f"axis '{key}'", value) for key, value in axes.items())):
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
+    ending = Path(path).suffix.lstrip(".").lower()
+    reader = (plugins.find("readers", ending) if ending else None) or plugins.find("readers", "onnx")
+    network: Network = reader(Path(path), batch=batch, axes=axes)  # type: ignore[misc]  # onnx is built in
+    return network
