@@ -24,12 +24,15 @@ Setting = Mapping[str, int | float | str]
 class FormResult:
     """What a run gives: the model's first output, shape (samples, …), and the work of one inference (or one batch).
 
-    draws: outputs of further noise draws, shape (draws, samples, …), for forms with device noise; None otherwise.
+    workload: None for processor forms, whose arithmetic does not depend on the data: counting gives it. draws: outputs
+    of all noise draws, shape (draws, samples, …), draw 0 being ``outputs``, for forms with device noise; None
+    otherwise. notes: what a reader of the row must know.
     """
 
     outputs: NDArray[np.float32]
-    workload: Workload
+    workload: Workload | None
     draws: NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Form(Protocol):

@@ -1,0 +1,133 @@
+"""The form `int8`: static post-training quantisation by onnxruntime, symmetric int8 weights per output channel.
+
+Activations are uint8 with ranges from the calibration samples (minimum and maximum). The quantised graph (QDQ) runs
+operator by operator, so its accuracy is that of 8-bit operands with wide accumulators, not of one CPU's short cuts.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from twentywatts.errors import RefusedError, TwentyWattsError
+from twentywatts.forms.float32 import SessionForm
+from twentywatts.forms.protocol import Inputs, Setting
+from twentywatts.forms.runtime import BatchRunner, check_inputs, first_line, folded_model, open_session
+from twentywatts.machines import Traits
+from twentywatts.network import Network
+
+__all__ = ["build", "settings"]
+
+_CALIBRATION_COUNT = 256  # samples; more do not change the range of a minimum and maximum much
+_PER_CHANNEL_OPSET = 13  # DequantizeLinear has an axis from here on
+_FATAL, _WARNING = 4, 2  # severities of onnxruntime's log; it starts with warnings
+
+
+def settings(traits: Traits) -> list[Setting]:
+    """Return the one setting there is."""
+    return [{"precision": "int8"}]
+
+
+def build(network: Network, traits: Traits, *, calibration: Inputs, setting: Setting, seed: int = 0) -> SessionForm:
+    """Return the quantised model, calibrated on at most 256 samples; raises RefusedError with onnxruntime's reason."""
+    float_session = open_session(network.path, what=f"model '{network.name}'")
+    samples = {key: array[:_CALIBRATION_COUNT] for key, array in check_inputs(float_session, calibration).items()}
+    batches = [feeds for feeds, _ in BatchRunner.of(float_session, network).batches(samples)]
+    try:
+        content = _quantised(network, batches)
+    except TwentyWattsError:
+        raise
+    except Exception as error:
+        raise RefusedError(
+            f"model '{network.name}' cannot be quantised to int8: {type(error).__name__}: {first_line(error)}"
+        ) from None
+    session = open_session(content, what=f"model '{network.name}' as int8", optimise=False)
+    return SessionForm(name="int8", setting=setting, session=session, runner=BatchRunner.of(session, network))
+
+
+class _Reader:
+    """Hands calibration batches to onnxruntime, which wants an object with ``get_next``."""
+
+    def __init__(self, batches: list[dict[str, NDArray[Any]]]) -> None:
+        self._batches = iter(batches)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._batches, None)
+
+
+def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]]) -> bytes:
+    """Return the quantised model; every file lies in a temporary folder that is removed."""
+    import onnx
+    from onnxruntime import quantization
+
+    model = _with_newer_opset(folded_model(network))
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        folded, quantised = Path(folder, "folded.onnx"), Path(folder, "int8.onnx")
+        excluded = _name_nodes(model)
+        onnx.save(model, folded)
+        quantization.quantize_static(
+            str(folded),
+            str(quantised),
+            _reader(batches),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=_opset(model) >= _PER_CHANNEL_OPSET,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=excluded,
+            extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
+        )
+        return quantised.read_bytes()
+
+
+def _name_nodes(model: Any) -> list[str]:
+    """Give every node a name, and return those of softmaxes, which stay in float: 256 levels tie small classes."""
+    for index, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{index}"
+    return [node.name for node in model.graph.node if node.op_type in ("Softmax", "LogSoftmax")]
+
+
+def _reader(batches: list[dict[str, NDArray[Any]]]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    kind = type("_CalibrationReader", (_Reader, CalibrationDataReader), {})
+    return kind(batches)
+
+
+def _with_newer_opset(model: Any) -> Any:
+    """Return the model with the opset that per-channel weights need, or as it is where there is no conversion."""
+    from onnx import version_converter
+
+    if _opset(model) >= _PER_CHANNEL_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, _PER_CHANNEL_OPSET)
+    except Exception:  # onnx raises anything here; weights are then quantised per tensor
+        return model
+
+
+def _opset(model: Any) -> int:
+    return max([entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")], default=1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the advice that onnxruntime's quantiser prints and logs."""
+    import onnxruntime
+
+    before = logging.root.manager.disable
+    onnxruntime.set_default_logger_severity(_FATAL)
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+        onnxruntime.set_default_logger_severity(_WARNING)

@@ -1,0 +1,191 @@
+"""onnxruntime, the same everywhere: sessions that run alike on every number of threads, and running them in batches."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.errors import DataError, MissingExtraError, RefusedError
+from twentywatts.forms.protocol import Inputs
+from twentywatts.network import Network
+
+__all__ = ["BatchRunner", "batch_limit", "check_inputs", "first_line", "folded_model", "open_session", "sample_count"]
+
+_CHUNK_BYTES = 2**26  # largest tensor of a batch; keeps a run of any model below about a gigabyte
+_MAX_BATCH = 256
+_CONSTANTS_ARE_NO_INPUTS = 4  # version of the format from which constants need not be listed as inputs
+_NUMPY_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int8)": np.int8,
+    "tensor(int16)": np.int16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(uint8)": np.uint8,
+    "tensor(bool)": np.bool_,
+}
+
+Array = NDArray[Any]
+
+
+def open_session(model: Path | bytes, *, what: str, optimise: bool = True, save_to: Path | None = None) -> Any:
+    """Return an onnxruntime session with one thread, in program order; raises RefusedError with one line.
+
+    what: the thing that runs, for the error. optimise: constant folding and fusion into standard operators. save_to:
+    where the folded graph is written.
+    """
+    try:
+        import onnxruntime as ort
+    except ImportError:
+        raise MissingExtraError("onnxruntime", "lab") from None
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    level = ort.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimise else level.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # exact integers, not this CPU's short cuts
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise RefusedError(f"{what}: onnxruntime cannot load it: {first_line(error)}") from None
+
+
+def folded_model(network: Network) -> Any:
+    """Return the ModelProto with constants and BatchNorm folded, old opsets included; nothing is written beside it."""
+    import onnx
+
+    model = onnx.load(network.path)
+    model.ir_version = max(model.ir_version, _CONSTANTS_ARE_NO_INPUTS)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [spec for spec in model.graph.input if spec.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        plain, folded = Path(folder, "plain.onnx"), Path(folder, "folded.onnx")
+        onnx.save(model, plain)
+        open_session(plain, what=f"model '{network.name}'", save_to=folded)
+        return onnx.load(folded)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's text, without onnxruntime's prefix, at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return text.removeprefix("[ONNXRuntimeError] : ")[:300]
+
+
+def sample_count(inputs: Inputs) -> int:
+    """Return the number of samples; raises DataError where the inputs disagree or hold none."""
+    counts = {name: len(array) if np.ndim(array) else 0 for name, array in inputs.items()}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        raise DataError(f"inputs need the same number of samples, at least one; got {counts}")
+    return next(iter(counts.values()))
+
+
+def check_inputs(session: Any, inputs: Inputs) -> dict[str, Array]:
+    """Return the arrays that the session wants, in its element types; raises DataError naming what does not fit."""
+    wanted = {spec.name: spec for spec in session.get_inputs()}
+    missing = sorted(set(wanted) - set(inputs))
+    if missing:
+        raise DataError(f"the model needs inputs {sorted(wanted)}, the data have no {', '.join(map(repr, missing))}")
+    sample_count({name: inputs[name] for name in wanted})
+    return {name: _fitted(spec, np.asarray(inputs[name])) for name, spec in wanted.items()}
+
+
+def _fitted(spec: Any, array: Array) -> Array:
+    fits = len(spec.shape) == array.ndim and all(
+        not isinstance(size, int) or size == given for size, given in zip(spec.shape[1:], array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise DataError(
+            f"input '{spec.name}' has shape {array.shape}, wanted {_shape_text(spec.shape)} with samples first"
+        )
+    kind = _NUMPY_TYPES.get(spec.type)
+    if kind is None:
+        raise RefusedError(f"input '{spec.name}' is {spec.type}: only tensors of numbers can be fed")
+    return array.astype(kind, copy=False)
+
+
+def _shape_text(shape: Sequence[int | str | None]) -> str:
+    sizes = [str(size) if isinstance(size, int) else "any" for size in shape]
+    return f"({', '.join(['samples', *sizes[1:]])})"
+
+
+def batch_limit(network: Network) -> int:
+    """Return how many samples run at once so that the largest tensor stays below 64 MB, from 1 to 256."""
+    sizes = [
+        prod(size for size in spec.shape if isinstance(size, int)) * spec.bits / 8.0
+        for spec in network.tensors.values()
+        if spec.shape
+    ]
+    return int(max(1, min(_MAX_BATCH, _CHUNK_BYTES * network.batch // max([1.0, *sizes]))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BatchRunner:
+    """Runs all samples of a data set through a function that takes a batch, in parallel, in an order that is fixed.
+
+    fixed: batch size that the model demands (the last batch is padded and cut), or None. limit: largest batch else.
+    """
+
+    fixed: int | None
+    limit: int
+
+    @classmethod
+    def of(cls, session: Any, network: Network) -> BatchRunner:
+        """Return the runner that a session's inputs allow."""
+        sizes = {spec.shape[0] for spec in session.get_inputs() if spec.shape and isinstance(spec.shape[0], int)}
+        return cls(fixed=max(sizes) if sizes else None, limit=batch_limit(network))
+
+    @property
+    def size(self) -> int:
+        """Samples per batch."""
+        return self.fixed or self.limit
+
+    def batches(self, inputs: Mapping[str, Array]) -> list[tuple[dict[str, Array], int]]:
+        """Return the batches and how many samples of each are real; a fixed batch is filled with its last sample."""
+        count = sample_count(inputs)
+        found = []
+        for start in range(0, count, self.size):
+            real = min(self.size, count - start)
+            part = {name: array[start : start + real] for name, array in inputs.items()}
+            found.append(({name: _padded(array, self.fixed) for name, array in part.items()}, real))
+        return found
+
+    def map(self, function: Callable[[dict[str, Array]], Array], inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+        """Return the outputs of all samples, samples first; raises RefusedError where they have no such axis."""
+        batches = self.batches(inputs)
+        with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
+            outputs = list(pool.map(lambda item: _real(function(item[0]), self.fixed or item[1], item[1]), batches))
+        return np.concatenate(outputs)
+
+
+def _padded(array: Array, size: int | None) -> Array:
+    if size is None or len(array) >= size:
+        return array
+    return np.concatenate([array, np.repeat(array[-1:], size - len(array), axis=0)])
+
+
+def _real(output: Array, batch: int, real: int) -> NDArray[np.float32]:
+    array = np.asarray(output, dtype=np.float32)
+    if batch == 1 and (array.ndim == 0 or len(array) != 1):
+        array = array[None]
+    if len(array) != batch:
+        raise RefusedError(
+            f"the first output has shape {array.shape} for {batch} samples: its first axis must be theirs"
+        )
+    return array[:real]
