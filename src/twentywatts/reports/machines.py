@@ -119,7 +119,7 @@ def _key_figures(machine: Machine) -> str:
 
 
 def _short(figure: Figure) -> str:
-    return f"{figure.value:,.6g}" if figure.unit == "1" else format_si(figure.value, figure.unit)
+    return f"{figure.value:,.6g}" if figure.unit == "1" else format_si(figure.value, figure.unit).replace(" ", "\u00a0")
 
 
 def machine_view(machine: Machine) -> RenderableType:

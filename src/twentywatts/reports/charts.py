@@ -1,0 +1,270 @@
+"""The page's three charts as plotly figures: plain values, drawn by page.js. No name is trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, clean
+from twentywatts.reports.words import CAUSES, cause_shares, form_text, interval_text, quantity_text
+from twentywatts.units import format_si
+
+__all__ = ["accuracy_chart", "cause_chart", "energy_chart"]
+
+Record = Mapping[str, Any]
+Chart = dict[str, Any]
+
+# family: colour, symbol; told apart by shape alone too
+_FAMILIES = {
+    "processor": ("#1f4e8c", "circle"),
+    "neuromorphic": ("#b3440b", "square"),
+    "crossbar": ("#0a6b5d", "diamond"),
+    "brain": ("#7a2a8a", "star"),
+    "baseline": ("#555b66", "x"),
+}
+# cause: colour, pattern; told apart by pattern alone too
+_CAUSE_STYLES = {
+    "compute": ("#1f4e8c", ""),
+    "memory": ("#7fb0dd", "/"),
+    "communication": ("#e0a030", "x"),
+    "conversion": ("#b3440b", "\\"),
+    "static": ("#9aa1ab", "."),
+    "host": ("#7a2a8a", "-"),
+    "cooling": ("#64b5a6", "|"),
+    "unsplit": ("#e9e3d8", "+"),
+}
+_ROW_PX = 34
+_FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif", "size": 13}
+_INK = "#1b1f24"
+_GRID = "#e3e6ea"
+
+
+def energy_chart(document: Record) -> Chart:
+    """Return energy by machine: one line each, log axis, 90 % intervals; filled where the accuracy is kept."""
+    rows = _lines(document)
+    traces = [_energy_trace(family, rows) for family in _FAMILIES]
+    axis = _energy_axis([row["energy_j"] for row in rows])
+    layout = _layout(height=_ROW_PX * len(rows) + 110, xaxis=axis, yaxis=_name_axis([_label(row) for row in rows]))
+    return {"data": [trace for trace in traces if trace["x"]], "layout": layout}
+
+
+def _lines(document: Record) -> list[Record]:
+    """Return rows and baselines, one line each."""
+    baselines = [
+        {**item, "machine": item["name"], "family": "baseline", "form": "", "setting": {}, "role": "baseline"}
+        for item in document["baselines"]
+    ]
+    *machines, last = document["rows"]
+    return [*machines, *baselines, last] if last["role"] == "yardstick" else [*machines, last, *baselines]
+
+
+def _energy_trace(family: str, rows: Sequence[Record]) -> Chart:
+    found = [(index, row) for index, row in enumerate(rows) if row["family"] == family]
+    colour, symbol = _FAMILIES[family]
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": family,
+        "x": [row["energy_j"]["mid"] for _, row in found],
+        "y": [index for index, _ in found],
+        "text": [quantity_text(row["energy_j"], "J") for _, row in found],
+        "textposition": "top center",
+        "cliponaxis": False,
+        "error_x": _error([row["energy_j"] for _, row in found], colour),
+        "marker": {
+            "symbol": [_symbol(symbol, row) for _, row in found],
+            "size": 11,
+            "color": colour,
+            "line": _outline(colour),
+        },
+        "customdata": [_hover(row) for _, row in found],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _symbol(symbol: str, row: Record) -> str:
+    """Return the family's symbol, open where the accuracy is not shown to be kept."""
+    kept = row.get("keeps_accuracy", row.get("good_enough"))
+    is_open = row["role"] in ("candidate", "baseline") and kept is not True
+    return f"{symbol}-open" if is_open else symbol
+
+
+def _outline(colour: str) -> Chart:
+    return {"color": colour, "width": 2}
+
+
+def _error(quantities: Sequence[Record], colour: str) -> Chart:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [quantity["high"] - quantity["mid"] for quantity in quantities],
+        "arrayminus": [quantity["mid"] - quantity["low"] for quantity in quantities],
+        "color": colour,
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def _hover(row: Record) -> str:
+    accuracy = row.get("accuracy")
+    parts = [_text(row.get("title", row["machine"])), _text(form_text(row)), interval_text(row["energy_j"], "J")]
+    parts += [f"accuracy {100 * accuracy:.1f} %"] if accuracy is not None and 0 <= accuracy <= 1 else []
+    return "<br>".join(part for part in parts if part)
+
+
+def _text(name: object) -> str:
+    """Return a name for plotly, which reads a little HTML in its texts."""
+    return escape(clean(name), quote=False)
+
+
+def _label(row: Record) -> str:
+    """Return machine, short form and mark: ``loihi spiking ✓``."""
+    mark = accuracy_mark(row["keeps_accuracy"]) if row["role"] == "candidate" else ""
+    if row["role"] == "baseline":
+        mark = accuracy_mark(row["good_enough"])
+    form = "" if row["form"] in ("spiking", "crossbar") else row["form"]
+    return " ".join(part for part in (_shorten(row["machine"]), _text(form), mark) if part)
+
+
+def _shorten(name: object, length: int = 22) -> str:
+    text = clean(name)
+    return _text(text if len(text) <= length else text[: length - 1] + "…")
+
+
+def _energy_axis(quantities: Sequence[Record]) -> Chart:
+    low = math.floor(
+        math.log10(min(quantity["low"] or quantity["mid"] for quantity in quantities if quantity["mid"] > 0))
+    )
+    high = math.ceil(math.log10(max(quantity["high"] for quantity in quantities)))
+    decades = range(low, high + 1)
+    step = 1 if len(decades) <= 5 else 3
+    return {
+        "type": "log",
+        "range": [low - 0.15, high + 0.15],
+        "tickvals": [10.0**decade for decade in decades],
+        "ticktext": [format_si(10.0**decade, "J") if decade % step == 0 else "" for decade in decades],
+        "gridcolor": _GRID,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickangle": 0,
+    }
+
+
+def _name_axis(labels: Sequence[str]) -> Chart:
+    return {
+        "tickvals": list(range(len(labels))),
+        "ticktext": list(labels),
+        "range": [len(labels) - 0.5, -0.7],
+        "automargin": True,
+        "showgrid": True,
+        "gridcolor": "#f0f2f4",
+        "zeroline": False,
+        "fixedrange": True,
+        "ticks": "",
+    }
+
+
+def _layout(*, height: int, xaxis: Chart, yaxis: Chart, **more: Any) -> Chart:
+    return {
+        "height": height,
+        "xaxis": xaxis,
+        "yaxis": yaxis,
+        "font": {**_FONT, "color": _INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 8, "r": 24, "t": 8, "b": 36},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        "dragmode": False,
+        "hoverlabel": {"align": "left", "bgcolor": "#ffffff", "font": {"color": _INK}},
+        **more,
+    }
+
+
+def accuracy_chart(document: Record) -> Chart:
+    """Return energy against accuracy: log axis, 90 % intervals; ``labels`` are placed by page.js without overlap."""
+    rows = [row for row in _lines(document) if row["accuracy"] is not None]
+    metric = document["data"]["metric"]
+    traces = [_accuracy_trace(family, rows, metric) for family in _FAMILIES]
+    values = [row["accuracy"] for row in rows]
+    margin = 0.25 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 0.05
+    axis = {
+        "range": [min(values) - margin, max(values) + 1.6 * margin],
+        "tickformat": ".0%" if "%" in accuracy_text(1.0, metric) else "",
+        "gridcolor": _GRID,
+        "zeroline": False,
+        "fixedrange": True,
+        "automargin": True,
+    }
+    layout = _layout(height=460, xaxis=_energy_axis([row["energy_j"] for row in rows]), yaxis=axis)
+    labels = [{"x": math.log10(row["energy_j"]["mid"]), "y": row["accuracy"], "text": _label(row)} for row in rows]
+    return {"data": [trace for trace in traces if trace["x"]], "layout": layout, "labels": labels}
+
+
+def _accuracy_trace(family: str, rows: Sequence[Record], metric: str) -> Chart:
+    found = [row for row in rows if row["family"] == family]
+    colour, symbol = _FAMILIES[family]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": family,
+        "x": [row["energy_j"]["mid"] for row in found],
+        "y": [row["accuracy"] for row in found],
+        "error_x": {**_error([row["energy_j"] for row in found], colour), "thickness": 1},
+        "marker": {
+            "symbol": [_symbol(symbol, row) for row in found],
+            "size": 11,
+            "color": colour,
+            "line": _outline(colour),
+        },
+        "customdata": [_hover(row) for row in found],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def cause_chart(document: Record) -> Chart:
+    """Return shares of the joules by cause, one bar each, with the total at its end."""
+    rows = document["rows"]
+    shares = [dict(cause_shares(row)) for row in rows]
+    used = [cause for cause in CAUSES if any(cause in share for share in shares)]
+    axis = {"range": [0, 1], "tickformat": ".0%", "gridcolor": _GRID, "zeroline": False, "fixedrange": True}
+    layout = _layout(
+        height=_ROW_PX * len(rows) + 130,
+        xaxis=axis,
+        yaxis=_name_axis([_label(row) for row in rows]),
+        barmode="stack",
+        bargap=0.3,
+        annotations=[_total(index, row) for index, row in enumerate(rows)],
+    )
+    layout["margin"]["r"] = 72
+    return {"data": [_cause_trace(cause, shares) for cause in used], "layout": layout}
+
+
+def _cause_trace(cause: str, shares: Sequence[Mapping[str, float]]) -> Chart:
+    colour, pattern = _CAUSE_STYLES[cause]
+    values = [share.get(cause, 0.0) for share in shares]
+    fill = {"shape": pattern, "fgcolor": "#20262d", "fgopacity": 0.55, "size": 7, "solidity": 0.22}
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": cause,
+        "x": values,
+        "y": list(range(len(values))),
+        "marker": {"color": colour, "pattern": fill, "line": {"color": "#20262d", "width": 0.8}},
+        "customdata": [f"{cause}: {100 * value:.1f} %" for value in values],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _total(index: int, row: Record) -> Chart:
+    text = quantity_text(row["energy_j"], "J")
+    return {"x": 1.01, "y": index, "text": text, "xref": "paper", "xanchor": "left", "showarrow": False}

@@ -1,0 +1,158 @@
+"""One self-contained page: no network, readable without JavaScript and without colour, pleasant on a phone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from twentywatts.comparison.text import clean
+from twentywatts.errors import MissingExtraError
+from twentywatts.figures import load_sources
+from twentywatts.reports import charts, sections
+from twentywatts.reports.html import Markup, join, tag
+from twentywatts.reports.words import command_text, headline
+
+__all__ = ["comparison_page"]
+
+Record = Mapping[str, Any]
+
+
+def comparison_page(document: Record) -> str:
+    """Return the page of a comparison document as one HTML text; raises MissingExtraError without plotly.
+
+    Every name that came with a model is escaped, and a content security policy lets only the page's own two scripts
+    run and nothing be loaded.
+    """
+    library, script = _plotly(), _asset("page.js")
+    title = clean(document["model"]["name"])
+    head = tag(
+        "head",
+        Markup('<meta charset="utf-8">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{_policy(library, script)}">'),
+        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup('<meta name="color-scheme" content="light">'),
+        tag("title", f"{title}: joules per inference"),
+        tag("style", Markup(_asset("style.css"))),
+    )
+    scripts = join(tag("script", Markup(text)) for text in (library, script))
+    return f"<!doctype html>\n{tag('html', head, tag('body', _body(document, title), scripts), lang='en')}\n"
+
+
+def _policy(*scripts: str) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    rules = ("default-src 'none'", f"script-src {allowed}", "style-src 'unsafe-inline'", "img-src data: blob:")
+    return "; ".join((*rules, "base-uri 'none'", "form-action 'none'"))
+
+
+def _asset(name: str) -> str:
+    return (files("twentywatts") / "reports" / name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise MissingExtraError("plotly", "lab") from None
+    return str(get_plotlyjs()).replace("\r\n", "\n").replace("\r", "\n")  # as a browser reads it, else the hash differs
+
+
+def _body(document: Record, title: str) -> Markup:
+    first, *others = headline(document)
+    header = tag(
+        "header",
+        tag("p", "twentywatts", class_="brand"),
+        tag("h1", f"What one inference of {title} costs"),
+        tag("p", first, class_="lead"),
+        *(tag("p", sentence, class_="more") for sentence in others),
+        sections.tiles(document),
+    )
+    return join([header, tag("main", *_sections(document)), _footer()])
+
+
+def _sections(document: Record) -> list[Markup]:
+    metric = document["data"]["metric"]
+    parts = [
+        _section("Energy, machine by machine", _energy_figure(document)),
+        _section(f"Energy against {metric}", _accuracy_figure(document)),
+        _section("All machines", sections.results(document)),
+        _section("Where the energy goes", _cause_figure(document), sections.machine_details(document)),
+    ]
+    if document["baselines"]:
+        parts.append(_section("Would something simpler do?", sections.baselines(document)))
+    if document["refused"]:
+        parts.append(_section("Refused", sections.refusals(document)))
+    if document["notes"] or document["not_covered"]:
+        parts.append(_section("What this does not cover", sections.coverage(document)))
+    parts.append(_section("Settings", sections.settings(document), _command(document)))
+    parts.append(_section("Sources", sections.sources(document)))
+    return [*parts, _section("How to cite", _citation(document))]
+
+
+def _section(heading: str, *content: object) -> Markup:
+    return tag("section", tag("h2", heading), *content)
+
+
+def _energy_figure(document: Record) -> Markup:
+    return _figure(
+        "energy",
+        charts.energy_chart(document),
+        "Energy per inference with 90 % intervals, on a scale where each step is ten times the last. The symbol tells "
+        "the family; it is filled where the accuracy is shown to be kept (✓), open where it is not (✗) or where the "
+        "samples are too few to tell (?).",
+    )
+
+
+def _accuracy_figure(document: Record) -> Markup:
+    metric = document["data"]["metric"]
+    return _figure(
+        "accuracy",
+        charts.accuracy_chart(document),
+        f"{metric.capitalize()} on the reported samples against energy per inference (90 % intervals). "
+        "The upper left is best: much accuracy for little energy.",
+    )
+
+
+def _cause_figure(document: Record) -> Markup:
+    return _figure(
+        "causes",
+        charts.cause_chart(document),
+        "Share of the energy by cause; the total stands at the end of each bar. Open a machine below for the numbers, "
+        "layer by layer.",
+    )
+
+
+def _figure(name: str, chart: Record, caption: str) -> Markup:
+    """Return a chart's place, its data and its caption; the data cannot end the script element that holds them."""
+    data = json.dumps(chart, ensure_ascii=True, allow_nan=False)
+    for letter in "<>&":
+        data = data.replace(letter, f"\\u{ord(letter):04x}")
+    height = f"min-height:{chart['layout']['height']}px"
+    place = tag("div", id=f"chart-{name}", class_="chart", role="img", aria_label=caption, style=height)
+    values = tag("script", Markup(data), type="application/json", id=f"chart-{name}-data")
+    hint = tag("noscript", tag("p", "The chart needs JavaScript; the tables below hold every number."))
+    return tag("figure", place, hint, tag("figcaption", caption), values)
+
+
+def _command(document: Record) -> Markup:
+    command = command_text(document)
+    if not command:
+        return Markup("")
+    return join([tag("h3", "The command"), tag("pre", tag("code", command), tabindex=0)])
+
+
+def _citation(document: Record) -> Markup:
+    own = load_sources()["twentywatts"]
+    version = clean(document["run"].get("version", ""))
+    text = f"{own.authors} ({own.year}). twentywatts{' ' + version if version else ''}. {own.url}"
+    advice = "Cite the sources above with it: `twentywatts cite FILE.json` gives all of them as BibTeX."
+    return join([tag("p", text), tag("p", advice)])
+
+
+def _footer() -> Markup:
+    text = "Modelled joules carry an interval and a source; where nothing is published, the machine is refused."
+    return tag("footer", tag("p", text))
