@@ -1,0 +1,117 @@
+"""The form `spiking`: a ReLU network as integrate-and-fire neurons, run event by event; docs/method/spiking.md.
+
+``prepare`` lowers and calibrates a model once for all chips, ``convert`` gives one chip's neurons, ``run`` runs all
+numbers of timesteps in one pass. ``build_all`` does this sharing behind the contract of a form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+
+from twentywatts.errors import DataError
+from twentywatts.forms.protocol import FormResult, Inputs, Setting
+from twentywatts.forms.spiking.calibrate import Prepared, prepare
+from twentywatts.forms.spiking.convert import Converted, convert
+from twentywatts.forms.spiking.run import Run, run
+from twentywatts.forms.spiking.workload import output_of, workload_of
+from twentywatts.machines import SpikingTraits, Traits
+from twentywatts.network import Network
+
+__all__ = [
+    "Converted",
+    "Prepared",
+    "Run",
+    "SpikingForm",
+    "build",
+    "build_all",
+    "convert",
+    "prepare",
+    "run",
+    "run_steps",
+    "settings",
+]
+
+
+def settings(traits: Traits) -> list[Setting]:
+    """Return the numbers of timesteps that a search tries, the cheapest first."""
+    return [{"timesteps": steps} for steps in (1, 2, 4, 8, 16, 32)]
+
+
+def run_steps(converted: Converted, inputs: Inputs, timesteps: Sequence[int]) -> dict[int, FormResult]:
+    """Return the result after each number of timesteps, from one run of the longest: nothing depends on the end."""
+    done = run(converted, inputs, timesteps=timesteps)
+    return {
+        steps: FormResult(
+            outputs=output_of(converted.lowered, done.outputs[steps]), workload=workload_of(converted, done, steps)
+        )
+        for steps in timesteps
+    }
+
+
+@dataclass(kw_only=True, eq=False)
+class _Shared:
+    """One conversion with its last run, for the forms of all settings."""
+
+    converted: Converted
+    timesteps: tuple[int, ...]
+    key: bytes = b""
+    results: dict[int, FormResult] = field(default_factory=dict)
+
+    def result(self, inputs: Inputs, steps: int) -> FormResult:
+        """Return the result for some inputs; they run once as long as the same ones come again."""
+        key = self._digest(inputs)
+        if key != self.key:
+            self.results = run_steps(self.converted, inputs, self.timesteps)
+            self.key = key
+        return self.results[steps]
+
+    def _digest(self, inputs: Inputs) -> bytes:
+        digest = blake2b(digest_size=16)
+        for name in self.converted.lowered.inputs:
+            if name not in inputs:
+                raise DataError(f"no data for the model's input '{name}' (given: {', '.join(inputs) or 'nothing'})")
+            array = np.ascontiguousarray(inputs[name])
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(array.data)
+        return digest.digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpikingForm:
+    """A model as one chip's neurons, run for a number of timesteps."""
+
+    name: str
+    setting: Setting
+    shared: _Shared
+
+    def run(self, inputs: Inputs, *, batch: int = 1) -> FormResult:
+        """Run all samples; the workload counts one inference whatever the batch, as neurons hold one state each."""
+        return self.shared.result(inputs, int(self.setting["timesteps"]))
+
+
+def build_all(
+    network: Network, traits: Traits, *, calibration: Inputs, settings: Sequence[Setting], seed: int = 0
+) -> list[SpikingForm]:
+    """Return a form for each setting; they share one conversion, and one run for the same inputs.
+
+    Raises RefusedError naming the layer that has no spiking form, or that no core of the chip can hold.
+    """
+    return forms_of(prepare(network, calibration), traits, settings=settings)
+
+
+def forms_of(prepared: Prepared, traits: Traits, *, settings: Sequence[Setting]) -> list[SpikingForm]:
+    """Return a form for each setting of a model that was prepared once for several chips."""
+    if not isinstance(traits, SpikingTraits):
+        raise TypeError(f"a spiking form needs the traits of a neuromorphic chip, not {type(traits).__name__}")
+    steps = tuple(int(setting["timesteps"]) for setting in settings)
+    shared = _Shared(converted=convert(prepared, traits), timesteps=steps)
+    return [SpikingForm(name="spiking", setting=setting, shared=shared) for setting in settings]
+
+
+def build(network: Network, traits: Traits, *, calibration: Inputs, setting: Setting, seed: int = 0) -> SpikingForm:
+    """Return the form of one setting; nothing is drawn, the seed changes nothing. Errors as in ``build_all``."""
+    return build_all(network, traits, calibration=calibration, settings=[setting])[0]
