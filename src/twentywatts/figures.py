@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,21 @@ from twentywatts.units import convert, unit_of_key
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
-__all__ = ["GRADES", "Evidence", "Figure", "Source", "load_figures", "load_sources", "parse_figure", "sample"]
+__all__ = [
+    "GRADES",
+    "Boundary",
+    "Evidence",
+    "Figure",
+    "Source",
+    "load_figures",
+    "load_sources",
+    "parse_figure",
+    "parse_source",
+    "sample",
+]
 
+_LARGEST = 1e60  # no figure is larger; keeps every conversion and sum finite
+_SOURCE_TEXTS = ("kind", "title", "authors", "venue", "doi", "url", "read")
 GRADES = ("measured", "datasheet", "paper", "derived", "guess")
 
 
@@ -36,6 +48,20 @@ class Evidence(IntEnum):
     def label(self) -> str:
         """``L0`` to ``L4``."""
         return f"L{int(self)}"
+
+
+class Boundary(StrEnum):
+    """What is counted: the chip; the device (chip, its memory, its board); the system with host; the facility."""
+
+    CHIP = "chip"
+    DEVICE = "device"
+    SYSTEM = "system"
+    FACILITY = "facility"
+
+    @property
+    def rank(self) -> int:
+        """0 for the chip to 3 for the facility; a wider boundary contains the narrower ones."""
+        return list(Boundary).index(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +111,7 @@ class Source:
 
 def _number(key: str, table: Mapping[str, Any], name: str) -> float:
     value = table.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise InputError(f"figure '{key}' needs a finite number '{name}', got {value!r}")
     return float(value)
 
@@ -117,6 +143,23 @@ def parse_figure(key: str, table: Mapping[str, Any]) -> Figure:
     return Figure(key=key, value=value, low=low, high=high, unit=target, grade=grade, shared=str(shared), **texts)
 
 
+def parse_source(key: str, table: Mapping[str, Any]) -> Source:
+    """Return the Source of one TOML table; raises InputError with the key and what is wrong."""
+    if not isinstance(table, Mapping):
+        raise InputError(f"source '{key}' must be a table with kind, title, authors, year and doi or url")
+    unknown = table.keys() - {*_SOURCE_TEXTS, "year"}
+    if unknown:
+        raise InputError(f"source '{key}' has unknown keys {', '.join(sorted(unknown))}")
+    year = table.get("year")
+    if isinstance(year, bool) or not isinstance(year, int):
+        raise InputError(f"source '{key}' needs a whole number 'year', got {year!r}")
+    texts = {name: table[name] for name in _SOURCE_TEXTS if name in table}
+    for name in ("kind", "title", "authors", *texts):
+        if not isinstance(texts.get(name), str) or not texts[name].strip():
+            raise InputError(f"source '{key}' needs a text '{name}'")
+    return Source(key=key, year=year, **texts)
+
+
 def load_figures(name: str) -> dict[str, Figure]:
     """Return the figures of a bundled table, ``load_figures("boundaries")`` for data/boundaries.toml."""
     path = files("twentywatts") / "data" / f"{name}.toml"
@@ -129,7 +172,7 @@ def load_sources() -> Mapping[str, Source]:
     """Return every bundled source by its key."""
     path = files("twentywatts") / "data" / "sources.toml"
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {key: Source(key=key, **table) for key, table in tables.items()}
+    return {key: parse_source(key, table) for key, table in tables.items()}
 
 
 def sample(figures: Mapping[str, Figure], *, namespace: str, draws: int, seed: int) -> dict[str, Array]:

@@ -8,8 +8,7 @@ from enum import StrEnum
 from functools import reduce
 from typing import TypeVar
 
-from twentywatts.figures import Evidence
-from twentywatts.scenario import Boundary
+from twentywatts.figures import Boundary, Evidence
 from twentywatts.uncertain import Spread
 
 __all__ = ["Cause", "Entry", "Ledger"]

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from twentywatts.errors import InputError
+from twentywatts.figures import Boundary
 from twentywatts.uncertain import DRAW_COUNT
 
 __all__ = ["Boundary", "Scenario"]
 
 
-class Boundary(StrEnum):
-    """What is counted: the chip; the device (chip, its memory, its board); the system with host; the facility."""
-
-    CHIP = "chip"
-    DEVICE = "device"
-    SYSTEM = "system"
-    FACILITY = "facility"
-
-    @property
-    def rank(self) -> int:
-        """0 for the chip to 3 for the facility; a wider boundary contains the narrower ones."""
-        return list(Boundary).index(self)
+_RATES = (1e-12, 1e15)  # one in 30,000 years to one per femtosecond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +33,23 @@ class Scenario:
     draws: int = DRAW_COUNT
 
     def __post_init__(self) -> None:
-        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or self.batch < 1:
-            raise InputError(f"the batch must be a whole number of at least 1, got {self.batch!r}")
-        if self.rate_per_s is not None and not (math.isfinite(self.rate_per_s) and self.rate_per_s > 0):
+        _whole("the batch", self.batch, least=1)
+        _whole("the seed", self.seed, least=0)
+        _whole("the number of draws", self.draws, least=0)
+        for name, size in self.axes.items():
+            _whole(f"axis '{name}'", size, least=1)
+        if self.rate_per_s is not None and not _is_rate(self.rate_per_s):
             raise InputError(f"the rate must be a positive number of inferences per second, got {self.rate_per_s!r}")
         try:
             object.__setattr__(self, "boundary", Boundary(self.boundary))
         except ValueError:
             raise InputError(f"unknown boundary '{self.boundary}', wanted one of {', '.join(Boundary)}") from None
-        for name, size in self.axes.items():
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise InputError(f"axis '{name}' must be a whole number of at least 1, got {size!r}")
+
+
+def _whole(what: str, value: object, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
+        raise InputError(f"{what} must be a whole number of at least {least}, got {value!r}")
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and _RATES[0] <= value <= _RATES[1]

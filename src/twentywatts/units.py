@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 from twentywatts.errors import InputError
 
@@ -37,6 +38,8 @@ _COUNTS = (
 ).split()
 _SYMBOLS |= dict.fromkeys(_COUNTS, ("count", 1.0))
 
+_BARE = ("nm", "1", "%", "min", "h")  # taken as they are, without a prefix
+
 # the suffix of a key tells the SI unit of its value; the first match wins
 _SUFFIXES = (
     ("_j_per_byte", "J/byte"),
@@ -56,7 +59,16 @@ _SUFFIXES = (
     ("_frac", "1"),
     ("_count", "1"),
 )
-_SCALES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_SCALES: tuple[tuple[float, str], ...] = (
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+)
 _SCALES += ((1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
 
 
@@ -74,7 +86,7 @@ def _part(text: str) -> tuple[str, float]:
         return _SYMBOLS[text]
     for cut in (1, 2):
         prefix, symbol = text[:cut], text[cut:]
-        if prefix in _PREFIXES and symbol in _SYMBOLS and _SYMBOLS[symbol][0] != "process":
+        if prefix in _PREFIXES and symbol in _SYMBOLS and symbol not in _BARE:
             dimension, factor = _SYMBOLS[symbol]
             return dimension, factor * _PREFIXES[prefix]
     raise InputError(f"unknown unit '{text}' (write for example pJ, W, us, GB/s, pJ/bit, TFLOP/s)")
@@ -118,20 +130,20 @@ def _scale(value: float) -> tuple[float, str]:
 
 def _digits(value: float, digits: int = 3) -> str:
     text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e" in text else text
+    return f"{Decimal(text):f}" if "e" in text else text
 
 
 def format_si(value: float, unit: str, digits: int = 3) -> str:
     """Return a number for people with an SI prefix: ``format_si(1.9e-5, "J") == "19 µJ"``."""
-    if value == 0 or math.isnan(value):
-        return f"{'0' if value == 0 else '?'} {unit}"
+    if value == 0 or not math.isfinite(value):
+        return f"{'0' if value == 0 else '?' if math.isnan(value) else value} {unit}"
     factor, prefix = _scale(value)
     return f"{_digits(value / factor, digits)} {prefix}{unit}"
 
 
 def format_interval(low: float, mid: float, high: float, unit: str) -> str:
     """Return mid with its interval in one scale: ``"19 µJ (11–42)"``; two digits for the bounds."""
-    if low == mid == high:
+    if low == mid == high or not all(map(math.isfinite, (low, mid, high))):
         return format_si(mid, unit)
     factor, prefix = _scale(mid if mid else high)
     return f"{_digits(mid / factor)} {prefix}{unit} ({_digits(low / factor, 2)}–{_digits(high / factor, 2)})"

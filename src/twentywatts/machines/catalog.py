@@ -10,16 +10,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from twentywatts.errors import InputError, MachineError, nearest
-from twentywatts.figures import Figure, parse_figure
-from twentywatts.machines.machine import FAMILIES, KEYS, REQUIRED, Machine
+from twentywatts.errors import MachineError, nearest
+from twentywatts.machines.check import SCHEMA, parse
+from twentywatts.machines.machine import FAMILIES, Machine
 from twentywatts.plugins import find
 from twentywatts.plugins import names as plugin_names
-from twentywatts.scenario import Boundary
 
-__all__ = ["bundled_names", "load", "parse"]
+__all__ = ["SCHEMA", "bundled_names", "load", "parse"]
 
-SCHEMA = "twentywatts.machine/1"
 _MAX_FILE_BYTES = 1_000_000
 
 
@@ -46,7 +44,8 @@ def bundled_names() -> list[str]:
 def load(name: str) -> Machine:
     """Return a machine by name, or from a file where the name ends in .toml; raises MachineError.
 
-    ``this-cpu`` is detected. Names of installed plug-ins (group twentywatts.machines) are found last.
+    ``this-cpu`` is detected; ``h100`` is short for ``h100-sxm`` (``aliases`` in its file). Names of installed
+    plug-ins (group twentywatts.machines) are found last.
     """
     if name.endswith(".toml"):
         return _read_file(Path(name))
@@ -56,11 +55,22 @@ def load(name: str) -> Machine:
         return this_cpu()
     if name in _index():
         return _bundled(name)
-    plugin = find("machines", name)
-    if plugin is not None:
-        return parse(plugin(), origin=f"plug-in {name}")
-    known = ["this-cpu", *bundled_names(), *plugin_names("machines")]
+    if name in _aliases():
+        return _bundled(_aliases()[name])
+    tables = _plugin_tables(name)
+    if tables is not None:
+        return parse(tables, origin=f"plug-in {name}")
+    known = ["this-cpu", *bundled_names(), *_aliases(), *plugin_names("machines")]
     raise MachineError(f"unknown machine '{name}'{nearest(name, known)}; `twentywatts machines` lists them all")
+
+
+def _plugin_tables(name: str) -> Mapping[str, Any] | None:
+    """Return what the plug-in of this name gives, None if there is none."""
+    try:
+        plugin = find("machines", name)
+        return None if plugin is None else plugin()
+    except Exception as error:  # foreign code: whatever it raises, say whose fault it is
+        raise MachineError(f"plug-in machine '{name}' cannot be loaded: {error}") from error
 
 
 @cache
@@ -68,81 +78,25 @@ def _bundled(name: str) -> Machine:
     return parse(tomllib.loads(_index()[name].read_text(encoding="utf-8")), origin="bundled")
 
 
+@cache
+def _aliases() -> Mapping[str, str]:
+    """Short name → name; only read when a name is not found."""
+    found: dict[str, str] = {}
+    for name, path in _index().items():
+        found |= dict.fromkeys(tomllib.loads(path.read_text(encoding="utf-8")).get("aliases", ()), name)
+    return found
+
+
 def _read_file(path: Path) -> Machine:
     try:
+        if path.exists() and not path.is_file():
+            raise MachineError(f"cannot read machine file '{path}': not a file")
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise MachineError(f"machine file '{path}' is larger than {_MAX_FILE_BYTES:,} bytes")
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise MachineError(f"cannot read machine file '{path}': {reason}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of 5,000 digits, a thousand brackets
         raise MachineError(f"machine file '{path}' is not valid TOML: {error}") from error
     return parse(tables, origin=str(path))
-
-
-def parse(tables: Mapping[str, Any], *, origin: str) -> Machine:
-    """Return the Machine of a parsed file; raises MachineError that names every problem found."""
-    problems: list[str] = []
-    family = tables.get("family")
-    if tables.get("schema") != SCHEMA:
-        problems.append(f"schema must be '{SCHEMA}'")
-    if family not in FAMILIES:
-        problems.append(f"family must be one of {', '.join(FAMILIES)}")
-    problems += [f"'{key}' must be a text" for key in ("name", "title", "summary") if not _is_text(tables.get(key))]
-    if not isinstance(tables.get("year"), int):
-        problems.append("'year' must be a whole number")
-    figures = _figures(tables, str(family), problems)
-    boundary = _boundary(tables, str(family), problems)
-    if problems:
-        raise MachineError(f"machine file {origin}: " + "; ".join(problems))
-    return Machine(
-        name=tables["name"],
-        title=tables["title"],
-        family=str(family),
-        year=tables["year"],
-        summary=tables["summary"],
-        figures=figures,
-        traits=dict(tables.get("traits", {})),
-        operating_points=tuple(tables.get("operating_points", ())),
-        boundary=boundary,
-        refused=str(tables.get("refused", "")),
-        origin=origin,
-    )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _boundary(tables: Mapping[str, Any], family: str, problems: list[str]) -> Boundary:
-    default = Boundary.DEVICE if family == "processor" else Boundary.CHIP
-    traits = tables.get("traits", {})
-    if not isinstance(traits, Mapping):
-        problems.append("[traits] must be a table")
-        return default
-    try:
-        return Boundary(traits.get("boundary", default))
-    except ValueError:
-        problems.append(f"traits.boundary must be one of {', '.join(Boundary)}")
-        return default
-
-
-def _figures(tables: Mapping[str, Any], family: str, problems: list[str]) -> dict[str, Figure]:
-    entries = tables.get("figures", {})
-    if not isinstance(entries, Mapping):
-        problems.append("[figures.*] must be tables")
-        return {}
-    figures: dict[str, Figure] = {}
-    known = KEYS.get(family, frozenset())
-    for key, table in entries.items():
-        if family in FAMILIES and key not in known:
-            problems.append(f"unknown figure '{key}' for family {family}{nearest(key, known)}")
-            continue
-        try:
-            figures[key] = parse_figure(key, table)
-        except InputError as error:
-            problems.append(str(error))
-    if not tables.get("refused"):
-        problems += [f"figure '{key}' is missing" for key in REQUIRED.get(family, ()) if key not in entries]
-    return figures

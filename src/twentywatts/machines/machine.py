@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twentywatts.figures import Figure
-from twentywatts.scenario import Boundary
+from twentywatts.figures import Boundary, Figure, Source
 
 __all__ = ["FAMILIES", "KEYS", "REQUIRED", "Machine"]
 
@@ -56,7 +55,7 @@ class Machine:
     """A chip as published: figures with interval, condition and source, and categorical traits.
 
     boundary: the widest boundary that its power figures describe. refused: why it must not be priced, or empty.
-    origin: 'bundled', the path of a user's file, or 'detected'.
+    origin: 'bundled', the path of a user's file, or 'detected'. sources: those that the file itself brings.
     """
 
     name: str
@@ -70,6 +69,7 @@ class Machine:
     boundary: Boundary = Boundary.CHIP
     refused: str = ""
     origin: str = "bundled"
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     def value(self, key: str, default: float | None = None) -> float | None:
         """Return the mid value of a figure in SI units, or ``default`` where the chip publishes none."""

@@ -46,7 +46,8 @@ def costs_of(workload: Workload, machine: Machine, scenario: Scenario, *, values
     if values is None:
         values = values_of(workload, machine, draws=scenario.draws, seed=scenario.seed)
     costs = pricer(workload, machine, values, scenario)
-    assert isinstance(costs, Costs)
+    if not isinstance(costs, Costs):
+        raise TwentyWattsError(f"the pricer of {type(workload).__name__} returned {type(costs).__name__}, wanted Costs")
     return costs
 
 
@@ -58,14 +59,17 @@ def price(workload: Workload, machine: Machine, scenario: Scenario, *, per: str 
     if machine.refused:
         raise RefusedError(machine.refused)
     costs = _with_model_error(costs_of(workload, machine, scenario), workload, machine, scenario)
-    entries = list(_entries(costs, machine))
+    entries = list(_entries(costs, machine, _fitted_sources(workload)))
     idle, notes = _idle_entry(costs, machine, scenario)
+    boundary = max(scenario.boundary, machine.boundary, key=lambda boundary: boundary.rank)
+    if boundary != scenario.boundary:
+        notes.append(f"its figures describe the {boundary} and cannot be narrowed to the {scenario.boundary}")
     entries += idle
     extra, lacking = missing_entries(entries, costs, machine, scenario)
     return Ledger(
         machine=machine.name,
         per=per,
-        boundary=scenario.boundary,
+        boundary=boundary,
         entries=(*entries, *extra),
         latency_s=Spread(costs.latency_s),
         rate_per_s=scenario.rate_per_s,
@@ -97,11 +101,18 @@ def _with_model_error(costs: Costs, workload: Workload, machine: Machine, scenar
     )
 
 
-def _entries(costs: Costs, machine: Machine) -> Iterator[Entry]:
+def _fitted_sources(workload: Workload) -> tuple[str, ...]:
+    """Return the sources behind the fitted constants and the model error of a workload's pricer."""
+    pricer = _PRICER_NAMES.get(type(workload).__name__)
+    return () if pricer in (None, "brain") else load_fitted(str(pricer)).sources
+
+
+def _entries(costs: Costs, machine: Machine, fitted: tuple[str, ...]) -> Iterator[Entry]:
+    """Yield one entry per part and cause; every entry rests on the pricer's fit as well."""
     for cause, array in costs.energy_j.items():
         used = [machine.figures[key] for key in costs.used.get(cause, ()) if key in machine.figures]
         evidence = min((figure.evidence for figure in used), default=Evidence.MODELLED)
-        sources = tuple(sorted({figure.source for figure in used}))
+        sources = tuple(sorted({*fitted, *(figure.source for figure in used)}))
         for index, part in enumerate(costs.parts):
             values = np.broadcast_to(array[index], costs.latency_s.shape)
             if values[0] > 0:
@@ -115,10 +126,8 @@ def _idle_entry(costs: Costs, machine: Machine, scenario: Scenario) -> tuple[lis
     """Return the energy of waiting between batches at the asked rate, and what to tell about it."""
     if scenario.rate_per_s is None:
         return [], []
-    period_s = scenario.batch / scenario.rate_per_s
-    units = max(1, int(np.ceil(costs.latency_s[0] / period_s - 1e-9)))
-    waiting_s = np.maximum(units * period_s - costs.latency_s, 0.0)
-    energy = costs.idle_power_w * waiting_s / scenario.batch
+    units = costs.unit_count(scenario)
+    energy = costs.idle_power_w * (costs.kept_s(scenario) - costs.latency_s) / scenario.batch
     notes = []
     if units > 1:
         notes.append(f"one unit is too slow for {scenario.rate_per_s:g} inferences/s: {units} units share the load")

@@ -75,9 +75,8 @@ def _shell(
 
 
 def _kept_s(costs: Costs, scenario: Scenario) -> Array:
-    """Seconds per inference for which the host is kept for this model: the period, or the busy time if longer."""
-    busy = costs.latency_s / scenario.batch
-    return busy if scenario.rate_per_s is None else np.maximum(busy, 1.0 / scenario.rate_per_s)
+    """Seconds per inference for which the host is kept for this model."""
+    return costs.kept_s(scenario) / scenario.batch
 
 
 def _entry(part: str, cause: Cause, energy: Array, scope: Boundary, figure: Figure) -> Entry:

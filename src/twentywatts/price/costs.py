@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from twentywatts.ledger import Cause
-from twentywatts.scenario import Boundary
+from twentywatts.scenario import Boundary, Scenario
 from twentywatts.uncertain import Array
 
 __all__ = ["Costs", "Values"]
@@ -36,6 +38,19 @@ class Costs:
     notes: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
 
+    def unit_count(self, scenario: Scenario) -> int:
+        """Units (each of ``chip_count`` chips) that keep up with the rate at mid values; 1 without a rate."""
+        if scenario.rate_per_s is None:
+            return 1
+        return max(1, int(np.ceil(self.latency_s[0] * scenario.rate_per_s / scenario.batch - 1e-9)))
+
+    def kept_s(self, scenario: Scenario) -> Array:
+        """Seconds for which one unit is kept for a batch: busy, and waiting for the next where there is a rate."""
+        if scenario.rate_per_s is None:
+            return self.latency_s
+        period_s = self.unit_count(scenario) * scenario.batch / scenario.rate_per_s
+        return np.maximum(self.latency_s, period_s)
+
     def total_j(self) -> Array:
         """Joules per inference summed over parts and causes, shape (..., 1 + draws)."""
-        return sum(array.sum(axis=-2) for array in self.energy_j.values())  # type: ignore[return-value]
+        return np.asarray(sum(array.sum(axis=-2) for array in self.energy_j.values()))

@@ -1,0 +1,133 @@
+"""Machine files: what a TOML table must hold to become a Machine. Every problem is found before one error is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twentywatts.errors import InputError, MachineError, nearest
+from twentywatts.figures import Boundary, Figure, Source, load_sources, parse_figure, parse_source
+from twentywatts.machines.machine import FAMILIES, KEYS, REQUIRED, Machine
+
+__all__ = ["SCHEMA", "parse"]
+
+SCHEMA = "twentywatts.machine/1"
+_TEXTS = ("name", "title", "summary")
+_TABLES = ("traits", "figures", "sources")
+_KNOWN = ("schema", "family", "year", "refused", "aliases", "operating_points", *_TEXTS, *_TABLES)
+
+
+def parse(tables: Mapping[str, Any], *, origin: str) -> Machine:
+    """Return the Machine of a parsed file; raises MachineError that names every problem found.
+
+    origin: ``bundled``, or where the tables come from. Sources that a file brings stand under ``[sources.KEY]``.
+    """
+    if not isinstance(tables, Mapping):
+        raise MachineError(f"machine file {origin}: wanted a table with schema, name, family and figures")
+    problems = list(_header(tables))
+    tables = {**tables, **{name: {} for name in _TABLES if not isinstance(tables.get(name, {}), Mapping)}}
+    family = str(tables.get("family"))
+    figures = _figures(tables, family, problems)
+    sources = _sources(tables, problems)
+    boundary = _boundary(tables, family, problems)
+    if origin == "bundled":
+        problems += _unresolved(tables, figures, sources)
+    if problems:
+        raise MachineError(f"machine file {origin}: " + "; ".join(problems))
+    return Machine(
+        name=tables["name"],
+        title=tables["title"],
+        family=family,
+        year=tables["year"],
+        summary=tables["summary"],
+        figures=figures,
+        traits=dict(tables.get("traits", {})),
+        operating_points=tuple(tables.get("operating_points", ())),
+        boundary=boundary,
+        refused=tables.get("refused", ""),
+        origin=origin,
+        sources=sources,
+    )
+
+
+def _header(tables: Mapping[str, Any]) -> Iterable[str]:
+    """Yield what is wrong outside the figures."""
+    for key in tables:
+        if key not in _KNOWN:
+            yield f"unknown key '{key}'{nearest(key, _KNOWN)}"
+    if tables.get("schema") != SCHEMA:
+        yield f"schema must be '{SCHEMA}'"
+    if tables.get("family") not in FAMILIES:
+        yield f"family must be one of {', '.join(FAMILIES)}"
+    for key in (*_TEXTS, *({"refused"} & tables.keys())):
+        if not _is_text(tables.get(key)):
+            yield f"'{key}' must be a text"
+    if isinstance(tables.get("year"), bool) or not isinstance(tables.get("year"), int):
+        yield "'year' must be a whole number"
+    for key in _TABLES:
+        if not isinstance(tables.get(key, {}), Mapping):
+            yield f"[{key}] must be a table"
+    if not _is_list(tables.get("operating_points", ()), Mapping):
+        yield "[[operating_points]] must be tables"
+    if not _is_list(tables.get("aliases", ()), str):
+        yield "'aliases' must be a list of texts"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_list(value: object, kind: type) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
+
+
+def _boundary(tables: Mapping[str, Any], family: str, problems: list[str]) -> Boundary:
+    default = Boundary.DEVICE if family == "processor" else Boundary.CHIP
+    try:
+        return Boundary(tables.get("traits", {}).get("boundary", default))
+    except ValueError:
+        problems.append(f"traits.boundary must be one of {', '.join(Boundary)}")
+        return default
+
+
+def _figures(tables: Mapping[str, Any], family: str, problems: list[str]) -> dict[str, Figure]:
+    entries = tables.get("figures", {})
+    figures: dict[str, Figure] = {}
+    known = KEYS.get(family, frozenset())
+    for key, table in entries.items():
+        if family in FAMILIES and key not in known:
+            problems.append(f"unknown figure '{key}' for family {family}{nearest(key, known)}")
+            continue
+        try:
+            figures[key] = parse_figure(key, table)
+        except InputError as error:
+            problems.append(str(error))
+    if not tables.get("refused"):
+        problems += [f"figure '{key}' is missing" for key in REQUIRED.get(family, ()) if key not in entries]
+    return figures
+
+
+def _sources(tables: Mapping[str, Any], problems: list[str]) -> dict[str, Source]:
+    """Return the sources that the file brings; a bundled key keeps its meaning."""
+    sources: dict[str, Source] = {}
+    for key, table in tables.get("sources", {}).items():
+        try:
+            sources[key] = parse_source(key, table)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if key in load_sources() and sources[key] != load_sources()[key]:
+            problems.append(f"source '{key}' is bundled with another meaning; choose another key")
+    return sources
+
+
+def _unresolved(tables: Mapping[str, Any], figures: Mapping[str, Figure], own: Mapping[str, Source]) -> list[str]:
+    known = {*load_sources(), *own}
+    cited = {key: figure.source for key, figure in figures.items()}
+    if "source" in tables.get("traits", {}):
+        cited["traits"] = str(tables["traits"]["source"])
+    return [
+        f"source '{source}' of '{key}' is not in sources.toml{nearest(source, known)}"
+        for key, source in cited.items()
+        if source not in known
+    ]
