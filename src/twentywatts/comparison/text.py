@@ -48,7 +48,10 @@ def accuracy_text(accuracy: float | None, metric: str) -> str:
 
 def points_text(drop: float, metric: str) -> str:
     """Return a difference of a metric: ``0.013`` of a share is ``1.3 points``."""
-    return f"{100 * drop:.1f} points" if _is_share(metric) else f"{drop:.3g}"
+    if not _is_share(metric):
+        return f"{drop:.3g}"
+    points = f"{100 * drop:.2g}"
+    return f"{points} point" if points == "1" else f"{points} points"
 
 
 def _is_share(metric: str) -> bool:

@@ -1,5 +1,5 @@
 """Forms: (Network, Traits) made executable. Running one on data gives outputs and the work it really did."""
 
-from twentywatts.forms.protocol import Form, FormResult, Setting, build, settings_of
+from twentywatts.forms.protocol import Form, FormResult, Setting, build, build_all, settings_of
 
-__all__ = ["Form", "FormResult", "Setting", "build", "settings_of"]
+__all__ = ["Form", "FormResult", "Setting", "build", "build_all", "settings_of"]

@@ -14,7 +14,7 @@ from twentywatts.machines import Traits
 from twentywatts.network import Network
 from twentywatts.workload import Workload
 
-__all__ = ["FORMS", "Form", "FormResult", "Inputs", "Setting", "build", "forms_of", "settings_of"]
+__all__ = ["FORMS", "Form", "FormResult", "Inputs", "Setting", "build", "build_all", "forms_of", "settings_of"]
 
 Inputs = Mapping[str, NDArray[Any]]
 Setting = Mapping[str, int | float | str]
@@ -70,3 +70,16 @@ def build(form: str, network: Network, traits: Traits, *, calibration: Inputs, s
     """Return a form, calibrated on ``calibration`` samples; raises RefusedError naming the layer it cannot carry."""
     function: Callable[..., Form] = import_module(FORMS[form]).build
     return function(network, traits, calibration=calibration, setting=setting, seed=seed)
+
+
+def build_all(
+    form: str, network: Network, traits: Traits, *, calibration: Inputs, settings: Sequence[Setting], seed: int = 0
+) -> list[Form]:
+    """Return one form per setting; a form whose settings can share work (calibration, conversion) does so.
+
+    Raises RefusedError naming the layer that the form cannot carry.
+    """
+    shared: Callable[..., list[Form]] | None = getattr(import_module(FORMS[form]), "build_all", None)
+    if shared is not None:
+        return shared(network, traits, calibration=calibration, settings=settings, seed=seed)
+    return [build(form, network, traits, calibration=calibration, setting=s, seed=seed) for s in settings]

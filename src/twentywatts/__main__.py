@@ -1,0 +1,7 @@
+"""``python -m twentywatts`` is the command."""
+
+import sys
+
+from twentywatts.cli import main
+
+sys.exit(main())

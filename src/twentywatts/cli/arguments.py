@@ -1,0 +1,33 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["add_model_arguments", "axes_of"]
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the model, its batch and its open axes."""
+    parser.add_argument("model", help="an ONNX file")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="inferences served together (default 1)")
+    parser.add_argument(
+        "--axis",
+        action="append",
+        default=[],
+        metavar="NAME=SIZE",
+        help="size of an open axis of the model's inputs; may be given several times",
+    )
+
+
+def axes_of(args: argparse.Namespace) -> dict[str, int]:
+    """Return the axes by name; raises InputError for anything but NAME=SIZE."""
+    from twentywatts.errors import InputError
+
+    axes = {}
+    for pair in args.axis:
+        name, _, size = pair.rpartition("=")
+        if not name or not (size.isascii() and size.isdecimal()) or len(size) > 12:
+            raise InputError(f"--axis takes NAME=SIZE such as sequence=128, got '{pair}'")
+        axes[name] = int(size)
+    return axes

@@ -1,0 +1,171 @@
+"""Is AI needed here at all? Classical methods on the same data, priced on the same processor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.comparison.metrics import Metric
+from twentywatts.comparison.result import Baseline
+from twentywatts.comparison.search import Bench, Outcome
+from twentywatts.ledger import Ledger
+from twentywatts.machines import Machine
+from twentywatts.price import price
+from twentywatts.readers.samples import Samples
+from twentywatts.workload import ProcessorWorkload
+
+__all__ = ["baselines"]
+
+_MAX_FIT_NUMBERS = 20_000_000  # samples × features that a baseline is trained on
+_MAX_FEATURES = 50_000
+_FLOAT_BYTES = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fit:
+    """A trained method: scores of new samples, and the arithmetic of one prediction."""
+
+    name: str
+    predict: Callable[[NDArray[Any]], NDArray[Any]]
+    mac_count: float
+    stored_count: float
+    op_count: float
+
+
+def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baseline]:
+    """Return classical methods trained on the tuning samples alone, with joules on ``machine``, the cheapest first.
+
+    reference: the account of the model that ratios are against. Data with very many features get none.
+    """
+    parts, metric = bench.parts, bench.goal.metric
+    x_train, x_test = _features(parts.tuning), _features(parts.reported)
+    if x_train.shape[1] > _MAX_FEATURES:
+        return []
+    rows = max(2, _MAX_FIT_NUMBERS // x_train.shape[1])
+    found = []
+    for fit in _fits(x_train[:rows], parts.tuning.targets[:rows], metric):
+        outputs = fit.predict(x_test)
+        score = metric.score(outputs, parts.reported.targets)
+        outcome = Outcome(
+            outputs=outputs, draws=None, workload=_workload(fit, x_test.shape[1], bench.scenario.batch), notes=()
+        )
+        ledger = price(outcome.workload, machine, bench.scenario)
+        baseline = Baseline(
+            name=fit.name,
+            accuracy=score,
+            accuracy_drop=metric.sign * (bench.score(bench.reported) - score),
+            good_enough=bench.verdict(outcome, tuning=False).keeps,
+            ledger=ledger,
+            ratio=ledger.ratio(reference).interval,
+        )
+        found.append(baseline)
+    return found
+
+
+def _features(samples: Samples) -> NDArray[np.float64]:
+    parts = [array.reshape(samples.count, -1).astype(np.float64) for array in samples.inputs.values()]
+    return np.concatenate(parts, axis=1)
+
+
+def _fits(x: NDArray[Any], y: NDArray[Any], metric: Metric) -> Iterator[_Fit]:
+    """Yield trained methods, the cheapest first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a baseline that has not converged is still a baseline
+        if y.dtype.kind in "iu" and metric.sign > 0:
+            yield from _classifiers(x, y)
+        else:
+            yield from _regressors(x, y)
+
+
+def _classifiers(x: NDArray[Any], y: NDArray[Any]) -> Iterator[_Fit]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    n, d = x.shape
+    classes, counts = np.unique(y, return_counts=True)
+    width = int(y.max()) + 1
+    common = int(classes[counts.argmax()])
+    yield _Fit(
+        name="majority class",
+        predict=lambda t: np.tile(np.eye(width)[common], (len(t), 1)),
+        mac_count=0,
+        stored_count=1,
+        op_count=1,
+    )
+    if len(classes) < 2:
+        return
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y)
+    scores = d * (len(classes) if len(classes) > 2 else 1)
+    yield _Fit(
+        name="logistic regression",
+        predict=_scores(linear, width),
+        mac_count=scores,
+        stored_count=scores + 2 * d,
+        op_count=2 * d,
+    )
+    near = KNeighborsClassifier(n_neighbors=min(3, n)).fit(x, y)
+    yield _Fit(
+        name="k-nearest neighbours", predict=_scores(near, width), mac_count=n * d, stored_count=n * d, op_count=2 * n
+    )
+    machine = make_pipeline(StandardScaler(), SVC(C=10.0)).fit(x, y)
+    vectors = int(machine[-1].support_vectors_.shape[0])
+    work = vectors * (d + len(classes))
+    yield _Fit(
+        name="support vector machine",
+        predict=_scores(machine, width),
+        mac_count=work,
+        stored_count=work,
+        op_count=4 * vectors,
+    )
+
+
+def _scores(model: Any, width: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return a function from features to one score per class index, 1 for the predicted class."""
+    return lambda x: np.eye(width)[np.asarray(model.predict(x), dtype=np.int64)]
+
+
+def _regressors(x: NDArray[Any], y: NDArray[Any]) -> Iterator[_Fit]:
+    from sklearn.linear_model import Ridge
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    n, d = x.shape
+    flat = y.reshape(n, -1).astype(np.float64)
+    k = flat.shape[1]
+    mean = flat.mean(axis=0)
+    yield _Fit(name="mean", predict=lambda t: np.tile(mean, (len(t), 1)), mac_count=0, stored_count=k, op_count=k)
+    linear = make_pipeline(StandardScaler(), Ridge()).fit(x, flat)
+    yield _Fit(
+        name="ridge regression", predict=linear.predict, mac_count=d * k, stored_count=d * k + 2 * d, op_count=2 * d
+    )
+    near = KNeighborsRegressor(n_neighbors=min(5, n)).fit(x, flat)
+    yield _Fit(
+        name="k-nearest neighbours", predict=near.predict, mac_count=n * d, stored_count=n * (d + k), op_count=2 * n
+    )
+
+
+def _workload(fit: _Fit, feature_count: int, batch: int) -> ProcessorWorkload:
+    """Return the arithmetic of one batch of predictions as one dispatched operator."""
+
+    def one(value: float) -> NDArray[np.float64]:
+        return np.array([float(value)])
+
+    return ProcessorWorkload(
+        layers=(fit.name,),
+        mac_count=one(fit.mac_count * batch),
+        op_count=one(fit.op_count * batch),
+        weight_bytes=one(fit.stored_count * _FLOAT_BYTES),
+        input_bytes=one(feature_count * _FLOAT_BYTES * batch),
+        output_bytes=one(_FLOAT_BYTES * batch),
+        kernel_count=one(1),
+        batch=batch,
+    )

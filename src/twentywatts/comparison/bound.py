@@ -1,0 +1,125 @@
+"""Is the accuracy kept? One-sided exact bounds on a paired drop.
+
+Two classifiers see the same n samples; the second loses `lost` samples that the first had right and gains `gained`.
+The drop is p10 − p01. The bound inverts the test of "drop ≥ δ" with the statistic lost − gained, maximised over the
+nuisance p10 + p01 inside its own confidence set (Berger and Boos 1994), so it holds for every n.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc, gammaln, xlog1py, xlogy
+from scipy.stats import beta
+
+from twentywatts.uncertain import Array
+
+__all__ = ["Verdict", "accuracy_interval", "drop_bound", "judge", "samples_needed"]
+
+_CONFIDENCE = 0.95
+_GAMMA = 1e-3  # spent on the confidence set of the nuisance
+_GRID = 21
+_Z95 = 1.6448536269514722
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a form keeps the accuracy: True, False, or None where n is too small; with the bound and a sentence."""
+
+    keeps: bool | None
+    bound: float
+    sentence: str
+
+
+def accuracy_interval(right: int, n: int) -> tuple[float, float]:
+    """Return the exact (Clopper-Pearson) two-sided 95 % interval of ``right`` of ``n``."""
+    tail = (1 - _CONFIDENCE) / 2
+    low = float(beta.ppf(tail, right, n - right + 1)) if right else 0.0
+    high = float(beta.ppf(1 - tail, right + 1, n - right)) if right < n else 1.0
+    return low, high
+
+
+@cache
+def drop_bound(lost: int, gained: int, n: int) -> float:
+    """Return the 95 % upper bound of the drop, −1 to 1: the smallest δ that the data reject, to 1e-5."""
+    nuisance = _nuisance(lost + gained, n)
+    low = (lost - gained) / n
+    high = min(1.0, low + 5 * math.sqrt(nuisance[1] / n) + 12 / n)
+    while high - low > 2e-5:
+        middle = (low + high) / 2
+        if _p_value(lost - gained, n, middle, nuisance) > 1 - _CONFIDENCE:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _nuisance(discordant: int, n: int) -> tuple[float, float]:
+    """Return the exact 1 − γ confidence set of p10 + p01."""
+    low = float(beta.ppf(_GAMMA / 2, discordant, n - discordant + 1)) if discordant else 0.0
+    high = float(beta.ppf(1 - _GAMMA / 2, discordant + 1, n - discordant)) if discordant < n else 1.0
+    return low, high
+
+
+def _p_value(difference: int, n: int, drop: float, nuisance: tuple[float, float]) -> float:
+    """Return the largest P(lost − gained ≤ difference) under a drop of ``drop``, plus γ."""
+    low, high = max(nuisance[0], abs(drop)), nuisance[1]
+    if low > high:
+        # no nuisance in its confidence set allows this drop: rejected from above, accepted from below
+        return _GAMMA if drop > 0 else 1.0
+    psi = np.linspace(low, high, _GRID)
+    return float(_at_most(difference, n, drop, np.maximum(psi, 1e-12)).max()) + _GAMMA
+
+
+def _at_most(difference: int, n: int, drop: float, psi: Array) -> Array:
+    """Return P(lost − gained ≤ difference) for each discordance, summed over the number of discordant samples."""
+    spread = 9 * np.sqrt(n * psi[-1]) + 30
+    first, last = max(0, int(n * psi[0] - spread)), min(n, int(n * psi[-1] + spread))
+    pairs = np.arange(first, last + 1)[:, None]
+    log_choose = gammaln(n + 1) - gammaln(pairs + 1) - gammaln(n - pairs + 1)
+    weight = np.exp(log_choose + xlogy(pairs, psi) + xlog1py(n - pairs, -psi))
+    share = np.clip((psi + drop) / (2 * psi), 0.0, 1.0)
+    lost_at_most = np.floor((difference + pairs) / 2)
+    return np.asarray(np.sum(weight * _binomial_cdf(lost_at_most, pairs, share), axis=0))
+
+
+def _binomial_cdf(successes: Array, trials: NDArray[np.int_], share: Array) -> Array:
+    """Return P(X ≤ successes), 0 below none and 1 from all on."""
+    inside = np.clip(successes, 0, np.maximum(trials - 1, 0))
+    middle = betainc(np.maximum(trials - inside, 1e-9), inside + 1, 1 - share)
+    return np.asarray(np.where(successes < 0, 0.0, np.where(successes >= trials, 1.0, middle)))
+
+
+def samples_needed(lost: int, gained: int, n: int, max_drop: float) -> int | None:
+    """Return about how many samples would decide at these rates; None where the rates themselves exceed the drop.
+
+    The normal approximation with at least one discordant sample, and never fewer than n without any would take.
+    """
+    drop = (lost - gained) / n
+    if drop >= max_drop:
+        return None
+    discordance = max(lost + gained, 1) / n
+    normal = _Z95**2 * (discordance - drop**2) / (max_drop - drop) ** 2
+    perfect = math.log(1 - _CONFIDENCE) / math.log1p(-min(max_drop, 0.999999)) if max_drop > 0 else 0.0
+    needed = math.ceil(max(normal, perfect, n + 1))
+    digits = max(len(str(needed)) - 2, 0)
+    return math.ceil(needed / 10**digits) * 10**digits
+
+
+def judge(lost: int, gained: int, n: int, max_drop: float) -> Verdict:
+    """Return whether n paired samples show that the drop is at most ``max_drop``, that it is more, or neither."""
+    bound = drop_bound(lost, gained, n)
+    drop = (lost - gained) / n
+    if bound <= max_drop:
+        return Verdict(keeps=True, bound=bound, sentence=f"keeps it: drop below {bound:.2%} at 95 % confidence")
+    if -drop_bound(gained, lost, n) > max_drop:
+        return Verdict(keeps=False, bound=bound, sentence=f"loses {drop:.2%}, more than {max_drop:.2%} is shown")
+    needed = samples_needed(lost, gained, n, max_drop)
+    if needed is None:
+        return Verdict(keeps=None, bound=bound, sentence=f"loses {drop:.2%} on {n} samples, too few to decide")
+    text = f"{n} samples cannot tell (drop {drop:+.2%}, could be {bound:.2%}); about {needed:,} would"
+    return Verdict(keeps=None, bound=bound, sentence=text)

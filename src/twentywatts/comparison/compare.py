@@ -1,0 +1,169 @@
+"""compare: the main job in one readable screen."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from twentywatts.comparison.baselines import baselines
+from twentywatts.comparison.metrics import Metric, metric_of
+from twentywatts.comparison.result import Baseline, Comparison, ModelSummary, Refusal, Row
+from twentywatts.comparison.rows import candidate_row, order, reference_row, yardstick_row
+from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
+from twentywatts.comparison.split import check_targets, split, summary
+from twentywatts.counting import Counts, count
+from twentywatts.errors import InputError, RefusedError
+from twentywatts.machines import Machine, bundled_names, load
+from twentywatts.network import Network
+from twentywatts.readers import read
+from twentywatts.readers.samples import read_samples
+from twentywatts.scenario import Boundary, Scenario
+
+__all__ = ["Job", "compare", "default_machines", "run"]
+
+YARDSTICK = "human-brain"
+REFERENCE = "this-cpu"
+
+
+class ScenarioOptions(TypedDict, total=False):
+    """Fields of a Scenario that ``compare`` takes by name."""
+
+    batch: int
+    rate_per_s: float | None
+    boundary: Boundary
+    axes: dict[str, int]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything that a comparison was asked for."""
+
+    model: Path
+    data: Path
+    train: Path | None
+    machines: tuple[str, ...]
+    max_drop: float
+    metric: Metric
+    scenario: Scenario
+
+
+def default_machines() -> list[str]:
+    """Return the processor at hand and every bundled machine but the yardstick."""
+    return [REFERENCE, *(name for name in bundled_names() if name != YARDSTICK)]
+
+
+def compare(
+    model: str | Path,
+    data: str | Path,
+    *,
+    train: str | Path | None = None,
+    on: Sequence[str] | None = None,
+    max_drop: float = 0.01,
+    metric: str | Callable[[Any, Any], float] = "accuracy",
+    **scenario: Unpack[ScenarioOptions],
+) -> Comparison:
+    """Return what accuracy a model keeps, and how many joules and seconds one inference costs, on each machine.
+
+    model: an ONNX file. data: an .npz with the samples it serves (``x``, ``y``). train: samples to tune on; without
+    it a seeded half of ``data`` tunes and only the other half is reported. on: machine names or .toml files, all
+    bundled ones if None. max_drop: loss of the metric that still counts as kept. metric: accuracy, top-k, f1,
+    mean-error or a function (outputs, targets) → number. scenario: batch, rate_per_s, boundary, axes, seed.
+    Raises InputError for anything that cannot be used; machines that cannot carry the model are listed as refused.
+    """
+    return run(
+        Job(
+            model=Path(model),
+            data=Path(data),
+            train=None if train is None else Path(train),
+            machines=tuple(on) if on is not None else tuple(default_machines()),
+            max_drop=max_drop,
+            metric=metric_of(metric),
+            scenario=Scenario(**scenario),
+        )
+    )
+
+
+def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
+    """Return the comparison of a Job; ``progress`` is told what happens next and the share that is done."""
+    if not (math.isfinite(job.max_drop) and job.max_drop >= 0):
+        raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
+    machines = [load(name) for name in dict.fromkeys(job.machines)]
+    progress("reading the model", 0.0)
+    network = read(job.model, batch=1, axes=job.scenario.axes)
+    counts = count(job.model, batch=job.scenario.batch, axes=job.scenario.axes)
+    parts = split(
+        read_samples(job.data, network),
+        None if job.train is None else read_samples(job.train, network),
+        seed=job.scenario.seed,
+    )
+    classes = check_targets(parts, job.metric)
+    progress("running the reference", 0.03)
+    processor = load(REFERENCE)
+    bench = make_bench(
+        network, counts, parts, goal=Goal(metric=job.metric, max_drop=job.max_drop), scenario=job.scenario
+    )
+    reference = reference_row(bench, processor)
+    rows, refused = _rows(bench, machines, reference, progress)
+    progress("training the baselines", 0.92)
+    classical = baselines(bench, processor, reference.ledger)
+    return Comparison(
+        model=_model_summary(job.model, network, counts),
+        data=summary(parts, job.metric, classes),
+        scenario=job.scenario,
+        max_drop=job.max_drop,
+        rows=(reference, *order(rows), yardstick_row(load(YARDSTICK), reference, job.scenario)),
+        refused=tuple(refused),
+        baselines=tuple(classical),
+        notes=_notes(counts, classical),
+    )
+
+
+def _rows(
+    bench: Bench, machines: Sequence[Machine], reference: Row, progress: Progress
+) -> tuple[list[Row], list[Refusal]]:
+    """Return the rows of the machines that carry the model, and why the others do not."""
+    rows, refused = [], []
+    for index, machine in enumerate(machines):
+        progress(machine.title, 0.05 + 0.85 * index / len(machines))
+        if machine.family == "brain":
+            continue
+        try:
+            if machine.refused:
+                raise RefusedError(machine.refused)
+            rows.append(candidate_row(bench, machine, reference))
+        except RefusedError as error:
+            entry = Refusal(machine=machine.name, title=machine.title, family=machine.family, reason=str(error))
+            refused.append(entry)
+    return rows, refused
+
+
+def _model_summary(path: Path, network: Network, counts: Counts) -> ModelSummary:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return ModelSummary(
+        name=path.name,
+        sha256=digest,
+        mac_count=counts.mac_count // counts.batch,
+        parameter_count=counts.parameter_count,
+        weight_bytes=counts.weight_bytes,
+        layer_count=len(network.layers),
+        unknown=tuple(f"{layer.name} ({layer.op}): {layer.reason}" for layer in counts.unknown),
+    )
+
+
+def _notes(counts: Counts, classical: Sequence[Baseline]) -> tuple[str, ...]:
+    notes = list(counts.notes)
+    if counts.unknown:
+        share = counts.unknown_node_frac
+        notes.append(f"{len(counts.unknown)} layers ({share:.1%}) are not understood: processor rows are a lower bound")
+    notes += [
+        f"{baseline.name} keeps the accuracy within the allowed drop: is this model needed here at all?"
+        for baseline in classical
+        if baseline.good_enough
+    ]
+    return tuple(notes)

@@ -1,0 +1,121 @@
+"""Metrics: what "accuracy" means for a model, and whether a form keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.comparison.bound import Verdict, accuracy_interval, judge
+from twentywatts.errors import DataError, InputError, nearest
+
+__all__ = ["Metric", "metric_of"]
+
+Outputs = NDArray[Any]
+_NAMES = ("accuracy", "top-k (top-5, …)", "f1", "mean-error")
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A score of outputs against targets.
+
+    score: (outputs, targets) → number. right: (outputs, targets) → one flag per sample where the metric is a share of
+    right answers, so that exact bounds exist; None otherwise. sign: +1 where more is better, −1 where less is.
+    """
+
+    name: str
+    score: Callable[[Outputs, NDArray[Any]], float]
+    right: Callable[[Outputs, NDArray[Any]], NDArray[np.bool_]] | None = None
+    sign: int = 1
+
+    def interval(self, outputs: Outputs, targets: NDArray[Any]) -> tuple[float, float] | None:
+        """Return the exact 95 % interval, None where the metric has none."""
+        if self.right is None:
+            return None
+        flags = self.right(outputs, targets)
+        return accuracy_interval(int(flags.sum()), len(flags))
+
+    def verdict(self, reference: Outputs, outputs: Outputs, targets: NDArray[Any], max_drop: float) -> Verdict:
+        """Return whether ``outputs`` keep the score of ``reference`` within ``max_drop``."""
+        if self.right is not None:
+            before, after = self.right(reference, targets), self.right(outputs, targets)
+            lost, gained = int((before & ~after).sum()), int((~before & after).sum())
+            return judge(lost, gained, len(targets), max_drop)
+        return self._bootstrap(reference, outputs, targets, max_drop)
+
+    def _bootstrap(self, reference: Outputs, outputs: Outputs, targets: NDArray[Any], max_drop: float) -> Verdict:
+        """Return an approximate verdict from paired resamples (no exact bound exists for this metric)."""
+        generator = np.random.Generator(np.random.PCG64(0))
+        drops = np.empty(_RESAMPLES)
+        for index in range(_RESAMPLES):
+            pick = generator.integers(0, len(targets), len(targets))
+            before, after = self.score(reference[pick], targets[pick]), self.score(outputs[pick], targets[pick])
+            drops[index] = self.sign * (before - after)
+        bound, floor = float(np.quantile(drops, 0.95)), float(np.quantile(drops, 0.05))
+        keeps = True if bound <= max_drop else (False if floor > max_drop else None)
+        how = {True: "keeps it", False: "does not keep it", None: f"{len(targets)} samples cannot tell"}[keeps]
+        return Verdict(keeps=keeps, bound=bound, sentence=f"{how}: drop below {bound:.3g} (paired bootstrap, 95 %)")
+
+
+def metric_of(name: str | Callable[[Outputs, NDArray[Any]], float]) -> Metric:
+    """Return a metric by name (accuracy, top-5, f1, mean-error) or of a function (outputs, targets) → number."""
+    if callable(name):
+        return Metric(name=getattr(name, "__name__", "function"), score=lambda o, t: float(name(o, t)))
+    if name == "accuracy":
+        return _top(1)
+    if name.startswith("top-") and name[4:].isdigit() and int(name[4:]) >= 1:
+        return _top(int(name[4:]))
+    if name == "f1":
+        return Metric(name="f1", score=_macro_f1)
+    if name == "mean-error":
+        return Metric(name="mean-error", score=_mean_error, sign=-1)
+    raise InputError(f"unknown metric '{name}'{nearest(name, _NAMES)}, wanted one of {', '.join(_NAMES)}")
+
+
+def _classes(outputs: Outputs) -> Outputs:
+    """Return scores of shape (samples, classes); a single output is taken as the score of class 1 against 0."""
+    flat = outputs.reshape(len(outputs), -1)
+    if flat.shape[1] == 1:
+        middle = 0.5 if flat.min() >= 0 and flat.max() <= 1 else 0.0
+        return np.concatenate([middle - flat, flat - middle], axis=1)
+    return flat
+
+
+def _top(k: int) -> Metric:
+    def right(outputs: Outputs, targets: NDArray[Any]) -> NDArray[np.bool_]:
+        scores = _classes(outputs)
+        if targets.ndim != 1 or targets.dtype.kind not in "iu":
+            raise DataError("accuracy needs 'y' of whole class indices, one per sample (or choose --metric mean-error)")
+        if targets.min() < 0 or targets.max() >= scores.shape[1]:
+            raise DataError(
+                f"'y' holds class {targets.max() if targets.min() >= 0 else targets.min()}, "
+                f"the model has outputs for 0 to {scores.shape[1] - 1}"
+            )
+        own = np.take_along_axis(scores, targets[:, None], axis=1)
+        before = (scores > own).sum(axis=1)
+        ties = (scores == own) & (np.arange(scores.shape[1]) < targets[:, None])
+        return np.asarray(before + ties.sum(axis=1) < k)
+
+    name = "accuracy" if k == 1 else f"top-{k}"
+    return Metric(name=name, score=lambda o, t: float(right(o, t).mean()), right=right)
+
+
+def _macro_f1(outputs: Outputs, targets: NDArray[Any]) -> float:
+    """Return the unweighted mean of per-class F1 over the classes that occur in the targets or predictions."""
+    predicted = _classes(outputs).argmax(axis=1)
+    scores = []
+    for label in np.union1d(targets, predicted):
+        hit = int(((predicted == label) & (targets == label)).sum())
+        scores.append(2 * hit / (int((predicted == label).sum()) + int((targets == label).sum())))
+    return float(np.mean(scores))
+
+
+def _mean_error(outputs: Outputs, targets: NDArray[Any]) -> float:
+    """Return the mean absolute error; outputs are reshaped to the targets."""
+    if outputs.size != targets.size:
+        raise DataError(f"the model gives {outputs.size} numbers for {targets.size} targets")
+    return float(np.abs(outputs.reshape(targets.shape) - targets).mean())

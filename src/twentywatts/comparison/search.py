@@ -1,0 +1,189 @@
+"""The search: for one machine, the cheapest form and setting that keeps the accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.comparison.bound import Verdict
+from twentywatts.comparison.metrics import Metric
+from twentywatts.comparison.split import Parts
+from twentywatts.counting import Counts, processor_workload
+from twentywatts.errors import RefusedError
+from twentywatts.forms import Form, FormResult, Setting, build, build_all, settings_of
+from twentywatts.forms.protocol import forms_of
+from twentywatts.machines import Machine, ProcessorTraits, Traits, traits_of
+from twentywatts.network import Network
+from twentywatts.price import price
+from twentywatts.scenario import Scenario
+from twentywatts.workload import ProcessorWorkload, Workload
+
+__all__ = ["Bench", "Choice", "Goal", "Outcome", "Progress", "make_bench"]
+
+Progress = Callable[[str, float], None]
+
+Outputs = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """One run of a form: outputs, noise draws (or None) and its work."""
+
+    outputs: Outputs
+    draws: Outputs | None
+    workload: Workload
+    notes: tuple[str, ...]
+
+    @property
+    def variants(self) -> Sequence[Outputs]:
+        """Outputs of every noise draw, or the one there is."""
+        return [self.outputs] if self.draws is None else list(self.draws)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Choice:
+    """What was chosen for a machine, and its run on the reported samples."""
+
+    form: Form
+    outcome: Outcome
+    tried: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Goal:
+    """What must be kept: a metric, within the largest drop that counts as kept."""
+
+    metric: Metric
+    max_drop: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bench:
+    """One model on its samples: builds forms once per traits, runs them, remembers what it saw.
+
+    reference: the float form; tuned, reported: what it gave on the tuning and on the reported samples.
+    """
+
+    network: Network
+    counts: Counts
+    parts: Parts
+    goal: Goal
+    scenario: Scenario
+    reference: Form
+    tuned: Outcome
+    reported: Outcome
+    _forms: dict[tuple[str, Traits], list[Form] | RefusedError] = field(default_factory=dict)
+    _seen: dict[int, tuple[Form, Outcome, Verdict]] = field(default_factory=dict)
+
+    def choose(self, machine: Machine) -> Choice:
+        """Return the cheapest setting that keeps the accuracy on the tuning samples, run on the reported ones.
+
+        Where none is shown to keep it, the one with the smallest bound. Raises RefusedError where no form fits.
+        """
+        traits = traits_of(machine)
+        assert traits is not None
+        candidates, refusals = self._candidates(machine, traits)
+        if not candidates:
+            raise RefusedError("; ".join(dict.fromkeys(refusals)))
+        kept = [entry for entry in candidates if entry[1].keeps]
+        if kept:
+            form = min(kept, key=lambda entry: entry[2])[0]
+        else:
+            form = min(candidates, key=lambda entry: (round(entry[1].bound, 4), entry[2]))[0]
+        return Choice(form=form, outcome=self.run(form, tuning=False), tried=len(candidates))
+
+    def run(self, form: Form, *, tuning: bool) -> Outcome:
+        """Run a form on the tuning or the reported samples; processor forms get their work from counting."""
+        samples = self.parts.tuning if tuning else self.parts.reported
+        result: FormResult = form.run(samples.inputs, batch=self.scenario.batch)
+        workload = result.workload
+        if workload is None:
+            workload = _counted(form, self.counts, self.scenario.batch)
+        return Outcome(outputs=result.outputs, draws=result.draws, workload=workload, notes=result.notes)
+
+    def verdict(self, outcome: Outcome, *, tuning: bool) -> Verdict:
+        """Return whether an outcome keeps the metric; of several noise draws the one that fares worst decides.
+
+        A chip that one gets may be any of the draws.
+        """
+        reference = self.tuned if tuning else self.reported
+        targets = (self.parts.tuning if tuning else self.parts.reported).targets
+        metric, max_drop = self.goal.metric, self.goal.max_drop
+        verdicts = [metric.verdict(reference.outputs, outputs, targets, max_drop) for outputs in outcome.variants]
+        return max(verdicts, key=lambda verdict: verdict.bound)
+
+    def score(self, outcome: Outcome) -> float:
+        """Return the metric on the reported samples, averaged over noise draws."""
+        targets = self.parts.reported.targets
+        return float(np.mean([self.goal.metric.score(outputs, targets) for outputs in outcome.variants]))
+
+    def _candidates(self, machine: Machine, traits: Traits) -> tuple[list[tuple[Form, Verdict, float]], list[str]]:
+        """Return (form, verdict, joules at mid values) of every setting that runs and can be priced, and refusals."""
+        quick = replace(self.scenario, draws=0)
+        found, refusals = [], []
+        for name in forms_of(machine.family):
+            built = self._built(name, traits)
+            if isinstance(built, RefusedError):
+                refusals.append(str(built))
+                continue
+            for form in built:
+                _, outcome, verdict = self._tune(form)
+                try:
+                    found.append((form, verdict, price(outcome.workload, machine, quick).energy_j.mid))
+                except RefusedError as error:
+                    refusals.append(str(error))
+        return found, refusals
+
+    def _built(self, name: str, traits: Traits) -> list[Form] | RefusedError:
+        key = (name, traits)
+        if key not in self._forms:
+            settings: Sequence[Setting] = settings_of(name, traits)
+            try:
+                calibration = self.parts.tuning.inputs
+                self._forms[key] = build_all(
+                    name, self.network, traits, calibration=calibration, settings=settings, seed=self.scenario.seed
+                )
+            except RefusedError as error:
+                self._forms[key] = error
+        return self._forms[key]
+
+    def _tune(self, form: Form) -> tuple[Form, Outcome, Verdict]:
+        if id(form) not in self._seen:
+            outcome = self.run(form, tuning=True)
+            self._seen[id(form)] = (form, outcome, self.verdict(outcome, tuning=True))
+        return self._seen[id(form)]
+
+
+def _counted(form: Form, counts: Counts, batch: int) -> ProcessorWorkload:
+    """Return the work of a processor form: counting gives it, whatever the data."""
+    return processor_workload(counts, precision=str(form.setting["precision"]), batch=batch)
+
+
+def make_bench(network: Network, counts: Counts, parts: Parts, *, goal: Goal, scenario: Scenario) -> Bench:
+    """Return the bench of one model: the float form is built and run on all samples.
+
+    Raises DataError where targets and outputs do not fit, before anything else is built.
+    """
+    traits = ProcessorTraits(precisions=("fp32",))
+    form = build("float", network, traits, calibration=parts.tuning.inputs, setting={"precision": "fp32"})
+    outcomes = []
+    for samples in (parts.tuning, parts.reported):
+        outputs = form.run(samples.inputs).outputs
+        goal.metric.score(outputs, samples.targets)
+        workload = _counted(form, counts, scenario.batch)
+        outcomes.append(Outcome(outputs=outputs, draws=None, workload=workload, notes=()))
+    tuned, reported = outcomes
+    return Bench(
+        network=network,
+        counts=counts,
+        parts=parts,
+        goal=goal,
+        scenario=scenario,
+        reference=form,
+        tuned=tuned,
+        reported=reported,
+    )
