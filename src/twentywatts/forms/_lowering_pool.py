@@ -73,9 +73,8 @@ def _ceil_pads(spatial: tuple[int, ...], kernel: tuple[int, ...], frame: Frame) 
 def _average_pool(state: State, layer: Layer) -> Signal | Pending:
     value = state.value(layer.inputs[0], layer)
     pool, count = _pool_window(layer, value.shape)
-    if len(np.unique(np.bincount(pool.geometry.taps_out, minlength=1))) > 1 and not layer.attributes.get(
-        "count_include_pad", 0
-    ):
+    whole = np.bincount(pool.geometry.taps_out, minlength=pool.geometry.out_positions) == count
+    if not whole.all() and (not layer.attributes.get("count_include_pad", 0) or layer.attributes.get("ceil_mode", 0)):
         refuse(layer, "its windows at the border hold fewer values than the others")
     if isinstance(value, Pending):
         return _averaged(layer, value, pool, count)

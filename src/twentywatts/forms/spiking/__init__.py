@@ -12,11 +12,10 @@ from hashlib import blake2b
 
 import numpy as np
 
-from twentywatts.errors import DataError
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
 from twentywatts.forms.spiking.calibrate import Prepared, prepare
 from twentywatts.forms.spiking.convert import Converted, convert
-from twentywatts.forms.spiking.run import Run, run
+from twentywatts.forms.spiking.run import Run, run, spike_trains
 from twentywatts.forms.spiking.workload import output_of, workload_of
 from twentywatts.machines import SpikingTraits, Traits
 from twentywatts.network import Network
@@ -29,10 +28,12 @@ __all__ = [
     "build",
     "build_all",
     "convert",
+    "forms_of",
     "prepare",
     "run",
     "run_steps",
     "settings",
+    "spike_trains",
 ]
 
 
@@ -72,11 +73,9 @@ class _Shared:
     def _digest(self, inputs: Inputs) -> bytes:
         digest = blake2b(digest_size=16)
         for name in self.converted.lowered.inputs:
-            if name not in inputs:
-                raise DataError(f"no data for the model's input '{name}' (given: {', '.join(inputs) or 'nothing'})")
-            array = np.ascontiguousarray(inputs[name])
+            array = np.ascontiguousarray(inputs.get(name, ()))
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(array.data)
+            digest.update(array.tobytes())
         return digest.digest()
 
 

@@ -114,7 +114,9 @@ def _group(block: Block, prepared: Prepared, traits: SpikingTraits) -> Group:
                 np.full(projection.linear.geometry.in_channels, worth)
             )
     spikes, currents = _hold(spiking, traits, shared=True), _hold(analog, traits, shared=False)
-    bias = block.bias + _lost(spiking, spikes, prepared) + _lost(analog, currents, prepared)
+    bias = block.bias
+    if np.any(bias):  # a layer without biases stays so: its neurons rest where no spike arrives
+        bias = bias + _lost(spiking, spikes, prepared) + _lost(analog, currents, prepared)
     peak = prepared.thresholds.get(block.name) or prepared.peaks.get(block.name) or 1.0
     unit = _unit(block, spikes, bias, peak)
     return Group(

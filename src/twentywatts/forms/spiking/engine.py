@@ -38,7 +38,8 @@ class Spikes(NamedTuple):
 class Wiring(NamedTuple):
     """Synapses of one projection.
 
-    Input position p reaches ``target[k]`` by kernel entry ``entry[k]`` for k from ``first[p]`` on, up to ``first[p + 1]``.
+    Input position p reaches the output positions ``target[k]`` by kernel entries ``entry[k]``, for k from ``first[p]``
+    up to ``first[p + 1]``.
     weight: (in channels, entries, out channels of the group); nonzero: how many of its last axis are not zero.
     sizes: input positions, in channels of a group, out channels in all, out positions.
     """

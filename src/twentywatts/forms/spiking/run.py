@@ -19,7 +19,7 @@ from twentywatts.forms.spiking.calibrate import as_signal
 from twentywatts.forms.spiking.convert import LIMIT, MAX_TIMESTEPS, Converted, Group
 from twentywatts.forms.spiking.engine import Spikes, deliver, fire, largest
 
-__all__ = ["Counts", "Run", "run"]
+__all__ = ["Counts", "Run", "run", "spike_trains"]
 
 _CHUNK_BYTES = 2**22
 _NOT_KEPT = np.zeros((0, 0), dtype=np.uint8)
@@ -79,7 +79,7 @@ def run(converted: Converted, inputs: Inputs, *, timesteps: Iterable[int], worke
     wanted = sorted(set(timesteps))
     if not wanted or wanted[0] < 1 or wanted[-1] > MAX_TIMESTEPS:
         raise DataError(f"timesteps must lie between 1 and {MAX_TIMESTEPS}, got {wanted}")
-    signals = {name: as_signal(np.asarray(inputs[name]), shape) for name, shape in converted.lowered.inputs.items()}
+    signals = _signals(converted, inputs)
     sample_count = len(next(iter(signals.values())))
     neurons = max(group.bias.size for group in converted.groups)
     size = max(1, min(64, _CHUNK_BYTES // (4 * neurons * wanted[-1])))
@@ -92,17 +92,53 @@ def run(converted: Converted, inputs: Inputs, *, timesteps: Iterable[int], worke
     return Run(outputs=outputs, counts=counts, sample_count=sample_count, timesteps=wanted[-1])
 
 
+def spike_trains(converted: Converted, inputs: Inputs, *, timesteps: int) -> dict[str, NDArray[np.bool_]]:
+    """Return which neuron of each group spikes when, shape (samples, timesteps, neurons in a flattened tensor's order).
+
+    For looking at a few samples: nothing is split into chunks.
+    """
+    signals = _signals(converted, inputs)
+    chunk = _Chunk(signals=signals, steps=timesteps, samples=len(next(iter(signals.values()))))
+    _run_groups(converted, chunk)
+    trains = {}
+    for group in converted.groups[:-1]:
+        spikes = chunk.spikes[group.name]
+        frames = np.zeros((chunk.samples * timesteps, group.bias.size), dtype=np.bool_)
+        frames[np.repeat(np.arange(len(frames)), np.diff(spikes.first)), spikes.neuron] = True
+        trains[group.name] = frames.reshape(chunk.samples, timesteps, -1)
+    return trains
+
+
+def _signals(converted: Converted, inputs: Inputs) -> dict[str, Floats]:
+    """Return the model's inputs as (samples, channels, positions); raises DataError where one does not fit."""
+    signals = {}
+    for name, shape in converted.lowered.inputs.items():
+        if name not in inputs:
+            raise DataError(f"no data for the model's input '{name}' (given: {', '.join(inputs) or 'nothing'})")
+        array = np.asarray(inputs[name])
+        if array.shape[1:] != shape or not len(array):
+            raise DataError(f"input '{name}' needs samples of shape {shape}, got an array of shape {array.shape}")
+        signals[name] = as_signal(array, shape)
+    return signals
+
+
 def _run_chunk(
     converted: Converted, wanted: Sequence[int], signals: Mapping[str, Floats]
 ) -> tuple[dict[int, Floats], list[Counts]]:
     chunk = _Chunk(signals=signals, steps=wanted[-1], samples=len(next(iter(signals.values()))))
+    counts = _run_groups(converted, chunk)
+    current, count = _integrate(converted.groups[-1], chunk)
+    return _read_out(converted.groups[-1], current, chunk, wanted), [*counts, count]
+
+
+def _run_groups(converted: Converted, chunk: _Chunk) -> list[Counts]:
+    """Run all groups but the readout; their spikes stay in the chunk."""
     counts = []
     for group in converted.groups[:-1]:
         step = _pool if group.kind is Kind.MAX else _fire
         chunk.spikes[group.name], count = step(group, chunk)
         counts.append(count)
-    current, count = _integrate(converted.groups[-1], chunk)
-    return _read_out(converted.groups[-1], current, chunk, wanted), [*counts, count]
+    return counts
 
 
 def _integrate(group: Group, chunk: _Chunk) -> tuple[NDArray[np.int32], Counts]:
