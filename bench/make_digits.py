@@ -1,7 +1,8 @@
 """Train the bundled digits network and write examples/digits.onnx.
 
-A small convnet with BatchNorm and ReLU on the training half of scikit-learn's digits. In the last epochs activations
-are clipped and rounded to a few levels with a straight-through gradient (Bu et al. 2022), so that the plain ReLU network that is exported survives coarse arithmetic. Needs torch; the seed is fixed.
+A small convnet with BatchNorm and ReLU on the training half of scikit-learn's digits. In the second half of the epochs
+activations are clipped and rounded to a few levels with a straight-through gradient (Bu et al. 2022, arXiv 2303.04347),
+so that the plain ReLU network that is exported survives coarse arithmetic. Needs torch; the seed is fixed.
 Usage: python bench/make_digits.py [examples/digits.onnx]
 """
 

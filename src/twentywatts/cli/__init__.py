@@ -21,7 +21,7 @@ _INTERRUPTED = 130
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="twentywatts",
-        description="The energy laboratory for AI models: joules per inference on chips of every kind, at held accuracy.",
+        description="The energy laboratory for AI models: joules per inference on any kind of chip, at held accuracy.",
     )
     parser.add_argument("--version", action="version", version=f"twentywatts {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)

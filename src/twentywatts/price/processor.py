@@ -79,15 +79,15 @@ def costs(workload: ProcessorWorkload, machine: Machine, values: Values, scenari
 def _traffic(workload: ProcessorWorkload, machine: Machine) -> _Traffic:
     """Return bytes by memory level: what fits in the last-level cache stays there between batches."""
     activation = workload.input_bytes + workload.output_bytes
-    every = workload.weight_bytes + activation
     capacity = machine.value("cache_capacity_bytes", 0.0) or 0.0
     resident = workload.weight_bytes.sum(axis=-1, keepdims=True) + activation.max(axis=-1, keepdims=True) <= capacity
-    weights = np.where(resident, 0.0, workload.weight_bytes)
-    spilled = np.where(activation > capacity, activation, 0.0)
-    edges = np.zeros_like(activation)
-    edges[..., 0] += workload.input_bytes[..., 0]
-    edges[..., -1] += workload.output_bytes[..., -1]
-    return _Traffic(memory=weights + np.maximum(spilled, edges), cache=every)
+    memory = workload.weight_bytes * ~resident
+    spills = activation > capacity
+    memory += activation * spills
+    memory[..., 0] += workload.input_bytes[..., 0] * ~spills[..., 0]
+    memory[..., -1] += workload.output_bytes[..., -1] * ~spills[..., -1]
+    activation += workload.weight_bytes
+    return _Traffic(memory=memory, cache=activation)
 
 
 def _times(workload: ProcessorWorkload, traffic: _Traffic, values: Values, peak_key: str) -> tuple[Array, Array, Array]:
@@ -120,12 +120,14 @@ def _base_power(values: Values) -> Array:
 
 
 def _bound(compute: Array, memory: Array, launch: Array) -> str:
-    """Return which term holds most of the time at mid values."""
-    is_compute = compute[..., 0] >= memory[..., 0]
+    """Return which term holds most of the time at mid values; nothing where many settings are priced at once."""
+    if compute.ndim > 2:
+        return ""
+    is_compute = compute[:, 0] >= memory[:, 0]
     totals = {
-        "compute": float(np.where(is_compute, compute[..., 0], 0.0).sum()),
-        "memory": float(np.where(is_compute, 0.0, memory[..., 0]).sum()),
-        "launch": float(launch[..., 0].sum()),
+        "compute": float(compute[is_compute, 0].sum()),
+        "memory": float(memory[~is_compute, 0].sum()),
+        "launch": float(launch[:, 0].sum()),
     }
     return max(totals, key=lambda name: totals[name])
 
