@@ -11,13 +11,13 @@ from twentywatts.comparison.text import accuracy_mark, accuracy_text, clean
 from twentywatts.reports.words import CAUSES, cause_shares, form_text, interval_text, quantity_text
 from twentywatts.units import format_si
 
-__all__ = ["accuracy_chart", "cause_chart", "energy_chart"]
+__all__ = ["CAUSE_STYLES", "FAMILY_STYLES", "accuracy_chart", "cause_chart", "energy_chart"]
 
 Record = Mapping[str, Any]
 Chart = dict[str, Any]
 
 # family: colour, symbol; told apart by shape alone too
-_FAMILIES = {
+FAMILY_STYLES = {
     "processor": ("#1f4e8c", "circle"),
     "neuromorphic": ("#b3440b", "square"),
     "crossbar": ("#0a6b5d", "diamond"),
@@ -25,7 +25,7 @@ _FAMILIES = {
     "baseline": ("#555b66", "x"),
 }
 # cause: colour, pattern; told apart by pattern alone too
-_CAUSE_STYLES = {
+CAUSE_STYLES = {
     "compute": ("#1f4e8c", ""),
     "memory": ("#7fb0dd", "/"),
     "communication": ("#e0a030", "x"),
@@ -44,9 +44,9 @@ _GRID = "#e3e6ea"
 def energy_chart(document: Record) -> Chart:
     """Return energy by machine: one line each, log axis, 90 % intervals; filled where the accuracy is kept."""
     rows = _lines(document)
-    traces = [_energy_trace(family, rows) for family in _FAMILIES]
+    traces = [_energy_trace(family, rows) for family in FAMILY_STYLES]
     axis = _energy_axis([row["energy_j"] for row in rows])
-    layout = _layout(height=_ROW_PX * len(rows) + 110, xaxis=axis, yaxis=_name_axis([_label(row) for row in rows]))
+    layout = _layout(height=_ROW_PX * len(rows) + 110, xaxis=axis, yaxis=_name_axis(_labels(rows)))
     return {"data": [trace for trace in traces if trace["x"]], "layout": layout}
 
 
@@ -62,7 +62,7 @@ def _lines(document: Record) -> list[Record]:
 
 def _energy_trace(family: str, rows: Sequence[Record]) -> Chart:
     found = [(index, row) for index, row in enumerate(rows) if row["family"] == family]
-    colour, symbol = _FAMILIES[family]
+    colour, symbol = FAMILY_STYLES[family]
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -119,13 +119,18 @@ def _text(name: object) -> str:
     return escape(clean(name), quote=False)
 
 
-def _label(row: Record) -> str:
-    """Return machine, short form and mark: ``loihi spiking ✓``."""
-    mark = accuracy_mark(row["keeps_accuracy"]) if row["role"] == "candidate" else ""
-    if row["role"] == "baseline":
-        mark = accuracy_mark(row["good_enough"])
-    form = "" if row["form"] in ("spiking", "crossbar") else row["form"]
-    return " ".join(part for part in (_shorten(row["machine"]), _text(form), mark) if part)
+def _labels(rows: Sequence[Record]) -> list[str]:
+    """Return machine and mark, with the form where a machine stands there twice: ``loihi ✓``, ``this-cpu int8 ✓``."""
+    names = [row["machine"] for row in rows]
+    return [_label(row, with_form=names.count(row["machine"]) > 1) for row in rows]
+
+
+def _label(row: Record, *, with_form: bool) -> str:
+    mark = ""
+    if row["role"] in ("candidate", "baseline"):
+        mark = accuracy_mark(row.get("keeps_accuracy", row.get("good_enough")))
+    form = _text(row["form"]) if with_form else ""
+    return " ".join(part for part in (_shorten(row["machine"]), form, mark) if part)
 
 
 def _shorten(name: object, length: int = 22) -> str:
@@ -139,7 +144,7 @@ def _energy_axis(quantities: Sequence[Record]) -> Chart:
     )
     high = math.ceil(math.log10(max(quantity["high"] for quantity in quantities)))
     decades = range(low, high + 1)
-    step = 1 if len(decades) <= 5 else 3
+    step = 1 if len(decades) <= 10 else 3  # page.js thins them out on a narrow screen
     return {
         "type": "log",
         "range": [low - 0.15, high + 0.15],
@@ -175,15 +180,7 @@ def _layout(*, height: int, xaxis: Chart, yaxis: Chart, **more: Any) -> Chart:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "margin": {"l": 8, "r": 24, "t": 8, "b": 36},
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1,
-            "yanchor": "bottom",
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
+        "showlegend": False,
         "dragmode": False,
         "hoverlabel": {"align": "left", "bgcolor": "#ffffff", "font": {"color": _INK}},
         **more,
@@ -194,25 +191,44 @@ def accuracy_chart(document: Record) -> Chart:
     """Return energy against accuracy: log axis, 90 % intervals; ``labels`` are placed by page.js without overlap."""
     rows = [row for row in _lines(document) if row["accuracy"] is not None]
     metric = document["data"]["metric"]
-    traces = [_accuracy_trace(family, rows, metric) for family in _FAMILIES]
-    values = [row["accuracy"] for row in rows]
-    margin = 0.25 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 0.05
-    axis = {
-        "range": [min(values) - margin, max(values) + 1.6 * margin],
-        "tickformat": ".0%" if "%" in accuracy_text(1.0, metric) else "",
+    traces = [_accuracy_trace(family, rows, metric) for family in FAMILY_STYLES]
+    axis = _accuracy_axis([row["accuracy"] for row in rows], metric)
+    energies = _energy_axis([row["energy_j"] for row in rows])
+    energies["range"][1] += 0.15 * (energies["range"][1] - energies["range"][0])  # room for names to the right
+    layout = _layout(height=500, xaxis=energies, yaxis=axis)
+    labels = [_place(row, text) for row, text in zip(rows, _labels(rows), strict=True)]
+    return {"data": [trace for trace in traces if trace["x"]], "layout": layout, "labels": labels}
+
+
+def _accuracy_axis(values: Sequence[float], metric: str) -> Chart:
+    """Return an axis with room for names above and below; a share has no tick above 100 %."""
+    is_share = "%" in accuracy_text(1.0, metric)
+    span = max(values) - min(values) or 0.1 * abs(values[0]) or 0.1
+    rough = 10.0 ** math.floor(math.log10(span))
+    step = next(rough * factor for factor in (0.2, 0.5, 1.0, 2.0) if span / (rough * factor) <= 6)
+    first, last = math.floor(min(values) / step) - 1, math.ceil(max(values) / step) + 1
+    ticks = [round(index * step, 12) for index in range(first, last + 1)]
+    ticks = [tick for tick in ticks if not is_share or 0 <= tick <= 1]
+    return {
+        "range": [min(values) - 0.4 * span, max(values) + 0.5 * span],
+        "tickvals": ticks,
+        "ticktext": [f"{100 * tick:.4g} %" if is_share else f"{tick:.4g}" for tick in ticks],
         "gridcolor": _GRID,
         "zeroline": False,
         "fixedrange": True,
         "automargin": True,
     }
-    layout = _layout(height=460, xaxis=_energy_axis([row["energy_j"] for row in rows]), yaxis=axis)
-    labels = [{"x": math.log10(row["energy_j"]["mid"]), "y": row["accuracy"], "text": _label(row)} for row in rows]
-    return {"data": [trace for trace in traces if trace["x"]], "layout": layout, "labels": labels}
+
+
+def _place(row: Record, text: str) -> Chart:
+    """Return a name with its point and interval on the axes (decades, metric)."""
+    ends = {name: math.log10(row["energy_j"][name] or row["energy_j"]["mid"]) for name in ("low", "mid", "high")}
+    return {"x": ends["mid"], "low": ends["low"], "high": ends["high"], "y": row["accuracy"], "text": text}
 
 
 def _accuracy_trace(family: str, rows: Sequence[Record], metric: str) -> Chart:
     found = [row for row in rows if row["family"] == family]
-    colour, symbol = _FAMILIES[family]
+    colour, symbol = FAMILY_STYLES[family]
     return {
         "type": "scatter",
         "mode": "markers",
@@ -240,7 +256,7 @@ def cause_chart(document: Record) -> Chart:
     layout = _layout(
         height=_ROW_PX * len(rows) + 130,
         xaxis=axis,
-        yaxis=_name_axis([_label(row) for row in rows]),
+        yaxis=_name_axis(_labels(rows)),
         barmode="stack",
         bargap=0.3,
         annotations=[_total(index, row) for index, row in enumerate(rows)],
@@ -250,9 +266,9 @@ def cause_chart(document: Record) -> Chart:
 
 
 def _cause_trace(cause: str, shares: Sequence[Mapping[str, float]]) -> Chart:
-    colour, pattern = _CAUSE_STYLES[cause]
+    colour, pattern = CAUSE_STYLES[cause]
     values = [share.get(cause, 0.0) for share in shares]
-    fill = {"shape": pattern, "fgcolor": "#20262d", "fgopacity": 0.55, "size": 7, "solidity": 0.22}
+    fill = {"shape": pattern, "bgcolor": colour, "fgcolor": _INK, "size": 8, "solidity": 0.16}
     return {
         "type": "bar",
         "orientation": "h",

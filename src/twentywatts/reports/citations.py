@@ -10,6 +10,7 @@ from typing import Any
 
 from twentywatts.comparison.text import clean
 from twentywatts.errors import InputError
+from twentywatts.reports.words import unaccented
 
 __all__ = ["bibtex", "read_document"]
 
@@ -81,5 +82,19 @@ def _escape(name: str, value: str) -> str:
     text = clean(value).strip()
     if name in ("doi", "url"):  # verbatim fields of biblatex and hyperref: only what would break the entry goes
         return re.sub(r"[{}\\]", "", text)
-    text = "".join(_SPECIAL.get(letter, letter) for letter in text)
+    if name == "author":
+        return _names(text)
+    text = _escaped(text)
     return f"{{{text}}}" if name == "title" else text  # the second braces keep capitals
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+
+
+def _names(authors: str) -> str:
+    """Return a BibTeX list of names; the braces around an organisation stay, as they keep its name in one piece."""
+    names = unaccented(authors).split(" and ")
+    escaped = [_escaped(name.strip("{}").replace("{", "").replace("}", "")) for name in names]
+    pairs = zip(names, escaped, strict=True)
+    return " and ".join(f"{{{name}}}" if raw.startswith("{") and raw.endswith("}") else name for raw, name in pairs)

@@ -15,6 +15,7 @@ from twentywatts.comparison.text import clean
 from twentywatts.figures import Figure
 from twentywatts.machines import Machine
 from twentywatts.reports.document import plain, source_records
+from twentywatts.reports.words import names_text
 from twentywatts.units import format_interval, format_si
 
 __all__ = ["SCHEMA", "figure_text", "machine_view", "machines_document", "machines_view"]
@@ -156,8 +157,7 @@ def _source_lines(machine: Machine) -> list[RenderableType]:
     lines: list[RenderableType] = [Text("\nSources", style="bold")] if records else []
     for key, record in records.items():
         link = f"https://doi.org/{record['doi']}" if record["doi"] else record["url"]
-        text = (
-            f"[{key}] {record['authors']} ({record['year'] or 'no year'}). {record['title']}. {record['venue']} {link}"
-        )
+        who = f"[{key}] {names_text(record['authors'])} ({record['year'] or 'no year'})."
+        text = f"{who} {record['title']}. {record['venue']} {link}"
         lines.append(Padding(Text(clean(text)), (0, 0, 0, 1)))
     return lines

@@ -12,7 +12,7 @@ from typing import Any
 from twentywatts.comparison.text import clean
 from twentywatts.errors import MissingExtraError
 from twentywatts.figures import load_sources
-from twentywatts.reports import charts, sections
+from twentywatts.reports import charts, legends, sections
 from twentywatts.reports.html import Markup, join, tag
 from twentywatts.reports.words import command_text, headline
 
@@ -101,9 +101,10 @@ def _energy_figure(document: Record) -> Markup:
     return _figure(
         "energy",
         charts.energy_chart(document),
-        "Energy per inference with 90 % intervals, on a scale where each step is ten times the last. The symbol tells "
-        "the family; it is filled where the accuracy is shown to be kept (✓), open where it is not (✗) or where the "
-        "samples are too few to tell (?).",
+        legend=legends.family_legend(document),
+        caption="Energy per inference with 90 % intervals, on a scale where each step is ten times the last. The "
+        "symbol tells the family; it is filled where the accuracy is shown to be kept (✓), open where it is not (✗) or "
+        "where the samples are too few to tell (?).",
     )
 
 
@@ -112,7 +113,8 @@ def _accuracy_figure(document: Record) -> Markup:
     return _figure(
         "accuracy",
         charts.accuracy_chart(document),
-        f"{metric.capitalize()} on the reported samples against energy per inference (90 % intervals). "
+        legend=legends.family_legend(document, with_accuracy=True),
+        caption=f"{metric.capitalize()} on the reported samples against energy per inference (90 % intervals). "
         "The upper left is best: much accuracy for little energy.",
     )
 
@@ -121,12 +123,13 @@ def _cause_figure(document: Record) -> Markup:
     return _figure(
         "causes",
         charts.cause_chart(document),
-        "Share of the energy by cause; the total stands at the end of each bar. Open a machine below for the numbers, "
-        "layer by layer.",
+        legend=legends.cause_legend(document),
+        caption="Share of the energy by cause; the total stands at the end of each bar. Open a machine below for the "
+        "numbers, layer by layer.",
     )
 
 
-def _figure(name: str, chart: Record, caption: str) -> Markup:
+def _figure(name: str, chart: Record, *, legend: Markup, caption: str) -> Markup:
     """Return a chart's place, its data and its caption; the data cannot end the script element that holds them."""
     data = json.dumps(chart, ensure_ascii=True, allow_nan=False)
     for letter in "<>&":
@@ -135,7 +138,7 @@ def _figure(name: str, chart: Record, caption: str) -> Markup:
     place = tag("div", id=f"chart-{name}", class_="chart", role="img", aria_label=caption, style=height)
     values = tag("script", Markup(data), type="application/json", id=f"chart-{name}-data")
     hint = tag("noscript", tag("p", "The chart needs JavaScript; the tables below hold every number."))
-    return tag("figure", place, hint, tag("figcaption", caption), values)
+    return tag("figure", legend, place, hint, tag("figcaption", caption), values)
 
 
 def _command(document: Record) -> Markup:

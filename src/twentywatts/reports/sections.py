@@ -16,6 +16,7 @@ from twentywatts.reports.words import (
     form_text,
     interval_text,
     keeps_words,
+    names_text,
     quantity_text,
     ratio_words,
     reference_row,
@@ -30,7 +31,10 @@ Record = Mapping[str, Any]
 
 def tiles(document: Record) -> Markup:
     """Return the four numbers to remember: cheapest, reference, best baseline, brain."""
-    found = [_row_tile("Cheapest that keeps it", cheapest(document)), _row_tile("Reference", reference_row(document))]
+    found = [
+        _row_tile("Cheapest at held accuracy", cheapest(document)),
+        _row_tile("Reference", reference_row(document)),
+    ]
     if document["baselines"]:
         best = max(document["baselines"], key=lambda item: (item["accuracy"], -item["energy_j"]["mid"]))
         found.append(
@@ -89,7 +93,7 @@ def _result(row: Record, number: int, metric: str) -> Sequence[object]:
         _accuracy(row, metric),
         _with_bounds(row["energy_j"], "J"),
         _against(row),
-        quantity_text(row["latency_s"], "s"),
+        quantity_text(row["latency_s"], "s").replace(" ", "\u00a0"),
         _main_causes(row),
         tag("abbr", row["evidence"], title=EVIDENCE[row["evidence"]]),
     )
@@ -114,6 +118,7 @@ def _mark_class(keeps: bool | None) -> str:
 
 def _with_bounds(quantity: Record, unit: str) -> Markup:
     value, _, bounds = interval_text(quantity, unit).partition(" (")
+    value = value.replace(" ", "\u00a0")
     return join([value, tag("span", f"({bounds}", class_="sub")]) if bounds else join([value])
 
 
@@ -137,11 +142,8 @@ def machine_details(document: Record) -> Markup:
 
 
 def _detail(row: Record, number: int, numbers: Mapping[str, int]) -> Markup:
-    title = [
-        tag("strong", clean(row["title"])),
-        tag("span", form_text(row)),
-        tag("span", quantity_text(row["energy_j"], "J")),
-    ]
+    short = ", ".join(text for text in (form_text(row), quantity_text(row["energy_j"], "J")) if text)
+    title = (tag("strong", clean(row["title"])), tag("span", short, class_="sub"))
     return tag(
         "details",
         tag("summary", *title),
@@ -226,7 +228,10 @@ def refusals(document: Record) -> Markup:
     """Return the machines that are not in the table, each with its reason."""
     rows = [(clean(item["title"]), item["family"], clean(item["reason"])) for item in document["refused"]]
     return table(
-        "No published figure, no number", ["Machine", "Family", "Why it is not in the table"], rows, class_="cards"
+        "No published figure, no number",
+        ["Machine", "Family", "Why it is not in the table"],
+        rows,
+        class_="cards single",
     )
 
 
@@ -276,7 +281,7 @@ def _source(number: int, key: str, source: Record) -> Markup:
     address = f"https://doi.org/{source['doi']}" if source["doi"] else source["url"]
     title = link(clean(source["title"]), address)
     words: Iterable[object] = (
-        clean(source["authors"]),
+        names_text(source["authors"]),
         f" ({source['year'] or 'no year'}). ",
         title,
         ". ",

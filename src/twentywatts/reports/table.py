@@ -19,6 +19,7 @@ from twentywatts.reports.words import (
     form_text,
     headline,
     interval_text,
+    names_text,
     quantity_text,
     ratio_words,
     scenario_text,
@@ -106,7 +107,7 @@ def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:
 def sources_view(document: Record) -> RenderableType:
     """Return the sources of a document as a list: key, authors, year, title."""
     lines = [
-        f"{clean(key)}: {clean(item['authors'])} ({item['year'] or 'no year'}). {clean(item['title'])}"
+        f"{clean(key)}: {names_text(item['authors'])} ({item['year'] or 'no year'}). {clean(item['title'])}"
         for key, item in document["sources"].items()
     ]
     return Group(*_section("Sources", lines))
