@@ -97,15 +97,15 @@ def _binomial_cdf(successes: Array, trials: NDArray[np.int_], share: Array) -> A
 def samples_needed(lost: int, gained: int, n: int, max_drop: float) -> int | None:
     """Return about how many samples would decide at these rates; None where the rates themselves exceed the drop.
 
-    The normal approximation with at least one discordant sample, and never fewer than n without any would take.
+    The normal approximation; without any discordant sample the bound itself is asked.
     """
     drop = (lost - gained) / n
     if drop >= max_drop:
         return None
-    discordance = max(lost + gained, 1) / n
-    normal = _Z95**2 * (discordance - drop**2) / (max_drop - drop) ** 2
-    perfect = math.log(1 - _CONFIDENCE) / math.log1p(-min(max_drop, 0.999999)) if max_drop > 0 else 0.0
-    needed = math.ceil(max(normal, perfect, n + 1))
+    needed = math.ceil(_Z95**2 * ((lost + gained) / n - drop**2) / (max_drop - drop) ** 2)
+    needed = max(needed, n + 1, math.ceil(3 / max_drop))
+    while lost + gained == 0 and drop_bound(0, 0, needed) > max_drop:
+        needed = math.ceil(needed * 1.1)
     digits = max(len(str(needed)) - 2, 0)
     return math.ceil(needed / 10**digits) * 10**digits
 
