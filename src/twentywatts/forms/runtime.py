@@ -166,10 +166,15 @@ class BatchRunner:
             found.append(({name: _padded(array, self.fixed) for name, array in part.items()}, real))
         return found
 
-    def map(self, function: Callable[[dict[str, Array]], Array], inputs: Mapping[str, Array]) -> NDArray[np.float32]:
-        """Return the outputs of all samples, samples first; raises RefusedError where they have no such axis."""
+    def map(
+        self, function: Callable[[dict[str, Array]], Array], inputs: Mapping[str, Array], *, workers: int = 4
+    ) -> NDArray[np.float32]:
+        """Return the outputs of all samples, samples first; raises RefusedError where they have no such axis.
+
+        workers: batches that run at once, at most as many as processors; 1 runs them strictly in order.
+        """
         batches = self.batches(inputs)
-        with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
+        with ThreadPoolExecutor(max_workers=max(1, min(workers, os.cpu_count() or 1))) as pool:
             outputs = list(pool.map(lambda item: _real(function(item[0]), self.fixed or item[1], item[1]), batches))
         return np.concatenate(outputs)
 

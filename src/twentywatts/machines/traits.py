@@ -38,7 +38,10 @@ class CrossbarTraits:
     rows, columns of one array; cell_bits per cell; columns_per_weight 2 for a differential pair; input_bits and
     adc_bits at most (adc_bits 0: digital, exact); dac_bits per phase; active_rows at once.
     The noise figures are standard deviations as shares of the largest conductance; drift G(t) = G (t/t0)^-exponent.
-    kind: rram, pcm, sram-analog or sram-digital.
+    programming_noise_polynomial: where published, the same share as a polynomial in g/g_max, constant first.
+    kind: rram, pcm, sram-analog or sram-digital. signed_inputs: both signs are driven in one pass. analog_phases: the
+    phases of an input add up before one conversion. offset_weights: a cell holds weight + offset, never negative;
+    otherwise a weight with one column carries its sign inside the cell.
     """
 
     kind: str
@@ -56,6 +59,10 @@ class CrossbarTraits:
     drift_exponent: float
     drift_exponent_sd: float
     drift_reference_time_s: float
+    programming_noise_polynomial: tuple[float, ...] = ()
+    signed_inputs: bool = False
+    analog_phases: bool = False
+    offset_weights: bool = False
 
 
 Traits = ProcessorTraits | SpikingTraits | CrossbarTraits
@@ -63,9 +70,11 @@ Traits = ProcessorTraits | SpikingTraits | CrossbarTraits
 
 def traits_of(machine: Machine) -> Traits | None:
     """Return the traits of a machine, None for the brain (it has no form)."""
-    return {"processor": _processor, "neuromorphic": _spiking, "crossbar": _crossbar}.get(
-        machine.family, lambda _: None
-    )(machine)
+    if machine.family == "processor":
+        return _processor(machine)
+    if machine.family == "neuromorphic":
+        return _spiking(machine)
+    return _crossbar(machine) if machine.family == "crossbar" else None
 
 
 def _processor(machine: Machine) -> ProcessorTraits:
@@ -106,4 +115,13 @@ def _crossbar(machine: Machine) -> CrossbarTraits:
         drift_exponent=machine.value("drift_exponent", 0.0) or 0.0,
         drift_exponent_sd=machine.value("drift_exponent_sd", 0.0) or 0.0,
         drift_reference_time_s=machine.value("drift_reference_time_s", 1.0) or 1.0,
+        programming_noise_polynomial=_noise_polynomial(machine),
+        signed_inputs=bool(machine.traits.get("signed_inputs", False)),
+        analog_phases=machine.traits.get("input_accumulation") == "analog",
+        offset_weights=bool(machine.traits.get("offset_weights", False)),
     )
+
+
+def _noise_polynomial(machine: Machine) -> tuple[float, ...]:
+    largest = float(machine.traits.get("conductance_max_us", 0.0))
+    return tuple(float(value) / largest for value in machine.traits.get("conductance_noise_us", ()) if largest > 0.0)
