@@ -13,9 +13,9 @@ from hashlib import blake2b
 import numpy as np
 
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
-from twentywatts.forms.spiking.calibrate import Prepared, prepare
-from twentywatts.forms.spiking.convert import Converted, convert
-from twentywatts.forms.spiking.run import Run, run, spike_trains
+from twentywatts.forms.spiking.calibration import Prepared, prepare
+from twentywatts.forms.spiking.conversion import Converted, convert
+from twentywatts.forms.spiking.simulation import Run, run, spike_trains
 from twentywatts.forms.spiking.workload import output_of, workload_of
 from twentywatts.machines import SpikingTraits, Traits
 from twentywatts.network import Network

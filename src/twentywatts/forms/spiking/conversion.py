@@ -17,7 +17,7 @@ import numpy as np
 from twentywatts.errors import RefusedError
 from twentywatts.forms._lowering_linear import Floats, Geometry, Linear, apply
 from twentywatts.forms.lowering import Block, Kind, Lowered
-from twentywatts.forms.spiking.calibrate import Prepared
+from twentywatts.forms.spiking.calibration import Prepared
 from twentywatts.forms.spiking.engine import Wiring
 from twentywatts.forms.spiking.quantise import few_values, scale_of, to_integers
 from twentywatts.machines import SpikingTraits

@@ -75,12 +75,14 @@ def deliver(
                 weight = wiring.weight[channel, entry]
                 count += wiring.nonzero[channel, entry]
                 start = wiring.target[tap] * channels + offset
+                into = row[start : start + group_out]
                 for out in range(group_out):
-                    row[start + out] += weight[out]
+                    into[out] += weight[out]
                 if keep:
+                    marks = touched[frame, start : start + group_out]
                     for out in range(group_out):
                         if weight[out] != 0:
-                            touched[frame, start + out] = 1
+                            marks[out] = 1
         events[frame] += count
 
 

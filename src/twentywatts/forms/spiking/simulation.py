@@ -15,8 +15,8 @@ from twentywatts.errors import DataError
 from twentywatts.forms._lowering_linear import Floats, apply
 from twentywatts.forms.lowering import Kind
 from twentywatts.forms.protocol import Inputs
-from twentywatts.forms.spiking.calibrate import as_signal
-from twentywatts.forms.spiking.convert import LIMIT, MAX_TIMESTEPS, Converted, Group
+from twentywatts.forms.spiking.calibration import as_signal
+from twentywatts.forms.spiking.conversion import LIMIT, MAX_TIMESTEPS, Converted, Group
 from twentywatts.forms.spiking.engine import Spikes, deliver, fire, largest
 
 __all__ = ["Counts", "Run", "run", "spike_trains"]
@@ -146,15 +146,18 @@ def _integrate(group: Group, chunk: _Chunk) -> tuple[NDArray[np.int32], Counts]:
     base = _constant(group, chunk)
     current = np.repeat(base, chunk.steps, axis=0)
     moved = base != 0
-    everywhere = bool(moved.all())
-    touched = _NOT_KEPT if everywhere else np.repeat(moved.astype(np.uint8), chunk.steps, axis=0)
+    certain = bool(moved.all()) or not group.synapses  # who is updated does not hang on the spikes that arrive
+    touched = _NOT_KEPT if certain else np.repeat(moved.astype(np.uint8), chunk.steps, axis=0)
     events = np.zeros(len(current), dtype=np.int64)
     arriving = np.zeros(chunk.steps, dtype=np.int64)
     for synapses in group.synapses:
         spikes = chunk.spikes[synapses.source]
         deliver(spikes, synapses.wiring, current, touched, events)
         arriving += chunk.spike_counts(spikes)
-    updates = np.full(chunk.steps, base.size) if everywhere else chunk.by_step(touched.sum(axis=1, dtype=np.int64))
+    if certain:
+        updates = np.full(chunk.steps, np.count_nonzero(moved), dtype=np.int64)
+    else:
+        updates = chunk.by_step(touched.sum(axis=1, dtype=np.int64))
     none = np.zeros(chunk.steps, dtype=np.int64)
     return current, Counts(events=chunk.by_step(events), updates=updates, spikes=none, spikes_in=arriving)
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from twentywatts.forms._lowering_linear import Floats, Geometry
 from twentywatts.forms.lowering import Lowered
-from twentywatts.forms.spiking.convert import Converted, Group
-from twentywatts.forms.spiking.run import Run
+from twentywatts.forms.spiking.conversion import Converted, Group
+from twentywatts.forms.spiking.simulation import Run
 from twentywatts.network import Layer
 from twentywatts.workload import SpikingWorkload
 

@@ -15,7 +15,7 @@ from onnx import helper
 
 from twentywatts.errors import DataError, RefusedError
 from twentywatts.forms import spiking
-from twentywatts.forms.spiking.convert import Converted, Group
+from twentywatts.forms.spiking.conversion import Converted, Group
 from twentywatts.machines import ProcessorTraits, SpikingTraits
 from twentywatts.network import Network
 from twentywatts.readers import read
