@@ -129,8 +129,9 @@ def parse_figure(key: str, table: Mapping[str, Any]) -> Figure:
         raise InputError(f"figure '{key}' must be a table with value, low, high, unit, grade, source, where, condition")
     unit = _text(key, table, "unit")
     target = unit_of_key(key)
+    numbers = [_number(key, table, name) for name in ("low", "value", "high")]
     try:
-        low, value, high = (convert(_number(key, table, n), unit, target) for n in ("low", "value", "high"))
+        low, value, high = (convert(number, unit, target) for number in numbers)
     except InputError as error:
         raise InputError(f"figure '{key}': {error}") from error
     if not (low <= value <= high and (low > 0 or low == value == high == 0)):
