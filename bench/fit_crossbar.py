@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
 from crossbar_macros import combined, leave_one_point_out, nested, read_macros, rows_hash, table_of
 
 OUT = Path(__file__).parents[1] / "src" / "twentywatts" / "data" / "fitted" / "crossbar.toml"

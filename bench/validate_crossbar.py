@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from crossbar_macros import (
     Array,
     Macro,
@@ -28,7 +29,6 @@ from crossbar_macros import (
     rows_hash,
     table_of,
 )
-
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine, load
 from twentywatts.price.accounting import costs_of
@@ -110,7 +110,7 @@ def page(result: Result) -> str:
             "(MIT licence; source `uiuc-imc`), the rest from the papers that they name. Energy is joules per 1-bit "
             "operation: published op/J times input bits times weight bits; an analog weight counts 4 bits.",
             "",
-            f"Target: at least {100 * TARGET_FRAC:.0f} % of the operating points within 2× when their chip is left out: "
+            f"Target: at least {100 * TARGET_FRAC:.0f} % of the operating points within 2× with their chip left out: "
             f"**{100 * best['within']:.0f} %**, {met}. The standard error of such a share is about "
             f"{100 * np.sqrt(best['within'] * (1 - best['within']) / len(set(result.table.groups))):.0f} points.",
             "",
