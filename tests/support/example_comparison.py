@@ -312,7 +312,7 @@ def _comparison(
         ),
         baselines=baselines,
         notes=("training is not counted", "reading and preparing the data is not counted"),
-        run={"command": ["twentywatts", "compare", "digits.onnx", "--data", "digits.npz"], "version": "0.1.0"},
+        run={"command": ["twentywatts", "compare", "digits.onnx", "--data", "digits.npz"], "twentywatts": "0.1.0"},
     )
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "accuracy_mark",
     "accuracy_text",
     "clean",
+    "is_share",
     "plain_table",
     "points_text",
     "ratio_interval_text",
@@ -43,18 +44,19 @@ def accuracy_text(accuracy: float | None, metric: str) -> str:
     """Return a metric for people: a share as per cent with one decimal, an error with three digits, – for none."""
     if accuracy is None:
         return "–"
-    return f"{100 * accuracy:.1f} %" if _is_share(metric) else f"{accuracy:.3g}"
+    return f"{100 * accuracy:.1f} %" if is_share(metric) else f"{accuracy:.3g}"
 
 
 def points_text(drop: float, metric: str) -> str:
     """Return a difference of a metric: ``0.013`` of a share is ``1.3 points``."""
-    if not _is_share(metric):
+    if not is_share(metric):
         return f"{drop:.3g}"
     points = f"{100 * drop:.2g}"
     return f"{points} point" if points == "1" else f"{points} points"
 
 
-def _is_share(metric: str) -> bool:
+def is_share(metric: str) -> bool:
+    """Tell metrics that are shares, 0 to 1, where more is better, from errors and functions of a user's own."""
     return metric.lower().startswith(("acc", "top", "f1", "balanced"))
 
 

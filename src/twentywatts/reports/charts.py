@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_mark, accuracy_text, clean
+from twentywatts.comparison.text import accuracy_mark, clean, is_share
 from twentywatts.reports.words import CAUSES, cause_shares, form_text, interval_text, quantity_text
 from twentywatts.units import format_si
 
@@ -202,17 +202,17 @@ def accuracy_chart(document: Record) -> Chart:
 
 def _accuracy_axis(values: Sequence[float], metric: str) -> Chart:
     """Return an axis with room for names above and below; a share has no tick above 100 %."""
-    is_share = "%" in accuracy_text(1.0, metric)
+    share = is_share(metric)
     span = max(values) - min(values) or 0.1 * abs(values[0]) or 0.1
     rough = 10.0 ** math.floor(math.log10(span))
     step = next(rough * factor for factor in (0.2, 0.5, 1.0, 2.0) if span / (rough * factor) <= 6)
     first, last = math.floor(min(values) / step) - 1, math.ceil(max(values) / step) + 1
     ticks = [round(index * step, 12) for index in range(first, last + 1)]
-    ticks = [tick for tick in ticks if not is_share or 0 <= tick <= 1]
+    ticks = [tick for tick in ticks if not share or 0 <= tick <= 1]
     return {
         "range": [min(values) - 0.4 * span, max(values) + 0.5 * span],
         "tickvals": ticks,
-        "ticktext": [f"{100 * tick:.4g} %" if is_share else f"{tick:.4g}" for tick in ticks],
+        "ticktext": [f"{100 * tick:.4g} %" if share else f"{tick:.4g}" for tick in ticks],
         "gridcolor": _GRID,
         "zeroline": False,
         "fixedrange": True,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from twentywatts.comparison.text import clean
+from twentywatts.comparison.text import clean, is_share
 from twentywatts.errors import MissingExtraError
 from twentywatts.figures import load_sources
 from twentywatts.reports import charts, legends, sections
@@ -37,6 +37,7 @@ def comparison_page(document: Record) -> str:
         Markup('<meta name="color-scheme" content="light">'),
         tag("title", f"{title}: joules per inference"),
         tag("style", Markup(_asset("style.css"))),
+        tag("noscript", tag("style", Markup(".chart { display: none; }"))),
     )
     scripts = join(tag("script", Markup(text)) for text in (library, script))
     return f"<!doctype html>\n{tag('html', head, tag('body', _body(document, title), scripts), lang='en')}\n"
@@ -110,12 +111,12 @@ def _energy_figure(document: Record) -> Markup:
 
 def _accuracy_figure(document: Record) -> Markup:
     metric = document["data"]["metric"]
+    best = " The upper left is best: much of it for little energy." if is_share(metric) else ""
     return _figure(
         "accuracy",
         charts.accuracy_chart(document),
         legend=legends.family_legend(document, with_accuracy=True),
-        caption=f"{metric.capitalize()} on the reported samples against energy per inference (90 % intervals). "
-        "The upper left is best: much accuracy for little energy.",
+        caption=f"{metric.capitalize()} on the reported samples against energy per inference (90 % intervals).{best}",
     )
 
 
@@ -150,7 +151,7 @@ def _command(document: Record) -> Markup:
 
 def _citation(document: Record) -> Markup:
     own = load_sources()["twentywatts"]
-    version = clean(document["run"].get("version", ""))
+    version = clean(document["run"].get("twentywatts", ""))
     text = f"{own.authors} ({own.year}). twentywatts{' ' + version if version else ''}. {own.url}"
     advice = "Cite the sources above with it: `twentywatts cite FILE.json` gives all of them as BibTeX."
     return join([tag("p", text), tag("p", advice)])

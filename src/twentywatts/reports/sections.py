@@ -42,7 +42,7 @@ def tiles(document: Record) -> Markup:
         )
     brain = yardstick(document)
     if brain:
-        found.append(_tile("Yardstick", brain["title"], brain, "20 W while the reference runs"))
+        found.append(_tile("Yardstick", brain["title"], brain, "its whole power while the reference runs"))
     return tag("div", *found, class_="tiles")
 
 
@@ -149,8 +149,8 @@ def _detail(row: Record, number: int, numbers: Mapping[str, int]) -> Markup:
         tag("summary", *title),
         tag("p", clean(row["verdict"])) if row["verdict"] else Markup(""),
         _facts(row),
-        tag("div", _cause_table(row), class_="scroll"),
-        tag("div", _layer_table(row), class_="scroll"),
+        _cause_table(row),
+        _layer_table(row),
         bullets((clean(note) for note in [*row["notes"], *row["not_covered"]]), class_="notes"),
         _footnotes(row, numbers),
         id=f"machine-{number}",
@@ -176,27 +176,25 @@ def _cause_table(row: Record) -> Markup:
     shares = dict(cause_shares(row))
     rows = [
         (
-            item["cause"],
+            join([item["cause"], tag("span", CAUSES[item["cause"]], class_="sub")]),
             interval_text(item["energy_j"], "J"),
-            f"{100 * shares.get(item['cause'], 0.0):.1f} %",
-            CAUSES[item["cause"]],
+            f"{100 * shares.get(item['cause'], 0.0):.1f}\u00a0%",
         )
         for item in row["causes"]
     ]
-    return table("By cause", ["Cause", "Energy", "Share", "What it is"], rows)
+    return table("By cause", ["Cause", "Energy", "Share"], rows, class_="account")
 
 
 def _layer_table(row: Record) -> Markup:
     rows = [
         (
-            clean(item["layer"]),
+            join([clean(item["layer"]), tag("span", f"mostly {item['main_cause']}", class_="sub")]),
             interval_text(item["energy_j"], "J"),
-            f"{100 * item['share_frac']:.1f} %",
-            item["main_cause"],
+            f"{100 * item['share_frac']:.1f}\u00a0%",
         )
         for item in row["layers"]
     ]
-    return table("By layer and component", ["Layer", "Energy", "Share", "Main cause"], rows)
+    return table("By layer and component", ["Layer", "Energy", "Share"], rows, class_="account")
 
 
 def _footnotes(account: Record, numbers: Mapping[str, int]) -> Markup:

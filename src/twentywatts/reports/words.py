@@ -135,12 +135,12 @@ def _answer(document: Record) -> str:
     bounds = f" ({bounds})" if bounds else ""
     kept = f"keeps the {metric} at {accuracy_text(best['accuracy'], metric)}"
     energy = f"{interval_text(best['energy_j'], 'J')} per {best['per']}"
-    against = f"{_than(less)} {reference['form']} on {clean(reference['title'])}{bounds}"
+    against = f"{less}{bounds} {_than(less)} {reference['form']} on {clean(reference['title'])}"
     return f"{clean(best['title'])}, run as {form_text(best)}, {kept} for {energy}: {against}."
 
 
 def _than(ratio: str) -> str:
-    return "the same as" if ratio == "the same" else f"{ratio} than"
+    return "as" if ratio == "the same" else "than"
 
 
 def _no_answer(document: Record) -> str:
@@ -200,11 +200,8 @@ def baseline_sentence(baseline: Record, document: Record) -> str:
         f"{name} reaches {accuracy_text(baseline['accuracy'], metric)} for {interval_text(baseline['energy_j'], 'J')}"
     )
     drop, limit = baseline["accuracy_drop"], points_text(document["max_drop"], metric)
-    gap = (
-        "as good as the model"
-        if drop == 0
-        else f"{points_text(abs(drop), metric)} {'below' if drop > 0 else 'above'} the model"
-    )
+    gap = f"{points_text(abs(drop), metric)} {'worse' if drop > 0 else 'better'} than the model"
+    gap = "as good as the model" if drop == 0 else gap
     verdict = {
         True: "good enough: the model may not be needed.",
         False: f"not within {limit}.",
