@@ -8,7 +8,7 @@ from typing import Any
 
 from twentywatts.errors import ModelError, nearest
 
-__all__ = ["Binding", "bind", "declared_shape"]
+__all__ = ["Binding", "Shape", "bind", "declared_shape"]
 
 Shape = tuple[int | str | None, ...]
 _BATCH_NAMES = {"n", "b", "bs", "nbatch", "n_batch", "num_batch", "minibatch"}

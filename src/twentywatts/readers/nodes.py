@@ -11,7 +11,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 from twentywatts.errors import ModelError
 from twentywatts.readers.order import free_names, in_order
 
-__all__ = ["MAX_NODE_COUNT", "Node", "Program", "Scope", "domain_of"]
+__all__ = ["MAX_NODE_COUNT", "Node", "Program", "Scope", "captured", "domain_of"]
 
 MAX_NODE_COUNT = 1_000_000  # after functions are inlined; a file of a few kB could ask for 2^100
 _MAX_DEPTH = 64

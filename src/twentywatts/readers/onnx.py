@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -12,11 +11,12 @@ from onnx import ModelProto, TypeProto
 
 from twentywatts.errors import ModelError
 from twentywatts.network import Network
-from twentywatts.readers.axes import Binding, bind, declared_shape
+from twentywatts.readers.axes import Binding, Shape, bind, declared_shape
 from twentywatts.readers.files import read_bytes
 from twentywatts.readers.nodes import Program, domain_of
-from twentywatts.readers.shapes import Tracer, spec_of
-from twentywatts.readers.tensors import weight_of, weight_of_sparse
+from twentywatts.readers.specs import Kind, kind_of
+from twentywatts.readers.tensors import MAX_SIZE, weight_of, weight_of_sparse
+from twentywatts.readers.tracer import Tracer
 
 __all__ = ["read"]
 
@@ -69,8 +69,11 @@ def _network(model: ModelProto, path: Path, *, batch: int, axes: Axes) -> Networ
     constants |= {sparse.values.name for sparse in model.graph.sparse_initializer}
     fed = {value.name: value.type for value in model.graph.input if value.name not in constants}
     for name, kind in fed.items():
-        spec_of(name, kind)  # an unknown element type ends here
+        kind_of(name, kind)  # an unknown element type ends here
     shapes = {n: declared_shape(k.tensor_type) if k.HasField("tensor_type") else None for n, k in fed.items()}
+    for name, shape in shapes.items():
+        if any(isinstance(size, int) and size > MAX_SIZE for size in shape or ()):
+            raise ModelError(f"the input '{name}' declares the shape {list(shape or ())}")
     binding = bind(shapes, batch=batch, axes=axes)
     held, notes = _held_batch(binding, batch)
     tracer = _trace(model, path, fed, binding=binding)
@@ -120,13 +123,11 @@ def _trace(model: ModelProto, path: Path, fed: Mapping[str, TypeProto], *, bindi
     folder = path.parent
     program = Program(model)
     values = () if binding.is_widened else (*model.graph.value_info, *model.graph.output)
-    declared = {value.name: _bound(value.type, binding) for value in values}
+    declared = {value.name: _bound(value.name, value.type, binding) for value in values}
     tracer = Tracer(program, folder, declared)
     for name, kind in fed.items():
-        tracer.add_tensor(name, _bound(kind, binding, binding.shapes.get(name)))
+        tracer.add_tensor(name, _bound(name, kind, binding, binding.shapes.get(name)))
     for tensor in model.graph.initializer:
-        if not tensor.name or tensor.name in tracer.weights:
-            raise ModelError(f"the constant '{tensor.name}' is there twice or has no name")
         tracer.add_weight(tensor.name, weight_of(tensor, folder))
     for sparse in model.graph.sparse_initializer:
         tracer.add_weight(sparse.values.name, weight_of_sparse(sparse, folder))
@@ -134,12 +135,12 @@ def _trace(model: ModelProto, path: Path, fed: Mapping[str, TypeProto], *, bindi
     return tracer
 
 
-def _bound(kind: TypeProto, binding: Binding, shape: Any = None) -> TypeProto:
-    """Return a type with the sizes of its open axes put in."""
-    if not kind.HasField("tensor_type"):
-        return kind
-    shape = shape if shape is not None else binding.apply(declared_shape(kind.tensor_type))
-    return onnx.helper.make_tensor_type_proto(kind.tensor_type.elem_type, shape)
+def _bound(name: str, proto: TypeProto, binding: Binding, shape: Shape | None = None) -> Kind:
+    """Return what a declared type says, with the sizes of its open axes put in."""
+    if not proto.HasField("tensor_type"):
+        return kind_of(name, proto)
+    shape = shape if shape is not None else binding.apply(declared_shape(proto.tensor_type))
+    return kind_of(name, onnx.helper.make_tensor_type_proto(proto.tensor_type.elem_type, shape))
 
 
 def _assemble(
@@ -149,7 +150,7 @@ def _assemble(
     for value in model.graph.output:
         if value.name not in tracer.tensors and value.name not in tracer.weights:
             raise ModelError(f"the output '{value.name}' is made by no layer")
-        outputs.append(tracer.tensors.get(value.name) or spec_of(value.name, value.type))
+        outputs.append(tracer.tensors.get(value.name) or kind_of(value.name, value.type).spec)
     return Network(
         name=model.graph.name or path.stem,
         path=path,

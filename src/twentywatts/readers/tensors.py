@@ -15,7 +15,9 @@ from twentywatts.errors import ModelError
 from twentywatts.network import Weight
 from twentywatts.readers.files import external_file
 
-__all__ = ["ELEMENT_BITS", "dtype_name", "weight_of", "weight_of_sparse"]
+__all__ = ["ELEMENT_BITS", "MAX_SIZE", "code_of", "dtype_name", "weight_of", "weight_of_sparse"]
+
+MAX_SIZE = 2**48  # of one axis; beyond it stands an overflow, not a tensor
 
 _NAMES = {value: name.lower() for name, value in TensorProto.DataType.items() if name != "UNDEFINED"}
 _RENAMED = {"float": "float32", "double": "float64", "bool": "bool"}
@@ -32,6 +34,12 @@ def _bits(name: str) -> int:
 
 
 ELEMENT_BITS = {value: _bits(name) for value, name in _NAMES.items()}
+_CODES = {_RENAMED.get(name, name): value for value, name in _NAMES.items()}
+
+
+def code_of(dtype: str) -> int:
+    """Return the ONNX element type of a name that ``dtype_name`` gave."""
+    return _CODES[dtype]
 
 
 def dtype_name(code: int) -> str:
@@ -47,7 +55,7 @@ def weight_of(tensor: TensorProto, folder: Path, name: str = "") -> Weight:
     label = name or tensor.name
     dtype = dtype_name(tensor.data_type)
     shape = tuple(tensor.dims)
-    if any(size < 0 for size in shape) or tensor.HasField("segment"):
+    if not all(0 <= size <= MAX_SIZE for size in shape) or tensor.HasField("segment"):
         raise ModelError(f"tensor '{label}' declares the shape {list(shape)}")
     count, bits = prod(shape), ELEMENT_BITS[tensor.data_type]
     if tensor.data_location == TensorProto.EXTERNAL:
@@ -114,7 +122,7 @@ def weight_of_sparse(sparse: Any, folder: Path) -> Weight:
     values = weight_of(sparse.values, folder)
     indices = weight_of(sparse.indices, folder)
     shape = tuple(sparse.dims)
-    if any(size < 0 for size in shape) or len(values.shape) != 1 or indices.shape[:1] != values.shape:
+    if not all(0 <= size <= MAX_SIZE for size in shape) or len(values.shape) != 1 or indices.shape[:1] != values.shape:
         raise ModelError(f"sparse tensor '{values.name}' declares the shape {list(shape)} that its values do not fit")
 
     def read() -> NDArray[np.generic]:

@@ -1,0 +1,132 @@
+"""The types of a layer's outputs: by ONNX's own rules, by ours for runtime operators, or as the file declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import AttributeProto, NodeProto, TypeProto, helper, numpy_helper, shape_inference
+
+from twentywatts.errors import ModelError
+from twentywatts.network import TensorSpec
+from twentywatts.readers.contrib import contrib_kinds
+from twentywatts.readers.guard import objection
+from twentywatts.readers.nodes import Node
+from twentywatts.readers.specs import Kind, kind_of
+
+__all__ = ["Inference"]
+
+Kinds = dict[str, Kind]
+_NOTHING = TypeProto()
+
+
+class Inference:
+    """Infers one layer at a time; ``declared`` are types that the file states, used where rules give nothing."""
+
+    def __init__(
+        self, kinds: Mapping[str, Kind], declared: Mapping[str, Kind], value: Callable[[str], NDArray[Any] | None]
+    ) -> None:
+        self._kinds = kinds
+        self._declared = declared
+        self._value = value
+        self._schemas: dict[tuple[str, str, int], Any] = {}
+
+    def infer(self, node: Node, attributes: Mapping[str, Any]) -> tuple[Kinds, str]:
+        """Return the kinds of the outputs, and what went wrong (an empty text if nothing)."""
+        found: Kinds = {}
+        problem = ""
+        schema = self._schema(node)
+        if node.bodies:
+            problem = f"{node.op} runs a part of the graph as often as the data decide"
+        elif schema is not None:
+            found, problem = self._native(node, attributes, schema)
+        else:
+            inputs = [self._kinds[name].spec if name else None for name in node.inputs]
+            found = contrib_kinds(node, attributes, inputs)
+        return {name: self._best(name, found.get(name)) for name in node.outputs if name}, problem
+
+    def _best(self, name: str, found: Kind | None) -> Kind:
+        declared = self._declared.get(name)
+        if found is None:
+            return declared or kind_of(name, _NOTHING)
+        if declared is None or declared.spec.shape is None or found.spec.element_count is not None:
+            return found
+        return declared if found.spec.shape is None or declared.spec.element_count is not None else found
+
+    def _schema(self, node: Node) -> Any | None:
+        key = (node.op, node.domain, node.opset)
+        if key not in self._schemas:
+            try:
+                self._schemas[key] = onnx.defs.get_schema(node.op, node.opset, node.domain)
+            except (onnx.defs.SchemaError, ValueError, TypeError):
+                self._schemas[key] = None
+        return self._schemas[key]
+
+    def _native(self, node: Node, attributes: Mapping[str, Any], schema: Any) -> tuple[Kinds, str]:
+        specs = [self._kinds[name].spec if name else None for name in node.inputs]
+        shapes = [spec.shape if spec else None for spec in specs]
+        problem = objection(node.op, attributes, shapes, schema=schema, output_count=len(node.outputs))
+        if problem:
+            return {}, problem
+        try:
+            result = self._call(node, schema)
+        except Exception as error:  # the native rules raise many types; every one means that the shape is not known
+            return {}, f"its shapes do not fit: {_one_line(error)}"
+        found: Kinds = {}
+        for index, name in enumerate(node.outputs):
+            if name and f"o{index}" in result:
+                try:
+                    found[name] = kind_of(name, result[f"o{index}"])
+                except ModelError as error:
+                    return {}, str(error)
+        return found, _mismatch(node, specs, found)
+
+    def _call(self, node: Node, schema: Any) -> dict[str, TypeProto]:
+        """Call native inference for one node under neutral names."""
+        inner = [f"i{index}" if name else "" for index, name in enumerate(node.inputs)]
+        proto = NodeProto(op_type=node.op, domain=node.domain, input=inner)
+        proto.output.extend(f"o{index}" for index in range(len(node.outputs)))
+        proto.attribute.extend(_renamed(key, value) for key, value in node.attributes.items())
+        types, data = {}, {}
+        for inside, name in zip(inner, node.inputs, strict=True):
+            if not name:
+                continue
+            types[inside] = self._kinds[name].proto
+            value = self._value(name)
+            if value is not None:
+                data[inside] = numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape))
+        opsets = [helper.make_opsetid(node.domain, node.opset)]
+        result: dict[str, TypeProto] = shape_inference.infer_node_outputs(
+            schema, proto, types, data, opset_imports=opsets
+        )
+        return result
+
+
+def _renamed(name: str, attribute: AttributeProto) -> AttributeProto:
+    """Return an attribute under the name that the node calls it by; in a function body the two can differ."""
+    if attribute.name == name and not attribute.ref_attr_name:
+        return attribute
+    copy = AttributeProto()
+    copy.CopyFrom(attribute)
+    copy.name = name
+    copy.ref_attr_name = ""
+    return copy
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:200] or type(error).__name__
+
+
+def _mismatch(node: Node, inputs: Sequence[TensorSpec | None], found: Mapping[str, Kind]) -> str:
+    """Return what is wrong with a Reshape whose constant does not fit its input; native rules let it pass."""
+    if node.op != "Reshape" or node.domain or not inputs or inputs[0] is None or node.outputs[0] not in found:
+        return ""
+    result = found[node.outputs[0]].spec
+    given, wanted = inputs[0].element_count, result.element_count
+    if given is None or wanted is None or given == wanted:
+        return ""
+    return f"its shapes do not fit: {given} elements are reshaped to {list(result.shape or ())}"
