@@ -71,11 +71,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Converted:
-    """A model as one chip's neurons, whatever the number of timesteps."""
+    """A model as one chip's neurons, whatever the number of timesteps; notes: what a reader of results must know."""
 
     lowered: Lowered
     groups: tuple[Group, ...]
     weight_bits: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +101,23 @@ def convert(prepared: Prepared, traits: SpikingTraits) -> Converted:
         _max_group(block) if block.kind is Kind.MAX else _group(block, prepared, traits)
         for block in prepared.lowered.blocks
     )
-    return Converted(lowered=prepared.lowered, groups=groups, weight_bits=traits.weight_bits)
+    notes = _notes(prepared.lowered, groups, traits)
+    return Converted(lowered=prepared.lowered, groups=groups, weight_bits=traits.weight_bits, notes=notes)
+
+
+def _notes(lowered: Lowered, groups: Sequence[Group], traits: SpikingTraits) -> tuple[str, ...]:
+    held = f"weights held in {traits.weight_bits} bits"
+    if traits.weight_value_count is not None:
+        held += f", {traits.weight_value_count} values per neuron (their tie to input types is not modelled)"
+    notes = [held]
+    if any(group.analog for group in groups):
+        notes.append("the input is analog: its layer is computed once per inference and injected in every step")
+    if lowered.readout:
+        names = ", ".join(f"'{layer.name}' ({layer.op})" for layer in lowered.readout)
+        notes.append(f"{names} is applied to the output neurons' sums, outside the neurons")
+    if any(group.kind is Kind.MAX for group in groups):
+        notes.append("max pooling needs a unit that counts spikes per window; no chip here is known to have one")
+    return tuple(notes)
 
 
 def _group(block: Block, prepared: Prepared, traits: SpikingTraits) -> Group:

@@ -292,6 +292,12 @@ def test_settings_share_one_run(network: Network, data: dict[str, np.ndarray]) -
     assert [form.setting["timesteps"] for form in forms] == [1, 2, 4, 8, 16, 32]
     first = forms[0].run(data)
     assert forms[0].run(dict(data)) is first
+    assert any("'soft' (Softmax)" in note for note in first.notes)
+    assert any("analog" in note for note in first.notes)
+    long = forms[4].run(data)
+    assert forms[2].run(data) is not forms[4].run(data) is long
+    other = {"x": data["x"] * np.float32(0.5)}
+    assert forms[1].run(other).workload.synaptic_events.sum() != forms[1].run(data).workload.synaptic_events.sum()
     events = [form.run(data).workload.synaptic_events.sum() for form in forms]
     assert events == sorted(events)
     assert events[0] < events[-1]
