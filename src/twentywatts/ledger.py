@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
 from typing import TypeVar
 
-from twentywatts.figures import Boundary, Evidence
+from twentywatts.figures import Boundary, Evidence, Source
 from twentywatts.uncertain import Spread
 
 __all__ = ["Cause", "Entry", "Ledger"]
@@ -53,7 +53,7 @@ class Ledger:
     per: what one unit is (inference, token, image, run). count: how many units the account covers.
     boundary, rate_per_s: as in the Scenario. latency_s: time from input to output of one batch [s].
     bound: what holds the time (compute, memory, launch, …). notes: what the reader must know; not_covered: what the
-    boundary would contain and this account does not.
+    boundary would contain and this account does not. own_sources: citations that the machine's own file brings.
     """
 
     machine: str
@@ -66,6 +66,7 @@ class Ledger:
     bound: str = ""
     notes: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
+    own_sources: Mapping[str, Source] = field(default_factory=dict)
 
     @property
     def energy_j(self) -> Spread:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from twentywatts.figures import Source
 from twentywatts.ledger import Ledger
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Interval
@@ -128,6 +129,11 @@ class Comparison:
         """Keys of every source behind any number of the table, sorted."""
         ledgers = [row.ledger for row in self.rows] + [baseline.ledger for baseline in self.baselines]
         return tuple(sorted({key for ledger in ledgers for key in ledger.sources}))
+
+    @property
+    def own_sources(self) -> Mapping[str, Source]:
+        """Citations that machine files of the user's own bring, by key."""
+        return {key: source for row in self.rows for key, source in row.ledger.own_sources.items()}
 
     def __str__(self) -> str:
         """Return the table as plain text."""

@@ -76,6 +76,7 @@ def price(workload: Workload, machine: Machine, scenario: Scenario, *, per: str 
         bound=costs.bound,
         notes=(*costs.notes, *notes),
         not_covered=(*costs.not_covered, *lacking),
+        own_sources=machine.sources,
     )
 
 

@@ -40,7 +40,7 @@ def comparison_document(comparison: Comparison) -> Document:
         "ratios": [_ratio(row, reference) for row in comparison.rows],
         "baselines": [_baseline(baseline) for baseline in comparison.baselines],
         "refused": [asdict(refusal) for refusal in comparison.refused],
-        "sources": source_records(comparison.sources),
+        "sources": source_records(comparison.sources, own=comparison.own_sources),
         "notes": list(comparison.notes),
         "not_covered": _not_covered(comparison),
         "run": dict(comparison.run),
@@ -148,9 +148,9 @@ def _not_covered(comparison: Comparison) -> list[str]:
     return _once([*unknown, *(text for ledger in ledgers for text in ledger.not_covered)])
 
 
-def source_records(keys: Iterable[str]) -> dict[str, Document]:
-    """Return key → citation for each source; a key of a user's machine file that is not bundled says so."""
-    known = load_sources()
+def source_records(keys: Iterable[str], *, own: Mapping[str, Source]) -> dict[str, Document]:
+    """Return key → citation for each source; one that is neither bundled nor in ``own`` (of a user's file) says so."""
+    known = {**own, **load_sources()}
     records = {}
     for key in sorted(set(keys)):
         source = known.get(key) or Source(key=key, kind="unlisted", title=key, authors="", year=0)

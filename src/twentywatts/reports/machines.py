@@ -53,11 +53,12 @@ def machines_document(machines: Iterable[Machine]) -> dict[str, Any]:
     found = list(machines)
     keys = {figure.source for machine in found for figure in machine.figures.values()}
     keys |= {str(machine.traits["source"]) for machine in found if "source" in machine.traits}
+    own = {key: source for machine in found for key, source in machine.sources.items()}
     document = plain(
         {
             "schema": SCHEMA,
             "machines": [_record(machine) for machine in found],
-            "sources": source_records(keys),
+            "sources": source_records(keys, own=own),
         }
     )
     assert isinstance(document, dict)
@@ -153,7 +154,7 @@ def _figure_lines(figure: Figure) -> list[RenderableType]:
 
 
 def _source_lines(machine: Machine) -> list[RenderableType]:
-    records = source_records(figure.source for figure in machine.figures.values())
+    records = source_records((figure.source for figure in machine.figures.values()), own=machine.sources)
     lines: list[RenderableType] = [Text("\nSources", style="bold")] if records else []
     for key, record in records.items():
         link = f"https://doi.org/{record['doi']}" if record["doi"] else record["url"]
