@@ -119,7 +119,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         rows=(reference, *order(rows), yardstick_row(load(YARDSTICK), reference, job.scenario)),
         refused=tuple(refused),
         baselines=tuple(classical),
-        notes=_notes(counts, classical),
+        notes=_notes(bench, classical),
     )
 
 
@@ -156,8 +156,10 @@ def _model_summary(path: Path, network: Network, counts: Counts) -> ModelSummary
     )
 
 
-def _notes(counts: Counts, classical: Sequence[Baseline]) -> tuple[str, ...]:
-    notes = list(counts.notes)
+def _notes(bench: Bench, classical: Sequence[Baseline]) -> tuple[str, ...]:
+    """Return what holds for the whole table."""
+    counts = bench.counts
+    notes = [*counts.notes, *_flattered(bench)]
     if counts.unknown:
         share = counts.unknown_node_frac
         notes.append(f"{len(counts.unknown)} layers ({share:.1%}) are not understood: processor rows are a lower bound")
@@ -167,3 +169,16 @@ def _notes(counts: Counts, classical: Sequence[Baseline]) -> tuple[str, ...]:
         if baseline.good_enough
     ]
     return tuple(notes)
+
+
+def _flattered(bench: Bench) -> list[str]:
+    """Return a warning where the model does much better on the tuning samples: it was probably trained on them."""
+    metric = bench.goal.metric
+    interval = metric.interval(bench.reported.outputs, bench.parts.reported.targets)
+    tuned = metric.score(bench.tuned.outputs, bench.parts.tuning.targets)
+    if interval is None or tuned <= interval[1]:
+        return []
+    return [
+        f"the model reaches {tuned:.1%} on the tuning samples, more than on the reported ones: if it was trained on "
+        "them, settings chosen there are too coarse; tune on samples that it has not seen"
+    ]

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 _SETTING_WORDS = {"timesteps": "T={}", "adc_bits": "{}-bit ADC", "slices": "slices {}", "precision": "{}"}
+_SETTING_WORDS |= {"weight_bits": "{}-bit weights", "input_bits": "{}-bit inputs"}
+_IMPLIED = {("precision", "fp32"), ("precision", "int8")}  # the names of the forms float and int8 say it
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _HEADERS = ("machine", "form", "accuracy", "energy per inference (90 %)", "against reference", "latency", "evidence")
 
@@ -32,7 +34,14 @@ def clean(text: object) -> str:
 
 def setting_text(setting: Mapping[str, int | float | str]) -> str:
     """Return a setting for people: ``{"timesteps": 4}`` is ``T=4``."""
-    return ", ".join(_SETTING_WORDS.get(key, key + " {}").format(clean(value)) for key, value in setting.items())
+    return ", ".join(_setting_words(key, value) for key, value in setting.items() if (key, value) not in _IMPLIED)
+
+
+def _setting_words(key: str, value: float | str) -> str:
+    if (key, value) == ("adc_bits", 0):
+        return "no ADC"
+    words = _SETTING_WORDS.get(key)
+    return words.format(clean(value)) if words else f"{clean(key).replace('_', ' ')} {clean(value)}"
 
 
 def accuracy_mark(keeps_accuracy: bool | None) -> str:

@@ -11,7 +11,7 @@ from twentywatts.comparison.text import accuracy_mark, clean, is_share
 from twentywatts.reports.words import CAUSES, cause_shares, form_text, interval_text, quantity_text
 from twentywatts.units import format_si
 
-__all__ = ["CAUSE_STYLES", "FAMILY_STYLES", "accuracy_chart", "cause_chart", "energy_chart"]
+__all__ = ["CAUSE_STYLES", "FAMILY_STYLES", "accuracy_chart", "cause_chart", "comparable", "energy_chart"]
 
 Record = Mapping[str, Any]
 Chart = dict[str, Any]
@@ -189,7 +189,7 @@ def _layout(*, height: int, xaxis: Chart, yaxis: Chart, **more: Any) -> Chart:
 
 def accuracy_chart(document: Record) -> Chart:
     """Return energy against accuracy: log axis, 90 % intervals; ``labels`` are placed by page.js without overlap."""
-    rows = [row for row in _lines(document) if row["accuracy"] is not None]
+    rows, _ = comparable(document)
     metric = document["data"]["metric"]
     traces = [_accuracy_trace(family, rows, metric) for family in FAMILY_STYLES]
     axis = _accuracy_axis([row["accuracy"] for row in rows], metric)
@@ -198,6 +198,15 @@ def accuracy_chart(document: Record) -> Chart:
     layout = _layout(height=500, xaxis=energies, yaxis=axis)
     labels = [_place(row, text) for row, text in zip(rows, _labels(rows), strict=True)]
     return {"data": [trace for trace in traces if trace["x"]], "layout": layout, "labels": labels}
+
+
+def comparable(document: Record) -> tuple[list[Record], list[Record]]:
+    """Return what the accuracy chart shows, and the baselines so far below that they would flatten it."""
+    rows = [row for row in _lines(document) if row["accuracy"] is not None]
+    values = [row["accuracy"] for row in rows if row["role"] != "baseline"]
+    span = max(values) - min(values) or 0.1 * abs(values[0])
+    far = [row for row in rows if row["role"] == "baseline" and row["accuracy"] < min(values) - 2 * span]
+    return [row for row in rows if row not in far], far
 
 
 def _accuracy_axis(values: Sequence[float], metric: str) -> Chart:

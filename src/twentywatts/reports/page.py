@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from twentywatts.comparison.text import clean, is_share
+from twentywatts.comparison.text import accuracy_text, clean, is_share
 from twentywatts.errors import MissingExtraError
 from twentywatts.figures import load_sources
 from twentywatts.reports import charts, legends, sections
@@ -112,6 +112,9 @@ def _energy_figure(document: Record) -> Markup:
 def _accuracy_figure(document: Record) -> Markup:
     metric = document["data"]["metric"]
     best = " The upper left is best: much of it for little energy." if is_share(metric) else ""
+    _, far = charts.comparable(document)
+    below = ", ".join(f"{clean(row['machine'])} ({accuracy_text(row['accuracy'], metric)})" for row in far)
+    best += f" Far below, and not drawn: {below}." if far else ""
     return _figure(
         "accuracy",
         charts.accuracy_chart(document),

@@ -122,7 +122,13 @@ def cause_shares(account: Record) -> list[tuple[str, float]]:
 
 def headline(document: Record) -> list[str]:
     """Return the answer in sentences: the cheapest machine, how sure that is, a baseline that does, the yardstick."""
-    sentences = [_answer(document), _rivals(document), _cheap_baseline(document), _brain(document)]
+    sentences = [
+        _answer(document),
+        _rivals(document),
+        _undecided(document),
+        _cheap_baseline(document),
+        _brain(document),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -165,8 +171,25 @@ def _rivals(document: Record) -> str:
     close = list(dict.fromkeys(close))
     if not close:
         return ""
-    named = ", ".join(close[:3]) + (f" and {len(close) - 3} more" if len(close) > 3 else "")
-    return f"Its interval overlaps with that of {named}: that order is not certain."
+    return f"Its interval overlaps with that of {_named(close)}: that order is not certain."
+
+
+def _undecided(document: Record) -> str:
+    """Tell which machines spend less, but cannot be shown to keep the accuracy with so few samples."""
+    best = cheapest(document)
+    limit = best["energy_j"]["mid"] if best else 0.0
+    rows = [row for row in candidates(document) if row["keeps_accuracy"] is None and row["energy_j"]["mid"] < limit]
+    if not rows:
+        return ""
+    rows = sorted(rows, key=lambda row: row["energy_j"]["mid"])
+    named = _named([f"{clean(row['title'])} ({ratio_words(row['ratio'])[0]})" for row in rows])
+    count, metric = document["data"]["reported_count"], document["data"]["metric"]
+    return f"Less still is spent by {named}, but {count:,} samples are too few to show that the {metric} is kept there."
+
+
+def _named(names: list[str]) -> str:
+    """Return at most three names and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _cheap_baseline(document: Record) -> str:
