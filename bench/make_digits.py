@@ -1,6 +1,6 @@
 """Train the bundled digits network and write examples/digits.onnx.
 
-A small convnet with BatchNorm and ReLU on the training half of scikit-learn's digits. In the second half of the epochs
+A small convnet with BatchNorm and ReLU on the training part of scikit-learn's digits. In the second half of the epochs
 activations are clipped and rounded to a few levels with a straight-through gradient (Bu et al. 2022, arXiv 2303.04347),
 so that the plain ReLU network that is exported survives coarse arithmetic. Needs torch; the seed is fixed.
 Usage: python bench/make_digits.py [examples/digits.onnx]
@@ -119,7 +119,7 @@ def export(net: nn.Sequential, path: Path) -> None:
 
 
 def main() -> None:
-    """Train, report the accuracy on the unseen half, export."""
+    """Train, report the accuracy on the unseen part, export."""
     torch.manual_seed(20)
     torch.set_num_threads(1)
     parts = {name: (torch.from_numpy(x), torch.from_numpy(y)) for name, (x, y) in digits().items()}
@@ -132,7 +132,7 @@ def main() -> None:
                 module.on = on
         with torch.no_grad():
             right = (net(parts["test"][0]).argmax(1) == parts["test"][1]).float().mean()
-        print(f"unseen half, {'rounded' if on else 'plain ReLU'}: {right:.4f}")
+        print(f"unseen part, {'rounded' if on else 'plain ReLU'}: {right:.4f}")
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "examples/digits.onnx")
     export(net, path)
     print(f"{path}: {path.stat().st_size:,} bytes")

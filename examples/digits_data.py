@@ -16,7 +16,7 @@ def digits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return train and test: images of shape (samples, 1, 8, 8) in 0…1 and class indices."""
     images, labels = load_digits(return_X_y=True)
     images = (images.reshape(-1, 1, 8, 8) / 16.0).astype(np.float32)
-    x_train, x_test, y_train, y_test = train_test_split(images, labels, test_size=0.5, random_state=20, stratify=labels)
+    x_train, x_test, y_train, y_test = train_test_split(images, labels, test_size=0.6, random_state=20, stratify=labels)
     return {"train": (x_train, y_train), "test": (x_test, y_test)}
 
 

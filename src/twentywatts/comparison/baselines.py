@@ -74,8 +74,11 @@ def _features(samples: Samples) -> NDArray[np.float64]:
 
 def _fits(x: NDArray[Any], y: NDArray[Any], metric: Metric) -> Iterator[_Fit]:
     """Yield trained methods, the cheapest first."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a baseline that has not converged is still a baseline
+    from threadpoolctl import threadpool_limits
+
+    # one thread: the same result on every machine; a baseline that has not converged is still a baseline
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         if y.dtype.kind in "iu" and metric.sign > 0:
             yield from _classifiers(x, y)
         else:

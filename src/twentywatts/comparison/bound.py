@@ -13,8 +13,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, gammaln, xlog1py, xlogy
-from scipy.stats import beta
+from scipy.special import betainc, betaincinv, gammaln, xlog1py, xlogy
 
 from twentywatts.uncertain import Array
 
@@ -38,9 +37,7 @@ class Verdict:
 def accuracy_interval(right: int, n: int) -> tuple[float, float]:
     """Return the exact (Clopper-Pearson) two-sided 95 % interval of ``right`` of ``n``."""
     tail = (1 - _CONFIDENCE) / 2
-    low = float(beta.ppf(tail, right, n - right + 1)) if right else 0.0
-    high = float(beta.ppf(1 - tail, right + 1, n - right)) if right < n else 1.0
-    return low, high
+    return _exact_share(right, n, tail=tail)
 
 
 @cache
@@ -60,8 +57,13 @@ def drop_bound(lost: int, gained: int, n: int) -> float:
 
 def _nuisance(discordant: int, n: int) -> tuple[float, float]:
     """Return the exact 1 − γ confidence set of p10 + p01."""
-    low = float(beta.ppf(_GAMMA / 2, discordant, n - discordant + 1)) if discordant else 0.0
-    high = float(beta.ppf(1 - _GAMMA / 2, discordant + 1, n - discordant)) if discordant < n else 1.0
+    return _exact_share(discordant, n, tail=_GAMMA / 2)
+
+
+def _exact_share(count: int, n: int, *, tail: float) -> tuple[float, float]:
+    """Return the Clopper-Pearson interval of a share, ``tail`` outside on each side."""
+    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
     return low, high
 
 

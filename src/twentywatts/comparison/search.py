@@ -122,7 +122,10 @@ class Bench:
         return float(np.mean([self.goal.metric.score(outputs, targets) for outputs in outcome.variants]))
 
     def _candidates(self, machine: Machine, traits: Traits) -> tuple[list[tuple[Form, Verdict, float]], list[str]]:
-        """Return (form, verdict, joules at mid values) of every setting that runs and can be priced, and refusals."""
+        """Return (form, verdict, joules at mid values) of the settings that were tried, and refusals.
+
+        Settings come cheapest first, so the first of a form that keeps the accuracy ends the search of that form.
+        """
         quick = replace(self.scenario, draws=0)
         found, refusals = [], []
         for name in forms_of(machine.family):
@@ -136,6 +139,9 @@ class Bench:
                     found.append((form, verdict, price(outcome.workload, machine, quick).energy_j.mid))
                 except RefusedError as error:
                     refusals.append(str(error))
+                    continue
+                if verdict.keeps:
+                    break
         return found, refusals
 
     def _built(self, name: str, traits: Traits) -> list[Form] | RefusedError:
