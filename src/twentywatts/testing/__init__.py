@@ -1,0 +1,1 @@
+"""Contract tests and fakes for authors of plug-ins (machines, pricers, readers) and for this project's own tests."""
