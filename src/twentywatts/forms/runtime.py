@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,7 +19,16 @@ from twentywatts.errors import DataError, MissingExtraError, RefusedError
 from twentywatts.forms.protocol import Inputs
 from twentywatts.network import Network
 
-__all__ = ["BatchRunner", "batch_limit", "check_inputs", "first_line", "folded_model", "open_session", "sample_count"]
+__all__ = [
+    "BatchRunner",
+    "batch_limit",
+    "check_inputs",
+    "first_line",
+    "folded_model",
+    "one_blas_thread",
+    "open_session",
+    "sample_count",
+]
 
 _CHUNK_BYTES = 2**26  # largest tensor of a batch; keeps a run of any model below about a gigabyte
 _MAX_BATCH = 256
@@ -133,6 +143,18 @@ def batch_limit(network: Network) -> int:
         if spec.shape
     ]
     return int(max(1, min(_MAX_BATCH, _CHUNK_BYTES * network.batch // max([1.0, *sizes]))))
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Return a context in which NumPy's matrix products take one thread each, where threadpoolctl can see to that.
+
+    Several runs at once then share the processors instead of fighting for them.
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    return threadpool_limits(limits=1, user_api="blas")  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

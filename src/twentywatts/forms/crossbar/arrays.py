@@ -154,12 +154,14 @@ def _pass(codes: NDArray[np.int32], layer: Layer, cells: Cells, noise: ReadNoise
 
 def _convert(sums: Array, layer: Layer, total: NDArray[np.float32]) -> None:
     """Convert the partial sums and add them, shifted, to ``total``; ``sums`` is used up."""
-    columns = total.shape[-1]
+    columns, first = total.shape[-1], layer.adc[0]
+    sums *= np.repeat([1.0 / adc.step for adc in layer.adc], columns).astype(sums.dtype)
+    np.rint(sums, out=sums)
+    np.clip(sums, first.low, first.high, out=sums)
+    shifted = sums[:, -1]
+    for phase in reversed(range(layer.phases - 1)):
+        shifted *= 2.0**layer.phase_bits
+        shifted += sums[:, phase]
     for index, adc in enumerate(layer.adc):
-        part = sums[..., index * columns : (index + 1) * columns]
-        part *= 1.0 / adc.step
-        np.rint(part, out=part)
-        np.clip(part, adc.low, adc.high, out=part)
-        for phase in range(layer.phases):
-            weight = adc.step * 2.0 ** (phase * layer.phase_bits + index * layer.grid.digit_bits)
-            total += (part[:, phase] * weight).astype(np.float32, copy=False)
+        part = shifted[..., index * columns : (index + 1) * columns]
+        total += (part * (adc.step * 2.0 ** (index * layer.grid.digit_bits))).astype(np.float32, copy=False)

@@ -23,17 +23,20 @@ __all__ = ["Recording", "cells_of", "layers_of", "quantised", "record"]
 
 _SAMPLE_COUNT = 256  # calibration samples
 _BATCH_COUNT = 8  # batches of large models
-_VECTOR_COUNT = 512  # input vectors per layer that ADC ranges are chosen from
+_VECTOR_COUNT = 1024  # input vectors per layer that ADC ranges are chosen from
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recording:
-    """What the float model sends into its products: some vectors per product, shape (groups, vectors, rows)."""
+    """What the float model sends into its products: some vectors of each, shape (groups, vectors, rows).
+
+    extremes: least and largest values of all vectors, one pair per batch.
+    """
 
     vectors: tuple[NDArray[np.float32], ...]
-    extremes: tuple[tuple[float, float], ...]
+    extremes: tuple[NDArray[np.float32], ...]
 
 
 def record(plan: Plan, inputs: Mapping[str, Array], runner: BatchRunner) -> Recording:
@@ -41,34 +44,45 @@ def record(plan: Plan, inputs: Mapping[str, Array], runner: BatchRunner) -> Reco
     samples = {name: array[:_SAMPLE_COUNT] for name, array in inputs.items()}
     batches = runner.batches(samples)[:_BATCH_COUNT]
     kept: list[list[Array]] = [[] for _ in plan.products]
+    extremes: list[list[float]] = [[] for _ in plan.products]
 
     def multiply(index: int, tensor: Array) -> Array:
         product = plan.products[index]
         vectors = product.geometry.vectors(tensor.astype(np.float32, copy=False))
+        extremes[index] += [float(tensor.min()), float(tensor.max())]
         share = -(-_VECTOR_COUNT // len(batches))
         kept[index].append(vectors[:, np.random.default_rng(0).permutation(vectors.shape[1])[:share]])
         return product.geometry.assemble(np.matmul(vectors, product.matrix), tensor.shape)
 
     for feeds, real in batches:
         plan.run({name: array[:real] if runner.fixed is None else array for name, array in feeds.items()}, multiply)
-    vectors = tuple(np.concatenate(parts, axis=1) for parts in kept)
-    return Recording(vectors=vectors, extremes=tuple((float(part.min()), float(part.max())) for part in vectors))
+    return Recording(
+        vectors=tuple(np.concatenate(parts, axis=1) for parts in kept),
+        extremes=tuple(np.array(values, dtype=np.float32) for values in extremes),
+    )
 
 
 def layers_of(plan: Plan, recording: Recording, traits: CrossbarTraits, setting: Setting) -> tuple[Layer, ...]:
     """Return every product, calibrated for a setting; raises InputError for a setting that the machine has not."""
     check_setting(traits, setting)
+    triples = zip(plan.products, recording.vectors, recording.extremes, strict=True)
     return tuple(
-        _layer(product, vectors, traits, setting)
-        for product, vectors in zip(plan.products, recording.vectors, strict=True)
+        _layer(product, vectors, extremes, traits=traits, setting=setting) for product, vectors, extremes in triples
     )
 
 
-def _layer(product: Product, vectors: NDArray[np.float32], traits: CrossbarTraits, setting: Setting) -> Layer:
+def _layer(
+    product: Product,
+    vectors: NDArray[np.float32],
+    extremes: NDArray[np.float32],
+    *,
+    traits: CrossbarTraits,
+    setting: Setting,
+) -> Layer:
     adc_bits, weight_bits, input_bits = check_setting(traits, setting)
     grid = weight_grid(traits, weight_bits)
     one_pass = traits.signed_inputs
-    inputs = input_codes(vectors, input_bits, one_pass=one_pass)
+    inputs = input_codes(np.append(vectors, extremes), input_bits, one_pass=one_pass)
     codes, step = weight_codes(product.matrix, grid, noise_variance=lambda share: _noise_variance(share, traits, grid))
     bits = int(max(inputs.high, -inputs.low)).bit_length()
     together = traits.analog_phases or traits.dac_bits >= bits

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -18,7 +21,7 @@ from twentywatts.forms.crossbar.graph import Plan, plan_of
 from twentywatts.forms.crossbar.products import Product
 from twentywatts.forms.crossbar.settings import check_setting
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
-from twentywatts.forms.runtime import BatchRunner, check_inputs
+from twentywatts.forms.runtime import BatchRunner, check_inputs, one_blas_thread
 from twentywatts.machines.traits import CrossbarTraits
 from twentywatts.network import Network
 
@@ -45,14 +48,16 @@ class CrossbarForm:
     seed: int
     draw_count: int
     name: str = "crossbar"
-    _written: dict[tuple[int, int], Cells] = field(default_factory=dict, repr=False)
+    _written: dict[int, dict[int, Cells]] = field(default_factory=lambda: defaultdict(dict), repr=False)
 
     def run(self, inputs: Inputs, *, batch: int = 1) -> FormResult:
         """Run all samples on every draw; ``batch`` changes nothing, since arrays take one vector after the other."""
         feeds = check_inputs(self.plan.session, inputs)
         ones = np.zeros((2, len(self.layers)))
         pool = ReadNoise.pool(self.seed) if self.traits.read_noise_frac else np.zeros(1, dtype=np.float32)
-        draws = np.stack([self._draw(draw, feeds, pool, ones) for draw in range(self.draw_count)])
+        with one_blas_thread(), ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
+            outputs = threads.map(lambda draw: self._draw(draw, feeds, pool, ones), range(self.draw_count))
+            draws = np.stack(list(outputs))
         workload = workload_of(
             self.plan,
             self.layers,
@@ -88,12 +93,13 @@ class CrossbarForm:
         return self.runner.map(lambda part: self.plan.run(part, product), feeds, workers=1)
 
     def _cells(self, index: int, draw: int) -> Cells:
-        """Return the written cells of a layer, kept while there is room."""
-        if (index, draw) in self._written:
-            return self._written[index, draw]
+        """Return the written cells of a layer, kept while there is room; draws run side by side, each has its own."""
+        kept = self._written[draw]
+        if index in kept:
+            return kept[index]
         cells = self._write(index, draw)
-        if sum(kept.values.size for kept in self._written.values()) + cells.values.size <= _CELLS_KEPT:
-            self._written[index, draw] = cells
+        if sum(other.values.size for other in kept.values()) + cells.values.size <= _CELLS_KEPT // self.draw_count:
+            kept[index] = cells
         return cells
 
     def _write(self, index: int, draw: int) -> Cells:

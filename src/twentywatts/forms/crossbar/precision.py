@@ -60,7 +60,9 @@ def best_step(values: NDArray[np.floating], low: int, high: int, *, lossless: fl
         return lossless or 1.0
     if 0.0 < top <= lossless:
         return lossless
-    sample = flat if flat.size <= _SAMPLE_COUNT else flat[_some(flat.size, _SAMPLE_COUNT)]
+    sample = flat
+    if flat.size > _SAMPLE_COUNT:
+        sample = np.concatenate([flat[_some(flat.size, _SAMPLE_COUNT)], [flat.min(), flat.max()]])
     steps = np.maximum(top * _SHARES, lossless)
     errors = [np.square(np.clip(np.rint(sample / step), low, high) * step - sample).sum() for step in steps]
     return float(steps[int(np.argmin(errors))])

@@ -60,16 +60,20 @@ def _digit_bits(traits: CrossbarTraits) -> int:
 
 def _input_options(traits: CrossbarTraits) -> list[int]:
     """Return 4 and 8 bit as far as the chip goes; digital arrays take twice their bits in twice the phases."""
-    most = traits.input_bits * 2 if traits.adc_bits == 0 and traits.dac_bits < traits.input_bits else traits.input_bits
+    most = _most_input_bits(traits)
     fewer = [bits for bits in _WANTED_BITS if bits <= most and traits.dac_bits < bits]
     return sorted({*fewer, most} if most <= max(_WANTED_BITS) else set(fewer) or {most})
 
 
+def _most_input_bits(traits: CrossbarTraits) -> int:
+    serial_digital = traits.adc_bits == 0 and traits.dac_bits < traits.input_bits
+    return traits.input_bits * 2 if serial_digital else traits.input_bits
+
+
 def _adc_options(traits: CrossbarTraits) -> list[int]:
-    """Return the chip's resolution, one and three bits below it, and 4; 0 for digital arrays."""
+    """Return the chip's resolution, two bits below it, and 4; 0 for digital arrays."""
     most = traits.adc_bits
-    fewer = {_LEAST_ADC_BITS, most - 3, most - 1}
-    return sorted({most, *(bits for bits in fewer if _LEAST_ADC_BITS <= bits < most)})[-4:]
+    return sorted({most, *(bits for bits in (_LEAST_ADC_BITS, most - 2) if _LEAST_ADC_BITS <= bits < most)})
 
 
 def weight_grid(traits: CrossbarTraits, weight_bits: int) -> WeightGrid:
@@ -88,7 +92,7 @@ def check_setting(traits: CrossbarTraits, setting: Setting) -> tuple[int, int, i
     for key, least, most in (
         ("adc_bits", min(1, traits.adc_bits), traits.adc_bits),
         ("weight_bits", 2, 16),
-        ("input_bits", 1, 16),
+        ("input_bits", 1, _most_input_bits(traits)),
     ):
         value = setting.get(key)
         if not isinstance(value, int) or not least <= value <= most:
