@@ -21,7 +21,7 @@ from twentywatts.units import format_interval, format_si
 __all__ = ["SCHEMA", "figure_text", "machine_view", "machines_document", "machines_view"]
 
 SCHEMA = "twentywatts.machines/1"
-_UNSCALED = ("bit", "nm")
+_UNSCALED = ("bit", "nm", "1/s")
 
 # per family: the figures that say most about a chip, with a short word for each
 _KEY_FIGURES: Mapping[str, Sequence[tuple[str, str]]] = {
