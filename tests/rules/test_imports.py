@@ -1,0 +1,55 @@
+"""Imports point one way, and the start is light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from tests.support.repository import ROOT
+
+HEAVY = "numpy rich onnx onnxruntime torch numba plotly scipy sklearn pandas matplotlib".split()
+LIGHT_MODULES = "errors plugins units uncertain figures scenario ledger network workload machines readers".split()
+
+
+def test_the_layers_hold(capfd: pytest.CaptureFixture[str]) -> None:
+    cli = pytest.importorskip("importlinter.cli")
+    code = cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert code == 0, capfd.readouterr().out
+
+
+def _loaded(code: str) -> set[str]:
+    """Return which heavy libraries are loaded after ``code`` ran in a fresh interpreter."""
+    code += f"\nimport sys; print('LOADED', *(name for name in {HEAVY!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+def test_the_package_loads_the_standard_library_alone() -> None:
+    assert _loaded("import twentywatts; dir(twentywatts)") == set()
+
+
+def test_the_command_starts_with_the_standard_library_alone() -> None:
+    pytest.importorskip("twentywatts.cli")
+    code = "from twentywatts.cli import main\ntry: main(['{0}--help'])\nexcept SystemExit: pass"
+    assert _loaded(code.format("")) == set()
+    for verb in ("machines", "count", "compare", "cite"):
+        assert _loaded(code.format(f"{verb}', '")) == set(), verb
+
+
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_what_describes_needs_no_numpy_until_it_computes(module: str) -> None:
+    assert _loaded(f"import twentywatts.{module}") == set()
+
+
+def test_a_machine_is_read_without_numpy() -> None:
+    assert _loaded("import twentywatts as tw; tw.machine('loihi')") == set()
+
+
+def test_a_price_needs_numpy_and_nothing_else() -> None:
+    code = (
+        "import twentywatts as tw\nfrom twentywatts.price import price\n"
+        "from twentywatts.workload import BrainWorkload\n"
+        "price(BrainWorkload(time_s=1.0), tw.machine('human-brain'), tw.Scenario())"
+    )
+    assert _loaded(code) == {"numpy"}
