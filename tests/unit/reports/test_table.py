@@ -1,0 +1,79 @@
+import dataclasses
+import io
+import re
+
+import pytest
+from rich.console import Console
+from tests.support.example_comparison import example_comparison
+
+from twentywatts.comparison.result import Baseline, Comparison
+from twentywatts.reports.document import comparison_document
+from twentywatts.reports.table import comparison_view, sources_view
+from twentywatts.reports.words import baseline_sentence, headline
+
+
+def shown(view, width=80):
+    stream = io.StringIO()
+    Console(file=stream, width=width, no_color=True).print(view)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return example_comparison()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_and_names_everything(comparison, width):
+    text = shown(comparison_view(comparison_document(comparison)), width)
+    assert max(map(len, text.splitlines())) <= width
+    for name in ("this-cpu", "fake-spikes", "fake-array", "human-brain", "loihi2", "Logistic regression", "yardstick"):
+        assert name in text
+    assert "\x1b[3" not in text
+    assert "97.9 % ✓" in text
+    assert "97.6 % ?" in text
+    assert "93.4 % ✗" in text
+
+
+def test_names_cannot_steer_the_terminal():
+    comparison = example_comparison(model_name="[red]x[/red]\x1b[2J\nevil")
+    text = shown(comparison_view(comparison_document(comparison)))
+    assert "[red]x[/red] [2J evil" in text
+    assert "\x1b[2J" not in text
+
+
+def test_the_headline_names_the_cheapest_that_keeps_the_accuracy(comparison):
+    first, *others = headline(comparison_document(comparison))
+    assert "int8" in first
+    assert "97.9 %" in first
+    assert any("Fake spiking chip" in sentence and "too few" in sentence for sentence in others)
+    assert any("yardstick" in sentence for sentence in others)
+
+
+def with_verdicts(comparison: Comparison, keeps: bool | None) -> Comparison:
+    rows = tuple(
+        dataclasses.replace(row, keeps_accuracy=keeps) if row.role == "candidate" else row for row in comparison.rows
+    )
+    return dataclasses.replace(comparison, rows=rows)
+
+
+def test_the_headline_says_when_no_machine_is_shown_to_keep_it(comparison):
+    assert headline(comparison_document(with_verdicts(comparison, False)))[0].startswith("No machine keeps")
+    assert "too few" in headline(comparison_document(with_verdicts(comparison, None)))[0]
+    alone = dataclasses.replace(comparison, rows=(comparison.rows[0], comparison.rows[-1]))
+    assert headline(comparison_document(alone))[0].startswith("No machine was left")
+
+
+@pytest.mark.parametrize(("good", "words"), [(True, "good enough"), (False, "not within"), (None, "too few samples")])
+def test_a_baseline_is_judged_in_words(comparison, good, words):
+    baseline: Baseline = dataclasses.replace(comparison.baselines[1], good_enough=good)
+    document = comparison_document(dataclasses.replace(comparison, baselines=(baseline,)))
+    sentence = baseline_sentence(document["baselines"][0], document)
+    assert sentence.startswith("Logistic regression reaches 96.2 %")
+    assert words in sentence
+    assert any("good enough" in line for line in headline(document)) is (good is True)
+
+
+def test_sources_name_people(comparison):
+    text = shown(sources_view(comparison_document(comparison)), 200)
+    assert re.search(r"davies2018: Davies, Mike; .*et al\. \(2018\)", text)
