@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 from twentywatts.comparison.baselines import baselines
 from twentywatts.comparison.metrics import Metric, metric_of
-from twentywatts.comparison.result import Baseline, Comparison, ModelSummary, Refusal, Row
+from twentywatts.comparison.result import Comparison, ModelSummary, Refusal, Row
 from twentywatts.comparison.rows import candidate_row, order, reference_row, yardstick_row
 from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
 from twentywatts.comparison.split import check_targets, split, summary
@@ -119,7 +119,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         rows=(reference, *order(rows), yardstick_row(load(YARDSTICK), reference, job.scenario)),
         refused=tuple(refused),
         baselines=tuple(classical),
-        notes=_notes(bench, classical),
+        notes=_notes(bench),
     )
 
 
@@ -156,18 +156,13 @@ def _model_summary(path: Path, network: Network, counts: Counts) -> ModelSummary
     )
 
 
-def _notes(bench: Bench, classical: Sequence[Baseline]) -> tuple[str, ...]:
+def _notes(bench: Bench) -> tuple[str, ...]:
     """Return what holds for the whole table."""
     counts = bench.counts
     notes = [*counts.notes, *_flattered(bench)]
     if counts.unknown:
         share = counts.unknown_node_frac
         notes.append(f"{len(counts.unknown)} layers ({share:.1%}) are not understood: processor rows are a lower bound")
-    notes += [
-        f"{baseline.name} keeps the accuracy within the allowed drop: is this model needed here at all?"
-        for baseline in classical
-        if baseline.good_enough
-    ]
     return tuple(notes)
 
 

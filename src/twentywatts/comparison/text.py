@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from twentywatts.comparison.result import Baseline, Comparison, Role, Row
+from twentywatts.errors import clean
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_interval, format_si
 
 __all__ = [
     "accuracy_mark",
     "accuracy_text",
-    "clean",
     "is_share",
     "plain_table",
     "points_text",
@@ -25,11 +25,6 @@ _SETTING_WORDS |= {"weight_bits": "{}-bit weights", "input_bits": "{}-bit inputs
 _IMPLIED = {("precision", "fp32"), ("precision", "int8")}  # the names of the forms float and int8 say it
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _HEADERS = ("machine", "form", "accuracy", "energy per inference (90 %)", "against reference", "latency", "evidence")
-
-
-def clean(text: object) -> str:
-    """Return a text without control characters: a name in a file must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
 
 
 def setting_text(setting: Mapping[str, int | float | str]) -> str:
