@@ -1,0 +1,1 @@
+"""The meter: joules of a running program, and the truth when there are none."""
