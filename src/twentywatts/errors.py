@@ -21,6 +21,7 @@ __all__ = [
     "ModelError",
     "RefusedError",
     "TwentyWattsError",
+    "clean",
     "nearest",
 ]
 
@@ -62,3 +63,8 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
     found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
     return f" (did you mean '{found[0]}'?)" if found else ""
+
+
+def clean(text: object) -> str:
+    """Return a text without control characters: a name in a file must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))

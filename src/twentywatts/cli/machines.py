@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(target: str | None) -> int:
-    from twentywatts.comparison.text import clean
-    from twentywatts.errors import MachineError
+    from twentywatts.errors import MachineError, clean
     from twentywatts.machines import FAMILIES, bundled_names, load
     from twentywatts.plugins import names as plugin_names
 
@@ -77,8 +76,7 @@ def _output(machines: list[Machine], target: str | None, *, detail: bool = False
 
 
 def _check(file: str) -> int:
-    from twentywatts.comparison.text import clean
-    from twentywatts.errors import MachineError
+    from twentywatts.errors import MachineError, clean
     from twentywatts.figures import load_sources
     from twentywatts.machines import load
     from twentywatts.machines.machine import KEYS

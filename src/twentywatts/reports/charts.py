@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_mark, clean, is_share
+from twentywatts.comparison.text import accuracy_mark, is_share
+from twentywatts.errors import clean
 from twentywatts.reports.words import CAUSES, cause_shares, form_text, interval_text, quantity_text
 from twentywatts.units import format_si
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twentywatts.comparison.text import clean
-from twentywatts.errors import InputError
-from twentywatts.reports.words import unaccented
+from twentywatts.errors import InputError, clean
+from twentywatts.reports.names import unaccented
 
 __all__ = ["bibtex", "read_document"]
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from twentywatts.comparison.result import Baseline, Comparison, Row
-from twentywatts.errors import TwentyWattsError
-from twentywatts.figures import Source, load_sources
 from twentywatts.ledger import Cause, Ledger
 from twentywatts.reports.output import check_writable, write_json
+from twentywatts.reports.records import plain, source_records
 from twentywatts.uncertain import Interval
 
-__all__ = ["SCHEMA", "check_writable", "comparison_document", "plain", "source_records", "write_json"]
+__all__ = ["SCHEMA", "check_writable", "comparison_document", "write_json"]
 
 SCHEMA = "twentywatts.comparison/1"
-_DIGITS = 6
 
 Document = dict[str, Any]
 
@@ -148,45 +145,9 @@ def _not_covered(comparison: Comparison) -> list[str]:
     return _once([*unknown, *(text for ledger in ledgers for text in ledger.not_covered)])
 
 
-def source_records(keys: Iterable[str], *, own: Mapping[str, Source]) -> dict[str, Document]:
-    """Return key → citation for each source; one that is neither bundled nor in ``own`` (of a user's file) says so."""
-    known = {**own, **load_sources()}
-    records = {}
-    for key in sorted(set(keys)):
-        source = known.get(key) or Source(key=key, kind="unlisted", title=key, authors="", year=0)
-        record = asdict(source)
-        del record["key"]
-        record["year"] = source.year or None
-        records[key] = record
-    return records
-
-
 def _quantity(interval: Interval) -> dict[str, float]:
     return interval.as_dict()
 
 
 def _once(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))
-
-
-def plain(value: Any, *, where: str = "document") -> Any:
-    """Return ``value`` as JSON values: floats rounded to six significant digits, anything else as its text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, where=f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item, where=f"{where}[{index}]") for index, item in enumerate(value)]
-    return _scalar(value, where)
-
-
-def _scalar(value: Any, where: str) -> bool | int | float | str | None:
-    if callable(getattr(value, "item", None)):  # a NumPy number
-        value = value.item()
-    if isinstance(value, float):
-        return _rounded(value, where)
-    return value if value is None or isinstance(value, bool | int) else str(value)
-
-
-def _rounded(value: float, where: str) -> float:
-    if not math.isfinite(value):
-        raise TwentyWattsError(f"{where} is {value}, not a finite number; please report this with the command")
-    return float(f"{value:.{_DIGITS}g}")

@@ -11,11 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from twentywatts.comparison.text import clean
+from twentywatts.errors import clean
 from twentywatts.figures import Figure
 from twentywatts.machines import Machine
-from twentywatts.reports.document import plain, source_records
-from twentywatts.reports.words import names_text
+from twentywatts.reports.names import names_text
+from twentywatts.reports.records import plain, source_records
 from twentywatts.units import format_interval, format_si
 
 __all__ = ["SCHEMA", "figure_text", "machine_view", "machines_document", "machines_view"]

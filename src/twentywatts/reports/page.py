@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_text, clean, is_share
-from twentywatts.errors import MissingExtraError
+from twentywatts.comparison.text import accuracy_text, is_share
+from twentywatts.errors import MissingExtraError, clean
 from twentywatts.figures import load_sources
 from twentywatts.reports import charts, legends, sections
 from twentywatts.reports.html import Markup, join, tag

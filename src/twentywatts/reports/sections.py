@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_mark, accuracy_text, clean, points_text
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, points_text
+from twentywatts.errors import clean
 from twentywatts.reports.html import Markup, bullets, join, link, table, tag
+from twentywatts.reports.names import names_text
 from twentywatts.reports.words import (
     CAUSES,
     EVIDENCE,
@@ -16,7 +18,6 @@ from twentywatts.reports.words import (
     form_text,
     interval_text,
     keeps_words,
-    names_text,
     quantity_text,
     ratio_words,
     reference_row,

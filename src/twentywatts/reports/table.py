@@ -11,7 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from twentywatts.comparison.text import accuracy_mark, accuracy_text, clean, points_text
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, points_text
+from twentywatts.errors import clean
+from twentywatts.reports.names import names_text
 from twentywatts.reports.words import (
     EVIDENCE,
     baseline_sentence,
@@ -19,7 +21,6 @@ from twentywatts.reports.words import (
     form_text,
     headline,
     interval_text,
-    names_text,
     quantity_text,
     ratio_words,
     scenario_text,

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from twentywatts.comparison.text import (
-    accuracy_text,
-    clean,
-    points_text,
-    ratio_interval_text,
-    ratio_text,
-    setting_text,
-)
+from twentywatts.comparison.text import accuracy_text, points_text, ratio_interval_text, ratio_text, setting_text
+from twentywatts.errors import clean
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_interval, format_si
 
@@ -31,12 +23,10 @@ __all__ = [
     "headline",
     "interval_text",
     "keeps_words",
-    "names_text",
     "quantity_text",
     "ratio_words",
     "reference_row",
     "scenario_text",
-    "unaccented",
     "yardstick",
 ]
 
@@ -59,10 +49,6 @@ EVIDENCE = {
     "L3": "read from a counter of the node",
     "L4": "measured at the wall",
 }
-# BibTeX accent command: combining character
-_ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307"}
-_ACCENTS |= {"c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b"}
-_ACCENT = re.compile(r"""\{?\\(?:(["'`^~=.])\s*|([cvuH])(?:\s+|(?=\{)))\{?([A-Za-z])\}?\}?""")
 _KEEPS = {True: "keeps", False: "does not keep", None: "too few samples to tell"}
 
 
@@ -242,19 +228,6 @@ def scenario_text(document: Record) -> str:
     )
     axes = "".join(f", {clean(name)} = {size}" for name, size in scenario["axes"].items())
     return f"batch {scenario['batch']}, {arrival}, boundary {scenario['boundary']}{axes}"
-
-
-def unaccented(names: str) -> str:
-    r"""Return BibTeX names with accent commands as letters: ``H{\"o}ppner`` is ``Höppner``; other braces stay."""
-    return _ACCENT.sub(lambda found: unicodedata.normalize("NFC", found[3] + _ACCENTS[found[1] or found[2]]), names)
-
-
-def names_text(authors: str) -> str:
-    """Return BibTeX names for people, at most three: ``Davies, Mike; Lin, Tsung-Han; et al.``."""
-    names = [name.strip(" {}") for name in unaccented(authors).split(" and ")]
-    shown = [name for name in names if name != "others"]
-    more = ["et al."] if len(shown) < len(names) or len(shown) > 3 else []
-    return clean("; ".join([*shown[:3], *more]))
 
 
 def command_text(document: Record) -> str:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from tests.support.example_comparison import example_comparison
@@ -90,3 +92,12 @@ def test_cite_refuses_other_files(tmp_path, capsys):
     path.write_text("{}")
     assert main(["cite", str(path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_core_alone_lists_machines():
+    code = (
+        "import sys; from twentywatts.cli import main; main(['machines']);"
+        "print([n for n in ('onnx', 'onnxruntime', 'scipy', 'sklearn', 'numba', 'torch', 'plotly') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

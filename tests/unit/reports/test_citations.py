@@ -9,8 +9,9 @@ from tests.support.example_comparison import example_comparison
 from twentywatts.errors import InputError
 from twentywatts.figures import load_sources
 from twentywatts.reports.citations import bibtex, read_document
-from twentywatts.reports.document import comparison_document, source_records
-from twentywatts.reports.words import names_text, unaccented
+from twentywatts.reports.document import comparison_document
+from twentywatts.reports.names import names_text, unaccented
+from twentywatts.reports.records import source_records
 
 
 def entry(**changes):

@@ -8,7 +8,8 @@ import pytest
 from tests.support.example_comparison import example_comparison, golden_comparison
 
 from twentywatts.errors import TwentyWattsError
-from twentywatts.reports.document import comparison_document, plain, source_records
+from twentywatts.reports.document import comparison_document
+from twentywatts.reports.records import plain, source_records
 
 SCHEMA = json.loads((files("twentywatts") / "data/schemas/comparison-1.schema.json").read_text(encoding="utf-8"))
 

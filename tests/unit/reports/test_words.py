@@ -7,13 +7,13 @@ from tests.support.example_comparison import example_comparison
 
 from twentywatts.comparison.text import (
     accuracy_text,
-    clean,
     plain_table,
     points_text,
     ratio_interval_text,
     ratio_text,
     setting_text,
 )
+from twentywatts.errors import clean
 from twentywatts.uncertain import Interval
 
 positive = st.floats(min_value=1e-12, max_value=1e12)
