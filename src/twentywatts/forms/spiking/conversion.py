@@ -1,7 +1,7 @@
 """Conversion: a lowered ReLU network becomes integrate-and-fire neurons with integer weights, as one chip holds them.
 
-A block's threshold stands for a percentile of its activations; a neuron starts at half its threshold, and what is left
-over after a spike stays (soft reset). Source: Rueckauer 2017 (percentile, soft reset), Bu 2022 (half the threshold).
+A neuron starts at half its threshold, and what is left over after a spike stays (soft reset). Source: Rueckauer 2017
+(percentiles, soft reset), Bu 2022 (half the threshold).
 Weights, thresholds and biases are whole numbers of one unit per block. A projection's step is that of its neighbours
 times a power of two, as chips with a weight exponent have it, so that a residual path does not coarsen the others.
 """
@@ -121,20 +121,16 @@ def _notes(lowered: Lowered, groups: Sequence[Group], traits: SpikingTraits) -> 
 
 
 def _group(block: Block, prepared: Prepared, traits: SpikingTraits) -> Group:
-    spiking, analog = {}, {}
+    spiking: dict[tuple[int, str], Linear] = {}
+    analog: dict[tuple[int, str], Linear] = {}
     for number, projection in enumerate(block.projections):
-        worth = prepared.thresholds.get(projection.source)
-        if worth is None:
-            analog[number, projection.source] = projection.linear
-        else:
-            spiking[number, projection.source] = projection.linear.scaled_inputs(
-                np.full(projection.linear.geometry.in_channels, worth)
-            )
+        kind = spiking if projection.source in prepared.thresholds else analog
+        kind[number, projection.source] = projection.linear
     spikes, currents = _hold(spiking, traits, shared=True), _hold(analog, traits, shared=False)
     bias = block.bias
     if np.any(bias):  # a layer without biases stays so: its neurons rest where no spike arrives
         bias = bias + _lost(spiking, spikes, prepared) + _lost(analog, currents, prepared)
-    peak = prepared.thresholds.get(block.name) or prepared.peaks.get(block.name) or 1.0
+    peak = prepared.peaks.get(block.name) or 1.0  # of the readout; elsewhere a spike stands for 1
     unit = _unit(block, spikes, bias, peak)
     return Group(
         name=block.name,
@@ -168,11 +164,15 @@ def _max_group(block: Block) -> Group:
 
 
 def _hold(linears: Mapping[tuple[int, str], Linear], traits: SpikingTraits, *, shared: bool) -> list[_Held]:
-    """Return projections in whole weights; ``shared``: their steps are powers of two of the smallest one."""
+    """Return projections in whole weights.
+
+    ``shared``: they are synapses of one layer, so that their steps are powers of two of the smallest one, and a chip's
+    limit of values per neuron holds; products of the analog input are computed outside, and only the bits count.
+    """
     if not linears:
         return []
     exact = list(linears.values())
-    if traits.weight_value_count is not None:
+    if shared and traits.weight_value_count is not None:
         exact = few_values(exact, traits.weight_value_count)
     steps = [scale_of(linear.weight, traits.weight_bits) for linear in exact]
     used = [step for step, linear in zip(steps, exact, strict=True) if np.any(linear.weight)]
@@ -193,9 +193,8 @@ def _lost(exact: Mapping[tuple[int, str], Linear], held: Sequence[_Held], prepar
     """Return by how much coarse weights lower each channel's mean sum, shape (channels, 1), to be added to its bias."""
     total = np.zeros((1, 1))
     for (_, source), linear, coarse in zip(exact, exact.values(), held, strict=True):
-        mean = prepared.means[source] / prepared.thresholds.get(source, 1.0)
         missing = _with(linear, linear.weight - coarse.whole.weight * coarse.step)
-        total = total + apply(missing, mean[None])[0].mean(axis=1, keepdims=True)
+        total = total + apply(missing, prepared.means[source][None])[0].mean(axis=1, keepdims=True)
     return total
 
 

@@ -37,8 +37,9 @@ def to_integers(weight: Floats, step: float, bits: int) -> Floats:
 def few_values(linears: list[Linear], count: int) -> list[Linear]:
     """Return the maps with at most ``count`` distinct non-zero weights into each output channel.
 
-    A weight of zero is a synapse that is not there, and costs no value. One-dimensional k-means over all weights of an
-    output channel, started at quantiles: the same weights always give the same values.
+    A weight of zero is a synapse that is not there, and costs no value: small weights may become zero.
+    One-dimensional k-means over all weights of an output channel, started at quantiles of the positive and of the
+    negative ones: the same weights always give the same values.
     """
     rows = np.concatenate([linear.by_output() for linear in linears], axis=1)
     ends = np.cumsum([linear.by_output().shape[1] for linear in linears])[:-1]
@@ -47,16 +48,31 @@ def few_values(linears: list[Linear], count: int) -> list[Linear]:
 
 
 def _clustered(row: Floats, count: int) -> Floats:
-    present = row[row != 0]
-    if len(np.unique(present)) <= count:
+    if len(np.unique(row[row != 0])) <= count:
         return row
-    centres = np.quantile(present, (np.arange(count) + 0.5) / count)
+    free = _start(row, count)
     for _ in range(_ROUNDS):
-        nearest = _nearest(present, centres)
-        sums = np.bincount(nearest, weights=present, minlength=count)
-        sizes = np.bincount(nearest, minlength=count)
-        centres = np.sort(np.where(sizes > 0, sums / np.maximum(sizes, 1), centres))
-    return np.where(row != 0, centres[_nearest(row, centres)], 0.0)
+        centres = np.sort(np.append(free, 0.0))
+        nearest = _nearest(row, centres)
+        sums = np.bincount(nearest, weights=row, minlength=len(centres))
+        sizes = np.bincount(nearest, minlength=len(centres))
+        moved = np.where(sizes > 0, sums / np.maximum(sizes, 1), centres)
+        free = np.delete(moved, int(np.flatnonzero(centres == 0.0)[0]))
+    centres = np.sort(np.append(free, 0.0))
+    return centres[_nearest(row, centres)]
+
+
+def _start(row: Floats, count: int) -> Floats:
+    """Return starting values on both sides of zero, as many on each as its share of the squared weights asks for."""
+    above, below = row[row > 0], row[row < 0]
+    share = np.square(above).sum() / np.square(row).sum()
+    up = (
+        int(np.clip(round(count * float(share)), len(above) > 0, count - (len(below) > 0)))
+        if count > 1
+        else round(share)
+    )
+    found = [np.quantile(side, (np.arange(n) + 1.0) / (n + 1.0)) for side, n in ((above, up), (below, count - up)) if n]
+    return np.concatenate(found)
 
 
 def _nearest(values: Floats, centres: Floats) -> NDArray[np.intp]:
