@@ -28,7 +28,7 @@ __all__ = [
     "build",
     "build_all",
     "convert",
-    "forms_of",
+    "forms_from",
     "prepare",
     "run",
     "run_steps",
@@ -107,10 +107,10 @@ def build_all(
 
     Raises RefusedError naming the layer that has no spiking form, or that no core of the chip can hold.
     """
-    return forms_of(prepare(network, calibration), traits, settings=settings)
+    return forms_from(prepare(network, calibration), traits, settings=settings)
 
 
-def forms_of(prepared: Prepared, traits: Traits, *, settings: Sequence[Setting]) -> list[SpikingForm]:
+def forms_from(prepared: Prepared, traits: Traits, *, settings: Sequence[Setting]) -> list[SpikingForm]:
     """Return a form for each setting of a model that was prepared once for several chips."""
     if not isinstance(traits, SpikingTraits):
         raise TypeError(f"a spiking form needs the traits of a neuromorphic chip, not {type(traits).__name__}")
