@@ -169,6 +169,7 @@ def _name_axis(labels: Sequence[str]) -> Chart:
         "zeroline": False,
         "fixedrange": True,
         "ticks": "",
+        "ticklabelstandoff": 6,
     }
 
 
