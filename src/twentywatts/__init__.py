@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as typing's, whose import would cost more than all the rest
 
 __version__ = "0.1.0"
 
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'twentywatts' has no attribute '{name}'")
