@@ -13,9 +13,11 @@ from twentywatts.errors import ModelError
 from twentywatts.network import Network
 from twentywatts.readers.axes import Binding, Shape, bind, declared_shape
 from twentywatts.readers.files import read_bytes
+from twentywatts.readers.names import check_names
 from twentywatts.readers.nodes import Program, domain_of
 from twentywatts.readers.specs import Kind, kind_of
 from twentywatts.readers.tensors import MAX_SIZE, weight_of, weight_of_sparse
+from twentywatts.readers.texts import check_model_texts
 from twentywatts.readers.tracer import Tracer
 
 __all__ = ["read"]
@@ -33,6 +35,7 @@ def read(path: Path, *, batch: int = 1, axes: Axes) -> Network:
     content = read_bytes(path)
     try:
         model = ModelProto.FromString(content)
+        check_names(model)
         _check_model(model, path)
         return _network(model, path, batch=batch, axes=axes)
     except ModelError as error:
@@ -55,6 +58,7 @@ def _check_model(model: ModelProto, path: Path) -> None:
             f"'{path}' is written in ONNX format {model.ir_version}, the installed onnx library knows up to "
             f"{onnx.IR_VERSION}: pip install -U onnx"
         )
+    check_model_texts(model)
     for opset in [*model.opset_import, *(o for f in model.functions for o in f.opset_import)]:
         newest = onnx.defs.onnx_opset_version()
         if domain_of(opset.domain) == "" and not 1 <= opset.version <= newest:
