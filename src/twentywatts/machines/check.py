@@ -7,7 +7,7 @@ from typing import Any
 
 from twentywatts.errors import InputError, MachineError, nearest
 from twentywatts.figures import Boundary, Figure, Source, load_sources, parse_figure, parse_source
-from twentywatts.machines.machine import FAMILIES, KEYS, REQUIRED, Machine
+from twentywatts.machines.machine import FAMILIES, KEYS, ONE_OF, REQUIRED, Machine
 
 __all__ = ["SCHEMA", "parse"]
 
@@ -104,6 +104,8 @@ def _figures(tables: Mapping[str, Any], family: str, problems: list[str]) -> dic
             problems.append(str(error))
     if not tables.get("refused"):
         problems += [f"figure '{key}' is missing" for key in REQUIRED.get(family, ()) if key not in entries]
+        groups = [group for group in ONE_OF.get(family, ()) if not entries.keys() & set(group)]
+        problems += [f"one of the figures {', '.join(group)} is missing" for group in groups]
     return figures
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from twentywatts.figures import Boundary, Figure, Source
 
-__all__ = ["FAMILIES", "KEYS", "REQUIRED", "Machine"]
+__all__ = ["FAMILIES", "KEYS", "ONE_OF", "REQUIRED", "Machine"]
 
 FAMILIES = ("processor", "neuromorphic", "crossbar", "brain")
 
@@ -26,6 +26,11 @@ REQUIRED = {
         "array_read_time_s static_power_w"
     ).split(),
     "brain": ["power_w"],
+}
+
+# of each group at least one figure: a chip without any time would draw its static power for no time at all
+ONE_OF = {
+    "neuromorphic": ["timestep_s step_overhead_s synaptic_event_time_s neuron_update_time_s".split()],
 }
 
 _OPTIONAL = {

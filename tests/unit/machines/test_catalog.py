@@ -196,6 +196,7 @@ def test_all_problems_stand_in_one_message(write: Write) -> None:
         "'static_power_w' needs a finite number 'low'",
         "'core_cont' for family neuromorphic (did you mean 'core_count'?)",
         "figure 'core_count' is missing",
+        "one of the figures timestep_s, ",
         "source 'a' needs",
     ):
         assert words in str(caught.value)
