@@ -5,6 +5,7 @@ Each rule here stands for a crash that random layers have shown (bench/fuzz_inpu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ _POSITIVE = frozenset(
     "num_groups offset_group block_size scales".split()
 )
 _AXES = frozenset("axis axes batch_dims batch_axis time_axis perm".split())
+# inputs whose number of entries is the rank of the result
+_RANKS = {"Reshape": 1, "Expand": 1, "Tile": 1, "ConstantOfShape": 0}
+_TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
+_EQUATION = re.compile(f"{_TERM}(,{_TERM})*(->{_TERM})?")
 _MAX_RANK = 64
 _MAX_ATTRIBUTE = 2**31
 _MAX_LIST = 4096
@@ -30,8 +35,9 @@ def objection(
     problems += [_attribute(name, value) for name, value in attributes.items()]
     if attributes.get("num_outputs", output_count) != output_count:
         problems.append(f"{op} says that it makes {attributes['num_outputs']} outputs, it has {output_count}")
-    if any(shape is not None and len(shape) > _MAX_RANK for shape in shapes):
-        problems.append(f"{op} reads a tensor of more than {_MAX_RANK} axes")
+    problems += [_shape(op, index, shape) for index, shape in enumerate(shapes) if shape is not None]
+    if op == "Einsum" and not _EQUATION.fullmatch(str(attributes.get("equation", "")).replace(" ", "")):
+        problems.append(f"Einsum has the equation '{attributes.get('equation', '')}', which cannot be read")
     problems += [
         f"{op} needs the attribute '{name}'"
         for name, attribute in schema.attributes.items()
@@ -61,6 +67,14 @@ def _attribute(name: str, value: Any) -> str:
             return f"attribute '{name}' is {number}, beyond any rank"
         if name in _POSITIVE and not 1 <= number <= _MAX_ATTRIBUTE:
             return f"attribute '{name}' must be at least 1, it is {number}"
+    return ""
+
+
+def _shape(op: str, index: int, shape: Shape) -> str:
+    if len(shape) > _MAX_RANK:
+        return f"{op} reads a tensor of {len(shape)} axes"
+    if _RANKS.get(op) == index and len(shape) == 1 and isinstance(shape[0], int) and shape[0] > _MAX_RANK:
+        return f"{op} would make a tensor of {shape[0]} axes"
     return ""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from twentywatts.errors import ModelError
+from twentywatts.readers.texts import check_texts
 
 __all__ = ["free_names", "in_order"]
 
@@ -18,6 +19,9 @@ def in_order(protos: Iterable[NodeProto]) -> list[NodeProto]:
     Raises ModelError where a tensor is made twice or where nodes wait for each other.
     """
     nodes = list(protos)
+    for node in nodes:
+        check_texts((node.name, node.op_type, node.domain, *node.input, *node.output))
+        check_texts(text for item in node.attribute for text in (item.name, item.ref_attr_name))
     maker: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for name in filter(None, node.output):
@@ -64,9 +68,11 @@ def _reads(node: NodeProto) -> set[str]:
 
 def free_names(graph: GraphProto) -> set[str]:
     """Return the names that a subgraph reads but does not make."""
+    check_texts(value.name for value in (*graph.input, *graph.output, *graph.initializer))
     made = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     read = {value.name for value in graph.output}
     for node in graph.node:
+        check_texts((*node.input, *node.output))
         made.update(node.output)
         read |= _reads(node)
     return read - made - {""}

@@ -14,6 +14,7 @@ from onnx import TensorProto, numpy_helper
 from twentywatts.errors import ModelError
 from twentywatts.network import Weight
 from twentywatts.readers.files import external_file
+from twentywatts.readers.texts import check_texts
 
 __all__ = ["ELEMENT_BITS", "MAX_SIZE", "code_of", "dtype_name", "weight_of", "weight_of_sparse"]
 
@@ -53,6 +54,7 @@ def dtype_name(code: int) -> str:
 def weight_of(tensor: TensorProto, folder: Path, name: str = "") -> Weight:
     """Return a constant by reference; raises ModelError where its size does not match the bytes that are there."""
     label = name or tensor.name
+    check_texts((label, *(text for entry in tensor.external_data for text in (entry.key, entry.value))))
     dtype = dtype_name(tensor.data_type)
     shape = tuple(tensor.dims)
     if not all(0 <= size <= MAX_SIZE for size in shape) or tensor.HasField("segment"):
