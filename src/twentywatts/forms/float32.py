@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import RefusedError
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
-from twentywatts.forms.runtime import BatchRunner, check_inputs, first_line, open_session
+from twentywatts.forms.runtime import BatchRunner, check_inputs, open_session, run_session
 from twentywatts.machines import Traits
 from twentywatts.network import Network
 
@@ -31,10 +30,7 @@ class SessionForm:
         output = self.session.get_outputs()[0].name
 
         def call(feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
-            try:
-                return np.asarray(self.session.run([output], feeds)[0])
-            except Exception as error:
-                raise RefusedError(f"form {self.name}: onnxruntime cannot run it: {first_line(error)}") from None
+            return np.asarray(run_session(self.session, feeds, [output], what=self.name)[0])
 
         return FormResult(outputs=self.runner.map(call, check_inputs(self.session, inputs)), workload=None)
 

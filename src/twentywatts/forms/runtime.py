@@ -91,6 +91,27 @@ def folded_model(network: Network) -> Any:
         return onnx.load(folded)
 
 
+def run_session(session: Any, feeds: Mapping[str, Array], outputs: Sequence[str], *, what: str = "crossbar") -> Any:
+    """Return the arrays named ``outputs``; raises RefusedError with onnxruntime's reason, naming the form ``what``."""
+    try:
+        return session.run(list(outputs), dict(feeds))
+    except Exception as error:
+        raise RefusedError(f"form {what}: onnxruntime cannot run it: {first_line(error)}") from None
+
+
+def with_outputs(model: Any, names: Sequence[str]) -> bytes:
+    """Return a ModelProto, serialised, whose outputs are those tensors of ``names`` that its nodes make."""
+    import onnx
+
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    del changed.graph.output[:]
+    made = {name for node in model.graph.node for name in node.output if name}
+    wanted = [name for name in dict.fromkeys(names) if name in made] or [model.graph.output[0].name]
+    changed.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in wanted)
+    return bytes(changed.SerializeToString())
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an exception's text, without onnxruntime's prefix, at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

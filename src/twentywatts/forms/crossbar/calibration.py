@@ -16,7 +16,7 @@ from twentywatts.forms.crossbar.precision import Codes, WeightGrid, best_step, i
 from twentywatts.forms.crossbar.products import Product
 from twentywatts.forms.crossbar.settings import check_setting, weight_grid
 from twentywatts.forms.protocol import Setting
-from twentywatts.forms.runtime import BatchRunner
+from twentywatts.forms.runtime import BatchRunner, open_session, run_session, with_outputs
 from twentywatts.machines.traits import CrossbarTraits
 
 __all__ = ["Recording", "cells_of", "layers_of", "quantised", "record"]
@@ -40,22 +40,24 @@ class Recording:
 
 
 def record(plan: Plan, inputs: Mapping[str, Array], runner: BatchRunner) -> Recording:
-    """Run the float model on at most 256 calibration samples; return what its products see."""
+    """Run the float model on at most 256 calibration samples; return what its products see.
+
+    onnxruntime does it, on one thread: ranges must not depend on how many threads NumPy's products take.
+    """
     samples = {name: array[:_SAMPLE_COUNT] for name, array in inputs.items()}
     batches = runner.batches(samples)[:_BATCH_COUNT]
+    session = open_session(with_outputs(plan.model, [product.source for product in plan.products]), what="the model")
+    names = [spec.name for spec in session.get_outputs()]
     kept: list[list[Array]] = [[] for _ in plan.products]
     extremes: list[list[float]] = [[] for _ in plan.products]
-
-    def multiply(index: int, tensor: Array) -> Array:
-        product = plan.products[index]
-        vectors = product.geometry.vectors(tensor.astype(np.float32, copy=False))
-        extremes[index] += [float(tensor.min()), float(tensor.max())]
-        share = -(-_VECTOR_COUNT // len(batches))
-        kept[index].append(vectors[:, np.random.default_rng(0).permutation(vectors.shape[1])[:share]])
-        return product.geometry.assemble(np.matmul(vectors, product.matrix), tensor.shape)
-
-    for feeds, real in batches:
-        plan.run({name: array[:real] if runner.fixed is None else array for name, array in feeds.items()}, multiply)
+    share = -(-_VECTOR_COUNT // len(batches))
+    for feeds, _ in batches:
+        values = {**feeds, **dict(zip(names, run_session(session, feeds, names), strict=True))}
+        for index, product in enumerate(plan.products):
+            tensor = values[product.source].astype(np.float32, copy=False)
+            extremes[index] += [float(tensor.min()), float(tensor.max())]
+            vectors = product.geometry.vectors(tensor)
+            kept[index].append(vectors[:, np.random.default_rng(0).permutation(vectors.shape[1])[:share]])
     return Recording(
         vectors=tuple(np.concatenate(parts, axis=1) for parts in kept),
         extremes=tuple(np.array(values, dtype=np.float32) for values in extremes),

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import RefusedError
 from twentywatts.forms.crossbar.arrays import Layer
 from twentywatts.forms.crossbar.graph import DigitalNode, Plan
 from twentywatts.forms.crossbar.products import Product
-from twentywatts.forms.runtime import first_line, open_session
+from twentywatts.forms.runtime import open_session, run_session, with_outputs
 from twentywatts.workload import CrossbarWorkload
 
 __all__ = ["Shapes", "digital_op_count", "ones_share", "shapes_of", "vector_count", "workload_of"]
@@ -32,20 +31,11 @@ _OVER_INPUT = ("GlobalAveragePool", "GlobalMaxPool")
 
 def shapes_of(plan: Plan, feeds: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor of the folded model when it runs on ``feeds``."""
-    import onnx
-
-    model = onnx.ModelProto()
-    model.CopyFrom(plan.model)
-    del model.graph.output[:]
-    names = [name for node in model.graph.node for name in node.output if name]
-    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    session = open_session(model.SerializeToString(), what="the model", optimise=False)
-    try:
-        found = session.run(names, dict(feeds))
-    except Exception as error:
-        raise RefusedError(f"form crossbar: onnxruntime cannot run it: {first_line(error)}") from None
+    names = [name for node in plan.model.graph.node for name in node.output if name]
+    session = open_session(with_outputs(plan.model, names), what="the model", optimise=False)
+    found = run_session(session, feeds, names)
     shapes = {name: np.shape(array) for name, array in zip(names, found, strict=True)}
-    constants = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    constants = {tensor.name: tuple(tensor.dims) for tensor in plan.model.graph.initializer}
     return {**constants, **{name: array.shape for name, array in feeds.items()}, **shapes}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import RefusedError
 from twentywatts.forms.crossbar.products import DYNAMIC_OPS, Product, product_of, refusal_of
-from twentywatts.forms.runtime import first_line, folded_model, open_session
+from twentywatts.forms.runtime import folded_model, open_session, run_session
 from twentywatts.network import Network
 
 __all__ = ["DigitalNode", "Plan", "Segment", "plan_of"]
@@ -41,10 +41,7 @@ class Segment:
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs by name; raises RefusedError with onnxruntime's reason."""
-        try:
-            found = self.session.run(list(self.outputs), {name: values[name] for name in self.inputs})
-        except Exception as error:
-            raise RefusedError(f"form crossbar: onnxruntime cannot run it: {first_line(error)}") from None
+        found = run_session(self.session, {name: values[name] for name in self.inputs}, self.outputs)
         return dict(zip(self.outputs, found, strict=True))
 
 
