@@ -1,1 +1,45 @@
-"""One file per kind of counter."""
+"""One file per kind of counter; ``find_all`` asks each of them what this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twentywatts.meter.sources.files import FoundSource, read_text
+
+if TYPE_CHECKING:
+    from twentywatts.meter.contract import Reader, Source
+
+__all__ = ["NAMES", "find_all"]
+
+# best first: where two sources show one physical counter, the earlier one is kept. What a name needs is imported when
+# it is asked; a name that is not here is looked up among the installed plug-ins of the group "twentywatts.meters".
+NAMES = ("powercap", "perf", "hwmon", "jetson", "nvml", "amdsmi", "apple", "battery", "wall")
+
+
+def find_all(*, root: Path = Path("/"), reader: Reader = read_text, only: Sequence[str] | None = None) -> list[Source]:
+    """Return every source, or those named in ``only``; one that breaks becomes a finding and takes no other with it."""
+    return [_find(name, root, reader) for name in (NAMES if only is None else only)]
+
+
+def _find(name: str, root: Path, reader: Reader) -> Source:
+    from importlib import import_module
+
+    from twentywatts.meter.contract import Finding
+
+    try:
+        if name in NAMES:
+            source: Source = import_module(f"{__name__}.{name}").find(root=root, reader=reader)
+            return source
+        from twentywatts import plugins
+
+        plugged = plugins.find("meters", name)
+        if plugged is not None:
+            found: Source = plugged(root=root, reader=reader)
+            return found
+        reason = f"no source is named {name!r}: there are {', '.join(NAMES)} and what plug-ins bring"
+    except Exception as error:
+        reason = f"this source does not work here: {type(error).__name__}: {error}"
+    said = Finding(source=name, what=name, found=False, readable=False, reason=reason)
+    return FoundSource(name=name, said=(said,))
