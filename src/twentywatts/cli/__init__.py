@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from twentywatts import __version__
-from twentywatts.errors import TwentyWattsError
+from twentywatts.errors import TwentyWattsError, clean
 
 __all__ = ["main"]
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except TwentyWattsError as error:
-        print(f"twentywatts: {_one_line(str(error))}", file=sys.stderr)
+        print(f"twentywatts: {clean(error)}", file=sys.stderr)
         return _BAD_INPUT
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("twentywatts"):
@@ -53,8 +53,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of a pipe left; leave quietly, and keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _one_line(text: str) -> str:
-    """Return a text without line breaks or control characters: names in files are not trusted."""
-    return "".join(char if char.isprintable() else " " for char in text)

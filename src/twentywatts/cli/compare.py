@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
 
 from twentywatts.cli.arguments import add_model_arguments, axes_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from twentywatts.comparison import Comparison
 
 __all__ = ["add_parser", "run"]
@@ -63,7 +65,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
     from pathlib import Path
 
     from twentywatts.cli.progress import Progress
-    from twentywatts.comparison.compare import Job, default_machines, run
+    from twentywatts.comparison.job import Job, default_machines, run
     from twentywatts.comparison.metrics import metric_of
     from twentywatts.scenario import Boundary, Scenario
 
