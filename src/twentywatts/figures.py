@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from importlib.resources import files
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twentywatts.errors import InputError
@@ -173,7 +174,7 @@ def load_sources() -> Mapping[str, Source]:
     """Return every bundled source by its key."""
     path = files("twentywatts") / "data" / "sources.toml"
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {key: parse_source(key, table) for key, table in tables.items()}
+    return MappingProxyType({key: parse_source(key, table) for key, table in tables.items()})
 
 
 def sample(figures: Mapping[str, Figure], *, namespace: str, draws: int, seed: int) -> dict[str, Array]:

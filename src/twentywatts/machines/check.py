@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from twentywatts.errors import InputError, MachineError, nearest
@@ -40,13 +41,13 @@ def parse(tables: Mapping[str, Any], *, origin: str) -> Machine:
         family=family,
         year=tables["year"],
         summary=tables["summary"],
-        figures=figures,
-        traits=dict(tables.get("traits", {})),
+        figures=MappingProxyType(figures),
+        traits=MappingProxyType(dict(tables.get("traits", {}))),
         operating_points=tuple(tables.get("operating_points", ())),
         boundary=boundary,
         refused=tables.get("refused", ""),
         origin=origin,
-        sources=sources,
+        sources=MappingProxyType(sources),
     )
 
 

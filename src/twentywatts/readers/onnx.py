@@ -13,7 +13,6 @@ from twentywatts.errors import ModelError
 from twentywatts.network import Network
 from twentywatts.readers.axes import Binding, Shape, bind, declared_shape
 from twentywatts.readers.files import read_bytes
-from twentywatts.readers.names import check_names
 from twentywatts.readers.nodes import Program, domain_of
 from twentywatts.readers.specs import Kind, kind_of
 from twentywatts.readers.tensors import MAX_SIZE, weight_of, weight_of_sparse
@@ -35,7 +34,6 @@ def read(path: Path, *, batch: int = 1, axes: Axes) -> Network:
     content = read_bytes(path)
     try:
         model = ModelProto.FromString(content)
-        check_names(model)
         _check_model(model, path)
         return _network(model, path, batch=batch, axes=axes)
     except ModelError as error:

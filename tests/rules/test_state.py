@@ -1,0 +1,76 @@
+"""No state leaks: every public function gives the same when it is called twice, in any order."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.repository import ROOT
+
+import twentywatts as tw
+
+MODEL = ROOT / "examples" / "digits.onnx"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Samples of the right shape with invented targets: what is compared is that two calls agree."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from twentywatts.readers import read
+
+    shape = read(MODEL).inputs[0].shape
+    assert shape is not None
+    generator = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(path, x=generator.random((60, *shape[1:])), y=np.arange(60) % 10)
+    return path
+
+
+def _machine(_: Path) -> Any:
+    machine = tw.machine("loihi")
+    return machine.name, dict(machine.figures), dict(machine.traits)
+
+
+def _count(_: Path) -> Any:
+    counts = tw.count(MODEL, batch=2)
+    return str(counts), counts.as_document()
+
+
+def _compare(data: Path) -> Any:
+    from twentywatts.reports.document import comparison_document
+
+    comparison = tw.compare(MODEL, data, on=["h100-sxm", "loihi"], max_drop=1.0)
+    document = comparison_document(comparison)
+    del document["run"]
+    return str(comparison), json.dumps(document)
+
+
+CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
+
+
+def test_every_public_function_is_called_here() -> None:
+    functions = {name for name in tw.__all__ if inspect.isfunction(getattr(tw, name))}
+    assert functions == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_two_calls_agree_whatever_ran_between_them(name: str, data: Path) -> None:
+    first = CALLS[name](data)
+    for other, call in CALLS.items():
+        if other not in (name, "compare"):
+            call(data)
+    assert CALLS[name](data) == first
+
+
+def test_a_caller_cannot_change_the_next_caller_s_machine() -> None:
+    machine = tw.machine("loihi")
+    with pytest.raises((TypeError, AttributeError)):
+        machine.figures["static_power_w"] = None  # type: ignore[index]
+    with pytest.raises((TypeError, AttributeError)):
+        machine.traits["boundary"] = "system"  # type: ignore[index]
