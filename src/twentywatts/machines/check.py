@@ -8,13 +8,15 @@ from typing import Any
 
 from twentywatts.errors import InputError, MachineError, nearest
 from twentywatts.figures import Boundary, Figure, Source, load_sources, parse_figure, parse_source
-from twentywatts.machines.machine import FAMILIES, KEYS, ONE_OF, REQUIRED, Machine
+from twentywatts.machines.machine import FAMILIES, KEYS, ONE_OF, REQUIRED, TRAITS, Machine
 
 __all__ = ["SCHEMA", "parse"]
 
 SCHEMA = "twentywatts.machine/1"
 _TEXTS = ("name", "title", "summary")
 _TABLES = ("traits", "figures", "sources")
+_MAY_BE_ZERO = ("adc_bits", "cache_capacity_bytes")  # a digital array; no cache
+_POSITIVE = ("peak_", "memory_bandwidth", "memory_capacity", "max_power", "power_w", "process_nm", "drift_reference")
 _KNOWN = ("schema", "family", "year", "refused", "aliases", "operating_points", *_TEXTS, *_TABLES)
 
 
@@ -30,7 +32,8 @@ def parse(tables: Mapping[str, Any], *, origin: str) -> Machine:
     family = str(tables.get("family"))
     figures = _figures(tables, family, problems)
     sources = _sources(tables, problems)
-    boundary = _boundary(tables, family, problems)
+    traits = tables.get("traits", {})
+    problems += [text for key, value in traits.items() if (text := objection(key, value))]
     if origin == "bundled":
         problems += _unresolved(tables, figures, sources)
     if problems:
@@ -42,9 +45,9 @@ def parse(tables: Mapping[str, Any], *, origin: str) -> Machine:
         year=tables["year"],
         summary=tables["summary"],
         figures=MappingProxyType(figures),
-        traits=MappingProxyType(dict(tables.get("traits", {}))),
+        traits=MappingProxyType(dict(traits)),
         operating_points=tuple(tables.get("operating_points", ())),
-        boundary=boundary,
+        boundary=Boundary(traits.get("boundary", Boundary.DEVICE if family == "processor" else Boundary.CHIP)),
         refused=tables.get("refused", ""),
         origin=origin,
         sources=MappingProxyType(sources),
@@ -74,21 +77,33 @@ def _header(tables: Mapping[str, Any]) -> Iterable[str]:
         yield "'aliases' must be a list of texts"
 
 
+def objection(key: str, value: object) -> str:
+    """Return what is wrong with a trait, or an empty text."""
+    wanted = TRAITS.get(key)
+    if wanted is None:
+        return ""
+    if not isinstance(wanted, str):
+        return "" if value in wanted else f"traits.{key} must be one of {', '.join(wanted)}"
+    fits = {
+        "a text": _is_text(value),
+        "true or false": isinstance(value, bool),
+        "a number": _is_number(value),
+        "a positive number": _is_number(value) and float(str(value)) > 0,
+        "a list of numbers": isinstance(value, list) and all(map(_is_number, value)),
+    }
+    return "" if fits[wanted] else f"traits.{key} must be {wanted}, got {value!r}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e60
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
 def _is_list(value: object, kind: type) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
-
-
-def _boundary(tables: Mapping[str, Any], family: str, problems: list[str]) -> Boundary:
-    default = Boundary.DEVICE if family == "processor" else Boundary.CHIP
-    try:
-        return Boundary(tables.get("traits", {}).get("boundary", default))
-    except ValueError:
-        problems.append(f"traits.boundary must be one of {', '.join(Boundary)}")
-        return default
 
 
 def _figures(tables: Mapping[str, Any], family: str, problems: list[str]) -> dict[str, Figure]:
@@ -103,11 +118,23 @@ def _figures(tables: Mapping[str, Any], family: str, problems: list[str]) -> dic
             figures[key] = parse_figure(key, table)
         except InputError as error:
             problems.append(str(error))
+            continue
+        if figures[key].low < _least(key):
+            problems.append(f"figure '{key}' must be at least {_least(key):g}, got {figures[key].low:g}")
     if not tables.get("refused"):
         problems += [f"figure '{key}' is missing" for key in REQUIRED.get(family, ()) if key not in entries]
         groups = [group for group in ONE_OF.get(family, ()) if not entries.keys() & set(group)]
         problems += [f"one of the figures {', '.join(group)} is missing" for group in groups]
     return figures
+
+
+def _least(key: str) -> float:
+    """Return the smallest value that makes sense: one of what is counted, more than none of a rate."""
+    if key in _MAY_BE_ZERO:
+        return 0.0
+    if key.endswith(("_count", "_bits")):
+        return 1.0
+    return 1e-9 if key.startswith(_POSITIVE) else 0.0
 
 
 def _sources(tables: Mapping[str, Any], problems: list[str]) -> dict[str, Source]:

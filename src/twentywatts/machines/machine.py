@@ -8,7 +8,7 @@ from typing import Any
 
 from twentywatts.figures import Boundary, Figure, Source
 
-__all__ = ["FAMILIES", "KEYS", "ONE_OF", "REQUIRED", "Machine"]
+__all__ = ["FAMILIES", "KEYS", "ONE_OF", "REQUIRED", "TRAITS", "Machine"]
 
 FAMILIES = ("processor", "neuromorphic", "crossbar", "brain")
 
@@ -50,6 +50,26 @@ _OPTIONAL = {
         "drift_exponent drift_exponent_sd drift_reference_time_s digital_op_energy_j"
     ).split(),
     "brain": "computation_power_w communication_power_w neuron_count synapse_count firing_rate_per_s".split(),
+}
+
+# what the traits that a form or pricer reads must be; any other trait is a note for people
+TRAITS: Mapping[str, tuple[str, ...] | str] = {
+    "boundary": tuple(Boundary),
+    "source": "a text",
+    "kind": "a text",
+    "cores_per_tile": "a positive number",
+    "weight_sharing": ("core", "synapse"),
+    "neuron_update": ("clocked", "event"),
+    "event_row": ("full", "sparse"),
+    "input_accumulation": ("analog", "digital"),
+    "conductance_max_us": "a positive number",
+    "conductance_noise_time_s": "a number",
+    "conductance_noise_us": "a list of numbers",
+    "event_includes_routing": "true or false",
+    "graded_spikes": "true or false",
+    "signed_inputs": "true or false",
+    "offset_weights": "true or false",
+    "design_only": "true or false",
 }
 
 KEYS = {family: frozenset(REQUIRED[family]) | frozenset(_OPTIONAL[family]) for family in FAMILIES}

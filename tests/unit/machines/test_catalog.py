@@ -186,6 +186,33 @@ def test_a_refused_machine_may_have_few_figures_but_they_are_checked(write: Writ
         load(write(HEADER + refused + POWER.replace("2.0", "nan")))
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cores_per_tile = 0", "traits.cores_per_tile must be a positive number, got 0"),
+        ('cores_per_tile = "four"', "traits.cores_per_tile must be a positive number"),
+        ("graded_spikes = 1", "traits.graded_spikes must be true or false"),
+        ('event_row = "half"', "traits.event_row must be one of full, sparse"),
+        ("conductance_noise_us = [1, true]", "traits.conductance_noise_us must be a list of numbers"),
+        ("kind = 3", "traits.kind must be a text"),
+    ],
+)
+def test_a_trait_that_a_form_reads_is_checked(write: Write, line: str, words: str) -> None:
+    with pytest.raises(MachineError) as caught:
+        load(write(f"{HEADER}{POWER}[traits]\n{line}\n"))
+    assert words in str(caught.value)
+
+
+def test_a_trait_that_nothing_reads_is_a_note(write: Write) -> None:
+    assert load(write(HEADER + POWER + '[traits]\ncolour = "blue"\n')).traits["colour"] == "blue"
+
+
+def test_less_than_one_of_what_is_counted_is_refused(write: Write) -> None:
+    half = POWER.replace("power_w", "neuron_count").replace('"W"', '"1"').replace("1.0", "0.5")
+    with pytest.raises(MachineError, match="'neuron_count' must be at least 1, got 0.5"):
+        load(write(HEADER + POWER + half))
+
+
 def test_all_problems_stand_in_one_message(write: Write) -> None:
     text = HEADER.replace('"brain"', '"neuromorphic"').replace("2026", '"new"')
     text += POWER.replace("power_w", "static_power_w").replace("1.0", "nan")
