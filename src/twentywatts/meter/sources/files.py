@@ -9,16 +9,28 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from twentywatts.meter.contract import Channel, Finding, Reader, ReadError
+from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError
 
-__all__ = ["DeniedError", "FoundSource", "GoneError", "HeldFile", "Tree", "natural", "read_text", "signed", "unsigned"]
+__all__ = [
+    "DeniedError",
+    "FoundSource",
+    "GoneError",
+    "HeldFile",
+    "Tree",
+    "gather",
+    "natural",
+    "read_text",
+    "signed",
+    "unsigned",
+]
 
 _LONGEST_BYTES = 4096  # a sysfs file is one page at most
+_LIMIT_W = 2000.0
 _COUNTER_BYTES = 64  # twenty digits and a newline, with room to see that there are more
 _REASONS = {
     errno.EACCES: "no permission to read {}",
@@ -176,6 +188,13 @@ class Tree:
         except ReadError:
             return default
 
+    def limit_w(self, folder: Path, pattern: str) -> float:
+        """Return the power that no reading can exceed [W]: 2 kW, or half as much again as the device's own limits."""
+        limits = [
+            (self.count_or(folder / name) or 0) * 1e-6 for name in self.names(folder) if re.fullmatch(pattern, name)
+        ]
+        return max([_LIMIT_W, *(1.5 * limit for limit in limits if limit < 10 * _LIMIT_W)])
+
     def meter(self, path: Path, scale: float) -> tuple[Callable[[], float], Callable[[], None]]:
         """Return (read, close) of a counter file whose count times ``scale`` is joules or watts."""
         if self.reader is read_text and self.root == Path("/"):
@@ -199,3 +218,36 @@ class FoundSource:
     def findings(self) -> list[Finding]:
         """Return what doctor says."""
         return list(self.said)
+
+
+Advice = Callable[[Channel, ReadError], tuple[str, ...]]
+
+
+def gather(name: str, candidates: Iterable[Channel], *, advise: Advice, others: Iterable[Finding] = ()) -> FoundSource:
+    """Return a source of the candidates that can be read now, with a finding for each and ``others`` after them."""
+    found, said = [], []
+    for channel in candidates:
+        reason = "; ".join(channel.notes)
+        fix: tuple[str, ...] = ()
+        try:
+            channel.read()
+        except ReadError as error:
+            reason, fix = str(error), advise(channel, error)
+            channel.close()
+        else:
+            found.append(channel)
+        readable = found[-1:] == [channel]
+        accuracy = _accuracy(channel) if readable else ""
+        said.append(
+            Finding(
+                source=name, what=channel.key, found=True, readable=readable, accuracy=accuracy, reason=reason, fix=fix
+            )
+        )
+    return FoundSource(name=name, found=tuple(found), said=(*said, *others))
+
+
+def _accuracy(channel: Channel) -> str:
+    kind = "counter" if channel.quantity is Quantity.ENERGY else "power sensor"
+    if not channel.error_frac:
+        return f"{kind}, error not published"
+    return f"{kind}, ±{100 * channel.error_frac:g} %, {'published' if channel.error_source else 'as the device says'}"

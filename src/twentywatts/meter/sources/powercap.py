@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
-from twentywatts.meter.sources import advice
-from twentywatts.meter.sources.files import DeniedError, FoundSource, GoneError, Tree, natural, read_text
+from twentywatts.meter.sources import advice, rapl
+from twentywatts.meter.sources.files import DeniedError, FoundSource, GoneError, Tree, gather, natural, read_text
 
 __all__ = ["find"]
 
@@ -21,11 +21,7 @@ NAME = "powercap"
 _MICRO = 1e-6  # joules per microjoule
 _COUNTS = 2**32 - 1
 _STEP_J = (1e-8, 1.0)  # a step outside of this comes from a broken range file
-_LIMIT_W = 2000.0  # no zone draws more, unless its own power limit says so
 _ZONE = re.compile(r"([a-z-]*rapl[a-z-]*):(\d+)(?::(\d+))?")
-_PACKAGE = re.compile(r"package-(\d+)(?:-die-(\d+))?")
-_SCOPES = {"core": Scope.CORE, "uncore": Scope.UNCORE, "dram": Scope.DRAM, "psys": Scope.PLATFORM}
-_WORDS = {"core": "cores", "uncore": "uncore", "dram": "memory"}
 _NO_RANGE = "max_energy_range_uj cannot be used: a wrap looks like a reset"
 
 
@@ -79,52 +75,36 @@ def _zones(tree: Tree, folder: Path) -> Iterator[_Zone]:
 
 
 def _source(tree: Tree, zones: Sequence[_Zone]) -> Source:
-    channels, findings = [], []
+    candidates = []
+    unknown = []
     for zone in zones:
-        scope = _scope(zone)
+        scope = rapl.scope_of(zone.name)
         if scope is None:
-            reason = f"a zone named {zone.name!r} is not one that is known" if zone.name else "it has no name"
-            findings.append(_finding(zone.key, readable=False, reason=reason))
-            continue
-        channel = _channel(tree, zone, scope, zones)
-        try:
-            channel.read()
-        except ReadError as error:
-            findings.append(_unreadable(channel, error))
+            reason = f"no domain that is known: {zone.name!r}" if zone.name else "its name cannot be read"
+            unknown.append(Finding(source=NAME, what=zone.key, found=True, readable=False, reason=reason))
         else:
-            channels.append(channel)
-            findings.append(_finding(channel.key, readable=True, reason="; ".join(channel.notes)))
-    return FoundSource(name=NAME, found=tuple(channels), said=tuple(findings))
+            candidates.append(_channel(tree, zone, scope, zones))
+    source = gather(NAME, candidates, advise=_advise, others=unknown)
+    source.found = tuple(rapl.nested(source.found))
+    return source
 
 
-def _finding(what: str, *, readable: bool, reason: str = "", fix: tuple[str, ...] = ()) -> Finding:
-    accuracy = "counter, error not published" if readable else ""
-    return Finding(source=NAME, what=what, found=True, readable=readable, accuracy=accuracy, reason=reason, fix=fix)
-
-
-def _unreadable(channel: Channel, error: ReadError) -> Finding:
-    fix: tuple[str, ...] = ()
+def _advise(channel: Channel, error: ReadError) -> tuple[str, ...]:
     if isinstance(error, DeniedError):
-        fix = advice.powercap_permission()
-    elif isinstance(error, GoneError):
-        fix = advice.container()
-    return _finding(channel.key, readable=False, reason=str(error), fix=fix)
-
-
-def _scope(zone: _Zone) -> Scope | None:
-    return Scope.PACKAGE if _PACKAGE.fullmatch(zone.name) else _SCOPES.get(zone.name)
+        return advice.powercap_permission()
+    return advice.container() if isinstance(error, GoneError) else ()
 
 
 def _channel(tree: Tree, zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> Channel:
     read, close = tree.meter(zone.folder / "energy_uj", _MICRO)
+    parent = _parent(zone, zones)
     step_j, range_j = _range(tree, zone)
     notes: tuple[str, ...] = () if range_j is not None else (_NO_RANGE,)
-    die = _PACKAGE.fullmatch(zone.name)
-    if die and die[2] is not None:
+    if "-die-" in zone.name:
         notes += ("a zone per die: some processors show their whole socket in each",)
     return Channel(
         key=zone.key,
-        component=_component(zone, zones),
+        component=rapl.component(zone.name, parent.name if parent else ""),
         scope=scope,
         quantity=Quantity.ENERGY,
         read=read,
@@ -132,8 +112,7 @@ def _channel(tree: Tree, zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> C
         step_j=step_j,
         range_j=range_j,
         range_is_known=range_j is not None,
-        limit_w=_limit_w(tree, zone),
-        inside=_inside(zone, scope, zones),
+        limit_w=tree.limit_w(zone.folder, r"constraint_\d_max_power_uw"),
         twin=_twin(zone, zones),
         notes=notes,
         close=close,
@@ -149,49 +128,14 @@ def _range(tree: Tree, zone: _Zone) -> tuple[float, float | None]:
     return step_j, largest * _MICRO + step_j
 
 
-def _limit_w(tree: Tree, zone: _Zone) -> float:
-    """Return the power that this zone cannot exceed [W]: half as much again as its own limit, at least 2 kW."""
-    files = (name for name in tree.names(zone.folder) if re.fullmatch(r"constraint_\d_max_power_uw", name))
-    limits = [(tree.count_or(zone.folder / name) or 0) * _MICRO for name in files]
-    believable = [limit for limit in limits if limit < 10 * _LIMIT_W]
-    return max([_LIMIT_W, *(1.5 * limit for limit in believable)])
-
-
-def _parent(zone: _Zone, zones: Sequence[_Zone]) -> _Zone | None:
-    return next((other for other in zones if other.ident == zone.parent), None) if zone.parent else None
-
-
-def _inside(zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> tuple[str, ...]:
-    """Return the keys that contain this zone: core and uncore their package (each of its faces), all the platform."""
-    if scope is Scope.PLATFORM:
-        return ()
-    keys = [other.key for other in zones if _scope(other) is Scope.PLATFORM]
-    parent = _parent(zone, zones)
-    if parent and scope in (Scope.CORE, Scope.UNCORE):
-        twin = _twin(parent, zones)
-        keys = [other.key for other in zones if _twin(other, zones) == twin] + keys
-    return tuple(keys)
-
-
 def _twin(zone: _Zone, zones: Sequence[_Zone]) -> str:
     """Return what a zone has in common with its other faces (MSR, MMIO, perf): "rapl:package-0:dram"."""
     parent = _parent(zone, zones)
-    same = [other.ident for other in zones if (other.control, other.parent, other.name) == _place(zone)]
+    place = (zone.control, zone.parent, zone.name)
+    same = [other.ident for other in zones if (other.control, other.parent, other.name) == place]
     twin = f"{_twin(parent, zones) if parent else 'rapl'}:{zone.name}"
     return twin if same[0] == zone.ident else f"{twin}#{same.index(zone.ident)}"
 
 
-def _place(zone: _Zone) -> tuple[str, str, str]:
-    return zone.control, zone.parent, zone.name
-
-
-def _component(zone: _Zone, zones: Sequence[_Zone]) -> str:
-    """Return the name for people: "cpu 0", "cpu 0 die 1", "cpu 0 memory", "platform"."""
-    if zone.name == "psys":
-        return "platform"
-    parent = _parent(zone, zones)
-    package = _PACKAGE.fullmatch(parent.name if parent else zone.name)
-    if package is None:
-        return f"{zone.name} ({zone.ident})"
-    words = f"cpu {package[1]}" + (f" die {package[2]}" if package[2] is not None else "")
-    return f"{words} {_WORDS.get(zone.name, zone.name)}" if parent else words
+def _parent(zone: _Zone, zones: Sequence[_Zone]) -> _Zone | None:
+    return next((other for other in zones if other.ident == zone.parent), None) if zone.parent else None
