@@ -1,0 +1,69 @@
+"""Make the picture and the table of README.md from the result of ``make demo``.
+
+Usage: python bench/readme.py [report.json] [report.html]; needs Debian's chromium and Playwright.
+The table is written between the two marks in README.md, the picture to docs/report.png.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from twentywatts.units import format_interval, format_si
+
+ROOT = Path(__file__).resolve().parents[1]
+SHOWN = "this-cpu raspberry-pi-4 t4 h100-sxm loihi truenorth odin isaac hermes dimc-22nm human-brain".split()
+MARK = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", re.DOTALL)
+KEEPS = {True: " ✓", False: " ✗", None: " ?"}
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return one row as Markdown."""
+    brain = row["accuracy"] is None
+    setting = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row["setting"].items())
+    form = "yardstick" if brain else row["form"] + (f" ({setting})" if row["form"] in ("spiking", "crossbar") else "")
+    accuracy = "–" if brain else f"{row['accuracy']:.1%}{KEEPS[row['keeps_accuracy']]}"
+    energy = format_interval(*(row["energy_j"][key] for key in ("low", "mid", "high")), "J")
+    ratio = format_interval(*(row["ratio"][key] for key in ("low", "mid", "high")), "×")
+    latency = format_si(row["latency_s"]["mid"], "s")
+    causes = sorted(row["causes"], key=lambda cause: -cause["energy_j"]["mid"])
+    name = row["machine"] if row["role"] != "reference" else f"**{row['machine']}** (reference)"
+    return (
+        f"| {name} | {form} | {accuracy} | {energy} | {ratio} | {latency} | {causes[0]['cause']} | {row['evidence']} |"
+    )
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the rows that the README shows, in the order of the report."""
+    head = ["| machine | form | accuracy | energy of one inference (90 %) | × reference | latency | main cause | |"]
+    head.append("|---|---|---|---|---|---|---|---|")
+    return "\n".join(head + [line(row) for row in document["rows"] if row["machine"] in SHOWN]) + "\n"
+
+
+def picture(page: Path, target: Path) -> None:
+    """Take a picture of the first screen of the page."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        view = browser.new_page(viewport={"width": 1120, "height": 1290})
+        view.goto(page.resolve().as_uri())
+        view.wait_for_timeout(1500)
+        view.screenshot(path=target)
+        browser.close()
+
+
+def main() -> None:
+    """Rewrite the table and the picture."""
+    report, page = (Path(argument) for argument in (*sys.argv[1:], "report.json", "report.html")[:2])
+    readme = ROOT / "README.md"
+    rows = table(json.loads(report.read_text()))
+    readme.write_text(MARK.sub(lambda found: found[1] + rows + found[2], readme.read_text()))
+    picture(page, ROOT / "docs" / "report.png")
+
+
+if __name__ == "__main__":
+    main()
