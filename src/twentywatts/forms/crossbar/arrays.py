@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from twentywatts.forms.crossbar.precision import Codes, WeightGrid, phases_of
 
-__all__ = ["Cells", "Layer", "ReadNoise", "exact_product", "multiply", "on_exact_grid", "partial_sums", "row_tiles"]
+__all__ = [
+    "Cells",
+    "Layer",
+    "ReadNoise",
+    "corrected",
+    "exact_product",
+    "multiply",
+    "on_exact_grid",
+    "partial_sums",
+    "row_tiles",
+]
 
 _BLOCK_COUNT = 2**17  # numbers in a block of inputs or sums: small enough for a cache
 _GRID_BITS_LEAST, _GRID_BITS_MOST = 5, 20
@@ -32,7 +42,8 @@ class Layer:
 
     weights: codes, shape (groups, rows, columns); weight_step: of each column. phases: conversions per input, each of
     ``phase_bits`` input bits. two_pass: positive and negative inputs one after the other. tiles: row ranges that are
-    read at once. adc: codes of a conversion for each slice, empty for digital arrays.
+    read at once. adc: codes of a conversion for each slice, empty for digital arrays. probe: input codes of calibration
+    vectors that every written column is measured with, shape (groups, vectors, rows).
     """
 
     inputs: Codes
@@ -44,14 +55,20 @@ class Layer:
     two_pass: bool
     tiles: tuple[tuple[int, int], ...]
     adc: tuple[Codes, ...]
+    probe: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cells:
-    """Written cells. values: digits, shape (groups, rows, slices × columns). scale: of drift compensation."""
+    """Written cells. values: digits, shape (groups, rows, slices × columns). scale: of drift compensation.
+
+    gain, offset: digital correction of each column, shape (groups, 1, columns) in units of the model, or numbers.
+    """
 
     values: Array
     scale: float
+    gain: NDArray[np.float32] | float = 1.0
+    offset: NDArray[np.float32] | float = 0.0
 
 
 class ReadNoise:
@@ -127,6 +144,24 @@ def multiply(codes: NDArray[np.int32], layer: Layer, cells: Cells, noise: ReadNo
         total -= codes.sum(axis=-1, keepdims=True).astype(np.float32) * np.float32(2 ** (layer.grid.bits - 1))
         return total * (layer.weight_step * np.float32(layer.inputs.step))
     return total * (layer.weight_step * np.float32(layer.inputs.step * cells.scale))
+
+
+def corrected(layer: Layer, cells: Cells, noise: ReadNoise) -> Cells:
+    """Return the cells with the gain and offset that undo each column's measured response to the probe vectors.
+
+    The response a × exact + b is fitted by least squares and inverted; a fit of exact on measured values would shrink
+    noisy columns and so change which output is largest. Gains outside 0.5 to 2 are cut.
+    """
+    reach = np.abs(layer.weights).sum(axis=1).max(initial=1) * max(layer.inputs.high, -layer.inputs.low)
+    kind = np.float32 if reach < 2**24 else np.float64
+    wanted = exact_product(layer.probe, layer, layer.weights.astype(kind)).astype(np.float64)
+    found = multiply(layer.probe, layer, cells, noise).astype(np.float64)
+    wanted_mean, found_mean = wanted.mean(axis=1, keepdims=True), found.mean(axis=1, keepdims=True)
+    spread = ((wanted - wanted_mean) ** 2).sum(axis=1, keepdims=True)
+    common = ((found - found_mean) * (wanted - wanted_mean)).sum(axis=1, keepdims=True)
+    gain = np.clip(np.divide(spread, common, out=np.ones_like(spread), where=common > 0.0), 0.5, 2.0)
+    offset = wanted_mean - gain * found_mean
+    return Cells(values=cells.values, scale=cells.scale, gain=gain.astype(np.float32), offset=offset.astype(np.float32))
 
 
 def exact_product(codes: NDArray[np.int32], layer: Layer, values: Array) -> NDArray[np.float32]:

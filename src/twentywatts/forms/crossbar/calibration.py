@@ -24,6 +24,7 @@ __all__ = ["Recording", "cells_of", "layers_of", "quantised", "record"]
 _SAMPLE_COUNT = 256  # calibration samples
 _BATCH_COUNT = 8  # batches of large models
 _VECTOR_COUNT = 1024  # input vectors per layer that ADC ranges are chosen from
+_PROBE_COUNT = 512  # of them, those that measure written columns
 
 Array = NDArray[Any]
 
@@ -99,6 +100,7 @@ def _layer(
         two_pass=inputs.low < 0 and not one_pass,
         tiles=row_tiles(rows, traits.rows, min(traits.rows, traits.active_rows)),
         adc=(),
+        probe=quantised(vectors[:, :_PROBE_COUNT], inputs),
     )
     return ideal if adc_bits == 0 else _with_adc(ideal, vectors, adc_bits)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.forms.crossbar.arrays import Cells, Layer, ReadNoise, exact_product, multiply, on_exact_grid
+from twentywatts.forms.crossbar.arrays import Cells, Layer, ReadNoise, corrected, exact_product, multiply, on_exact_grid
 from twentywatts.forms.crossbar.calibration import cells_of, layers_of, quantised, record
 from twentywatts.forms.crossbar.counting import Shapes, ones_share, shapes_of, vector_count, workload_of
 from twentywatts.forms.crossbar.device import is_noisy, programmed
@@ -84,31 +84,35 @@ class CrossbarForm:
             codes = geometry.vectors(quantised(tensor, layer.inputs))
             if draw == 0:
                 ones[:, index] += ones_share(codes, input_bits * (2 if layer.two_pass else 1))
-            cells = self._cells(index, draw)
-            found = (
-                multiply(codes, layer, cells, noises[index]) if layer.adc else exact_product(codes, layer, cells.values)
-            )
+            cells = self._cells(index, draw, pool)
+            if not layer.adc:
+                return geometry.assemble(exact_product(codes, layer, cells.values), tensor.shape)
+            found = multiply(codes, layer, cells, noises[index]) * cells.gain + cells.offset
             return geometry.assemble(found, tensor.shape)
 
         return self.runner.map(lambda part: self.plan.run(part, product), feeds, workers=1)
 
-    def _cells(self, index: int, draw: int) -> Cells:
+    def _cells(self, index: int, draw: int, pool: NDArray[np.float32]) -> Cells:
         """Return the written cells of a layer, kept while there is room; draws run side by side, each has its own."""
         kept = self._written[draw]
         if index in kept:
             return kept[index]
-        cells = self._write(index, draw)
+        cells = self._write(index, draw, pool)
         if sum(other.values.size for other in kept.values()) + cells.values.size <= _CELLS_KEPT // self.draw_count:
             kept[index] = cells
         return cells
 
-    def _write(self, index: int, draw: int) -> Cells:
+    def _write(self, index: int, draw: int, pool: NDArray[np.float32]) -> Cells:
+        """Write, age and measure the cells of a layer; measuring has read noise of its own."""
         layer = self.layers[index]
         if not layer.adc:
             return Cells(values=on_exact_grid(layer.weights.astype(np.float32), layer), scale=1.0)
         digits, scale = programmed(cells_of(layer), layer.grid, self.traits, seed=(self.seed, index, draw))
         side_by_side = np.concatenate(list(digits), axis=-1)
-        return Cells(values=on_exact_grid(side_by_side, layer), scale=scale)
+        cells = Cells(values=on_exact_grid(side_by_side, layer), scale=scale)
+        frac, apart = self.traits.read_noise_frac, draw + self.draw_count
+        noise = ReadNoise(frac, layer=index, draw=apart, seed=self.seed, pool=pool)
+        return corrected(layer, cells, noise)
 
 
 def build(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twentywatts.forms.crossbar.arrays import Cells, Layer, ReadNoise, multiply, on_exact_grid, row_tiles
+from twentywatts.forms.crossbar.arrays import Cells, Layer, ReadNoise, corrected, multiply, on_exact_grid, row_tiles
 from twentywatts.forms.crossbar.device import programmed, programming_noise
 from twentywatts.forms.crossbar.precision import (
     Codes,
@@ -32,6 +32,7 @@ def layer_of(weights, grid, *, low, high, phase_bits, two_pass=False, tile=16):
         two_pass=two_pass,
         tiles=row_tiles(weights.shape[1], tile, tile),
         adc=(Codes(step=1.0, low=-(2**20), high=2**20),) * grid.slices,
+        probe=np.zeros((weights.shape[0], 1, weights.shape[1]), np.int32),
     )
 
 
@@ -142,6 +143,23 @@ def test_mean_drift_is_compensated(traits):
     written, scale = programmed(digits, grid, machine, seed=(0, 0, 0))
     assert scale == pytest.approx((86_400 / 300) ** 0.06, rel=1e-5)
     assert written * scale == pytest.approx(digits, rel=1e-5)
+
+
+def test_column_correction_undoes_gain_and_offset():
+    rng = np.random.default_rng(0)
+    grid = WeightGrid(bits=5, slices=1, digit_bits=4, offset=False)
+    weights = rng.integers(-15, 16, size=(2, 16, 3)).astype(np.int32)
+    plain = layer_of(weights, grid, low=0, high=15, phase_bits=4)
+    codes = rng.integers(0, 16, size=(2, 200, 16)).astype(np.int32)
+    codes[..., 0] = 15  # a constant input turns an error of its cells into an offset
+    fields = {name: getattr(plain, name) for name in Layer.__slots__} | {"probe": codes}
+    layer = Layer(**fields)
+    written = slices_of(weights, grid)[0] * np.float32(0.75)
+    written[:, 0] += 2.0
+    cells = corrected(layer, Cells(values=on_exact_grid(written, layer), scale=1.0), QUIET)
+    found = multiply(codes, layer, cells, QUIET) * cells.gain + cells.offset
+    assert cells.gain == pytest.approx(4 / 3, rel=0.01)
+    assert np.abs(found - np.matmul(codes, weights)).max() < 2.0
 
 
 def test_read_noise_has_the_declared_deviation():
