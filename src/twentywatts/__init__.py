@@ -15,29 +15,41 @@ if TYPE_CHECKING:
     from twentywatts.ledger import Ledger
     from twentywatts.machines import Machine
     from twentywatts.machines import load as machine
+    from twentywatts.meter.api import Meter, mark, measure, measured
+    from twentywatts.meter.benchmark import benchmark
     from twentywatts.scenario import Scenario
 
 _PUBLIC = {
     "Comparison": "twentywatts.comparison:Comparison",
     "Ledger": "twentywatts.ledger:Ledger",
     "Machine": "twentywatts.machines:Machine",
+    "Meter": "twentywatts.meter.api:Meter",
     "Scenario": "twentywatts.scenario:Scenario",
     "TwentyWattsError": "twentywatts.errors:TwentyWattsError",
+    "benchmark": "twentywatts.meter.benchmark:benchmark",
     "compare": "twentywatts.comparison:compare",
     "count": "twentywatts.counting:count",
     "machine": "twentywatts.machines:load",
+    "mark": "twentywatts.meter.api:mark",
+    "measure": "twentywatts.meter.api:measure",
+    "measured": "twentywatts.meter.api:measured",
 }
 
 __all__ = [
     "Comparison",
     "Ledger",
     "Machine",
+    "Meter",
     "Scenario",
     "TwentyWattsError",
     "__version__",
+    "benchmark",
     "compare",
     "count",
     "machine",
+    "mark",
+    "measure",
+    "measured",
 ]
 
 

@@ -1,0 +1,253 @@
+"""The meter for people: ``measure``, ``Meter``, ``measured``, ``mark``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+
+from twentywatts.errors import TwentyWattsError
+from twentywatts.meter import shared
+from twentywatts.meter.assemble import Assembly
+from twentywatts.meter.contract import How, Reading, Source
+from twentywatts.meter.sampler import Sample
+from twentywatts.meter.window import Edge, Span
+
+if TYPE_CHECKING:
+    from twentywatts.figures import Evidence
+    from twentywatts.ledger import Ledger
+    from twentywatts.uncertain import Interval
+
+__all__ = ["Meter", "mark", "measure", "measured"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_HERE = threading.local()  # the meters that are running in this thread, innermost last
+
+
+def _cpu_s() -> float:
+    """Return the processor time of this program and of its children that have ended [s]."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
+class Meter:
+    """Measures between ``start`` and ``stop``, or inside ``with``; ``mark`` ends a lap. It may be started again.
+
+    name: for people. require_measured: raise a TwentyWattsError instead of modelling what no counter tells.
+    sources: where to look for counters (default: this machine), or an Assembly. period_s: take samples this often.
+    on_sample: gets every pass of samples, from the sampler's thread too.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        require_measured: bool = False,
+        sources: Assembly | Sequence[Source] | None = None,
+        period_s: float | None = None,
+        on_sample: Callable[[list[Sample]], None] | None = None,
+    ) -> None:
+        if period_s is not None and not 0.001 <= period_s <= 1e6:
+            raise TwentyWattsError(f"the sampling period must be 0.001 s or more, got {period_s!r}")
+        self.name, self.require_measured = name, require_measured
+        self._wanted = (sources, period_s, on_sample)
+        self._instrument: shared.Instrument | None = None
+        self._edges: list[Edge] = []
+        self._names: list[str] = []
+        self._span: Span | None = None
+
+    def start(self) -> Self:
+        """Open the window; raises TwentyWattsError where a measurement is required and no counter lives."""
+        if self._instrument is not None:
+            raise TwentyWattsError(f"the meter '{self.name}' is running already: stop it first, or use a second one")
+        sources, period_s, on_sample = self._wanted
+        found = shared.instrument(sources, period_s=period_s, on_sample=on_sample)
+        if self.require_measured and not found.assembly.summed:
+            if found.is_own:
+                found.sampler.close()
+            raise TwentyWattsError(_nothing_lives(found.assembly))
+        self._instrument, self._span, self._names = found, None, []
+        _stack().append(self)
+        time_s, states = found.sampler.begin()
+        self._edges = [Edge(time_s, states, _cpu_s())]
+        return self
+
+    def stop(self) -> Self:
+        """Close the window; raises TwentyWattsError where a measurement is required and none was possible."""
+        running = self._instrument
+        if running is None:
+            raise TwentyWattsError(f"the meter '{self.name}' is not running")
+        cpu_s = _cpu_s()
+        time_s, states = running.sampler.end()
+        self._instrument = None
+        if self in _stack():
+            _stack().remove(self)
+        if running.is_own:
+            running.sampler.close()
+        self._edges.append(Edge(time_s, states, cpu_s))
+        self._span = self._between(self.name, running.assembly, self._edges[0], self._edges[-1])
+        if self.require_measured and not self._span.is_measured:
+            reasons = "; ".join(self._span.total.not_covered)
+            raise TwentyWattsError(f"the energy of '{self.name or 'this window'}' could not be measured: {reasons}")
+        return self
+
+    def mark(self, name: str = "") -> None:
+        """End a lap: the stretch since the last mark, or since the start, gets this name."""
+        if self._instrument is None:
+            raise TwentyWattsError(f"the meter '{self.name}' is not running: nothing to mark")
+        cpu_s = _cpu_s()
+        time_s, states = self._instrument.sampler.states()
+        self._edges.append(Edge(time_s, states, cpu_s))
+        self._names.append(name)
+
+    @property
+    def laps(self) -> tuple[Span, ...]:
+        """The stretches that marks ended, in order; what follows the last mark is in the whole alone."""
+        assembly = self._assembly()
+        return tuple(
+            self._between(name, assembly, first, last)
+            for name, first, last in zip(self._names, self._edges, self._edges[1:], strict=False)
+        )
+
+    @property
+    def span(self) -> Span:
+        """The whole window; raises TwentyWattsError while the meter runs or before it ran."""
+        if self._span is None:
+            raise TwentyWattsError(f"the meter '{self.name}' has no result yet: stop it first")
+        return self._span
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if self._instrument is not None:
+                self.stop()
+        except TwentyWattsError:
+            if kind is None:  # what went wrong inside is the better news
+                raise
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules of the total; None where there are none."""
+        return self.span.energy_j
+
+    @property
+    def interval(self) -> Interval | None:
+        """Joules of the total with their bounds; None where there are none."""
+        return self.span.interval
+
+    @property
+    def how(self) -> How:
+        """How the weakest joule of the total was obtained."""
+        return self.span.how
+
+    @property
+    def evidence(self) -> Evidence:
+        """Evidence of the weakest joule of the total."""
+        return self.span.evidence
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """One reading per channel."""
+        return self.span.readings
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window [s]."""
+        return self.span.duration_s
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account of the window, joules per run; raises TwentyWattsError where there are none."""
+        return self.span.ledger
+
+    def _assembly(self) -> Assembly:
+        return self._instrument.assembly if self._instrument is not None else self.span.assembly
+
+    def _between(self, name: str, assembly: Assembly, first: Edge, last: Edge) -> Span:
+        return Span(name, assembly, first, last, is_modelled=not self.require_measured)
+
+
+def measure(
+    name: str = "",
+    *,
+    require_measured: bool = False,
+    sources: Assembly | Sequence[Source] | None = None,
+    period_s: float | None = None,
+    on_sample: Callable[[list[Sample]], None] | None = None,
+) -> Meter:
+    """Return a meter for a ``with`` statement; afterwards ask its ``energy_j``, ``interval``, ``how``, ``ledger``.
+
+    The arguments are those of Meter. Where nothing can be measured the joules are modelled and say so
+    (``m.how == "modelled"``); with ``require_measured`` a TwentyWattsError says what would help.
+    """
+    return Meter(name, require_measured=require_measured, sources=sources, period_s=period_s, on_sample=on_sample)
+
+
+def _stack() -> list[Meter]:
+    if not hasattr(_HERE, "meters"):
+        _HERE.meters = []
+    found: list[Meter] = _HERE.meters
+    return found
+
+
+def mark(name: str = "") -> None:
+    """End a lap of the innermost meter that runs in this thread, and tell the measuring parent, if there is one.
+
+    Under ``twentywatts measure -- program`` the mark reaches the parent over an inherited descriptor. Where nobody
+    measures nothing happens, so marks may stay in a program.
+    """
+    if _stack():
+        _stack()[-1].mark(name)
+
+
+def _nothing_lives(assembly: Assembly) -> str:
+    reasons = [f"{channel.component}: {reason}" for channel, reason in (*assembly.rejected, *assembly.apart)]
+    said = "; ".join(reasons[:4]) or "none was found that can be read"
+    return f"no live energy counter ({said}). `twentywatts doctor` lists every counter with the commands that open it"
+
+
+@overload
+def measured(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def measured(
+    *, repeat: int = 1, warmup: int = 0, name: str = "", require_measured: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def measured(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    repeat: int = 1,
+    warmup: int = 0,
+    name: str = "",
+    require_measured: bool = False,
+) -> Any:
+    """Measure every call of a function: ``@measured`` or ``@measured(repeat=5, warmup=1)``.
+
+    The function is called ``warmup`` times unmeasured, then ``repeat`` times, each a lap; the last value is returned.
+    The meter of the last call is ``function.last``.
+    """
+    if repeat < 1 or warmup < 0:
+        raise TwentyWattsError(f"repeat must be at least 1 and warmup at least 0, got {repeat} and {warmup}")
+
+    def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(inner)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for _ in range(warmup):
+                inner(*args, **kwargs)
+            with Meter(name or inner.__qualname__, require_measured=require_measured) as meter:
+                call.last = meter  # type: ignore[attr-defined]
+                for turn in range(repeat):
+                    value = inner(*args, **kwargs)
+                    meter.mark(str(turn))
+            return value
+
+        call.last = None  # type: ignore[attr-defined]
+        return call
+
+    return decorate if function is None else decorate(function)

@@ -1,0 +1,185 @@
+"""The judge: which counters live. A counter that exists may be dead, or show its neighbour's joules a second time.
+
+A short busy spin must move every energy counter, within plausible power, and two zones that stay equal over several
+deltas are one. The verdicts are kept per boot in the user's cache, so only the first program after a start pays.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from pathlib import Path
+
+from twentywatts.meter.contract import Channel, Clock, Quantity, Scope
+from twentywatts.meter.reading import LEAST_W, slowest_tick_s
+
+__all__ = ["Judge", "boot_id", "cache_file", "mirrored"]
+
+SHORTEST_S, LONGEST_S = 0.06, 0.25  # of the spin
+_PASSES = 5  # readings of every channel during the spin: at least three deltas
+_ALIVE = "alive"
+_TWINNABLE = (Scope.PACKAGE, Scope.DRAM, Scope.SOC, Scope.CORE)
+Pass = tuple[dict[str, float], dict[str, float]]  # every channel read twice in a row
+
+
+def _spin(seconds: float) -> None:
+    end_s = time.perf_counter() + seconds
+    while time.perf_counter() < end_s:
+        pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Says which channels must not be trusted, and why; call it with the channels.
+
+    cache: file of the verdicts of this boot (None: nothing is kept). fresh: probe again what is in the cache.
+    spin: keeps a processor busy for so many seconds. clock: monotonic seconds.
+    """
+
+    cache: Path | None = None
+    fresh: bool = False
+    clock: Clock = time.monotonic
+    spin: Callable[[float], None] = _spin
+
+    def __call__(self, channels: Sequence[Channel]) -> dict[str, str]:
+        """Return a reason for each channel that is dead, implausible or a mirror."""
+        known = {} if self.cache is None or self.fresh else _load(self.cache)
+        asked = [channel for channel in channels if _can_be_probed(channel)]
+        new = [channel for channel in asked if channel.key not in known]
+        if new:
+            # a mirror shows only beside its original, so one unknown counter has all of them read
+            known = known | {channel.key: _ALIVE for channel in asked} | self.probe(asked)
+            if self.cache is not None:
+                _save(self.cache, known)
+        return {channel.key: known[channel.key] for channel in asked if known[channel.key] != _ALIVE}
+
+    def probe(self, channels: Sequence[Channel]) -> dict[str, str]:
+        """Return a reason for each of these energy counters that a busy spin proves dead, implausible or mirrored."""
+        length_s = min(max([SHORTEST_S, *(slowest_tick_s(channel) for channel in channels)]), LONGEST_S)
+        started_s, passes = self.clock(), []
+        for turn in range(_PASSES):
+            passes.append((_read(channels), _read(channels)))
+            if turn < _PASSES - 1:
+                self.spin(length_s / (_PASSES - 1))
+        took_s = max(self.clock() - started_s, 1e-9)
+        found = {}
+        for channel in channels:
+            reason = _dead(channel, [first.get(channel.key) for first, _ in passes], took_s)
+            if reason:
+                found[channel.key] = reason
+        alive = [channel for channel in channels if channel.key not in found]
+        return found | _mirrors(alive, passes)
+
+
+def _can_be_probed(channel: Channel) -> bool:
+    """Return whether it can move in time: a wall meter that counts in watt-hours is judged by its windows instead."""
+    return channel.quantity is Quantity.ENERGY and slowest_tick_s(channel) <= LONGEST_S
+
+
+def _read(channels: Iterable[Channel]) -> dict[str, float]:
+    found = {}
+    for channel in channels:
+        try:
+            raw = channel.read()
+        except Exception:  # foreign code; a counter that cannot be read now is judged by what it gives later
+            continue
+        if isinstance(raw, int | float) and 0 <= raw < float("inf"):
+            found[channel.key] = float(raw)
+    return found
+
+
+def _dead(channel: Channel, values: Sequence[float | None], took_s: float) -> str:
+    """Return why a counter is not alive, or an empty text."""
+    read = [value for value in values if value is not None]
+    if len(read) < 2:
+        return "it could not be read twice during the probe"
+    if len(set(read)) == 1:
+        return f"frozen: it did not move in {took_s:.2g} s of work"
+    deltas_j = [_circular(channel, last - first) for first, last in pairwise(read)]
+    moved_j = sum(deltas_j)
+    if min(deltas_j) < 0 or moved_j > channel.limit_w * (took_s + 2 * channel.period_s) + channel.step_j:
+        return ""  # a reset during the probe: it moves, and the windows will judge
+    if moved_j + channel.step_j < LEAST_W * took_s:
+        return f"not plausible: {moved_j / took_s:.2g} W under load"
+    return ""
+
+
+def _circular(channel: Channel, delta_j: float) -> float:
+    return delta_j % channel.range_j if channel.range_j else delta_j
+
+
+def _mirrors(channels: Sequence[Channel], passes: Sequence[Pass]) -> dict[str, str]:
+    """Return the channels that show the counter of an earlier one of the same kind."""
+    found: dict[str, str] = {}
+    for one, other in combinations(channels, 2):
+        same_kind = one.scope is other.scope and one.source == other.source and one.scope in _TWINNABLE
+        if same_kind and one.key not in found and other.key not in found and mirrored(one, other, passes):
+            found[other.key] = f"a mirror of {one.key}: the same joules in every reading"
+    return found
+
+
+def mirrored(one: Channel, other: Channel, passes: Sequence[Pass]) -> bool:
+    """Return whether two counters are one: the value of ``other`` lies between two readings of ``one`` around it.
+
+    It must do so in every pass, over at least three deltas in which the counter moved. Two sockets that were reset
+    together drift apart by more than the microseconds between the readings hold.
+    """
+    values = [(first.get(one.key), first.get(other.key), again.get(one.key)) for first, again in passes]
+    seen = [value[0] for value in values]
+    if len(values) < 4 or len(set(seen)) < 4:
+        return False
+    return all(_between(one, *value) for value in values)
+
+
+def _between(channel: Channel, before: float | None, value: float | None, after: float | None) -> bool:
+    if before is None or value is None or after is None:
+        return False
+    slack_j = channel.step_j / 2 + 1e-9
+    return _circular(channel, value - before + slack_j) <= _circular(channel, after - before) + 2 * slack_j and (
+        channel.range_j is not None or value >= before - slack_j
+    )
+
+
+def boot_id(root: Path = Path("/")) -> str:
+    """Return what names this boot of the machine, empty where the system does not tell."""
+    try:
+        return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:64]
+    except (OSError, ValueError):
+        return ""
+
+
+def cache_file() -> Path | None:
+    """Return the file of this boot's verdicts in the user's cache, None where there is no boot id or no home."""
+    boot = boot_id()
+    if not boot:
+        return None
+    try:
+        folder = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    except (KeyError, OSError):
+        return None
+    return Path(folder) / "twentywatts" / f"counters-{boot}" if os.path.isabs(folder) else None
+
+
+def _load(path: Path) -> dict[str, str]:
+    """Return the verdicts of a cache file; nothing where it cannot be read or is damaged."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    parts = (line.split("\t") for line in lines)
+    return {part[0]: part[1] for part in parts if len(part) == 2 and part[1]}
+
+
+def _save(path: Path, verdicts: dict[str, str]) -> None:
+    """Write the verdicts in one step; a read-only or full home is no reason to fail."""
+    text = "".join(f"{key}\t{' '.join(reason.split())}\n" for key, reason in verdicts.items() if "\t" not in key)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        return

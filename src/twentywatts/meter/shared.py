@@ -1,0 +1,85 @@
+"""What this process measures with: the channels of this machine, opened once and shared by every window.
+
+Windows that nest or run in several threads read through one sampler. A forked child opens its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from twentywatts.meter.assemble import Assembly, open_channels
+from twentywatts.meter.contract import Source
+from twentywatts.meter.sampler import Sample, Sampler
+
+__all__ = ["Instrument", "close_shared", "instrument", "shared"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """Channels and the sampler that reads them. is_own: not shared, so whoever asked for it closes it."""
+
+    assembly: Assembly
+    sampler: Sampler
+    is_own: bool = False
+
+
+_LOCK = threading.Lock()
+_SHARED: list[Instrument] = []  # one at most
+
+
+def shared() -> Instrument:
+    """Return the instrument of this process; the first call looks for counters and probes those not yet known."""
+    with _LOCK:
+        if not _SHARED:
+            from twentywatts.meter.checks import Judge, cache_file
+            from twentywatts.meter.sources import find_all
+
+            assembly = open_channels(find_all(), judge=Judge(cache=cache_file()))
+            _SHARED.append(Instrument(assembly=assembly, sampler=Sampler(assembly.channels)))
+        return _SHARED[0]
+
+
+def instrument(
+    sources: Assembly | Sequence[Source] | None = None,
+    *,
+    period_s: float | None = None,
+    on_sample: Callable[[list[Sample]], None] | None = None,
+) -> Instrument:
+    """Return the shared instrument, or one of its own where sources, a period or a consumer are given.
+
+    sources: an Assembly is taken as it is; sources are probed first, and nothing is kept in the cache.
+    """
+    if sources is None and period_s is None and on_sample is None:
+        return shared()
+    if isinstance(sources, Assembly):
+        assembly = sources
+    elif sources is None:
+        assembly = shared().assembly
+    else:
+        from twentywatts.meter.checks import Judge
+
+        assembly = open_channels(sources, judge=Judge())
+    sampler = Sampler(assembly.channels, on_sample=on_sample, period_s=period_s)
+    return Instrument(assembly=assembly, sampler=sampler, is_own=sources is not None)
+
+
+def close_shared() -> None:
+    """Give the shared channels back; the next window opens them again."""
+    with _LOCK:
+        for one in _SHARED:
+            one.sampler.close()
+        _SHARED.clear()
+
+
+def _forget() -> None:
+    """After a fork the thread is gone and a lock may be held by nobody: begin anew."""
+    global _LOCK  # noqa: PLW0603
+    _LOCK = threading.Lock()
+    _SHARED.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

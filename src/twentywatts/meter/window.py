@@ -1,0 +1,133 @@
+"""Windows: a stretch of time between two edges, and what every channel gave in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from twentywatts.errors import TwentyWattsError
+from twentywatts.meter.account import Total, ledger_of, total_of
+from twentywatts.meter.accumulate import State
+from twentywatts.meter.assemble import Assembly
+from twentywatts.meter.contract import How, Reading, Scope
+from twentywatts.meter.reading import reading_of, unavailable
+
+if TYPE_CHECKING:
+    from twentywatts.figures import Evidence
+    from twentywatts.ledger import Ledger
+    from twentywatts.uncertain import Interval
+
+__all__ = ["Edge", "Span"]
+
+
+class Edge(NamedTuple):
+    """A moment: its time [s], the state of every accumulator, the program's processor time [s], its children's too."""
+
+    time_s: float
+    states: dict[str, State]
+    cpu_s: float = 0.0
+
+
+class Span:
+    """What was measured between two edges; everything is worked out when it is first asked for.
+
+    name: for people. assembly: what was read. is_modelled: whether the model may stand in where nothing lives.
+    """
+
+    def __init__(self, name: str, assembly: Assembly, first: Edge, last: Edge, *, is_modelled: bool = True) -> None:
+        self.name, self.assembly, self.first, self.last = name, assembly, first, last
+        self._is_modelled = is_modelled
+        self._readings: tuple[Reading, ...] | None = None
+        self._total: Total | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window [s]."""
+        return self.last.time_s - self.first.time_s
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the program in the window [s]."""
+        return self.last.cpu_s - self.first.cpu_s
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """One reading per channel, those of the total first; the model's last, where it was needed."""
+        if self._readings is None:
+            self._readings = self._read()
+        return self._readings
+
+    @property
+    def total(self) -> Total:
+        """The sum of what does not overlap; the model's reading where nothing could be measured."""
+        if self._total is None:
+            measured = total_of(reading for reading in self.readings if reading.key in self.assembly.summed)
+            models = [reading for reading in self.readings if reading.how is How.MODELLED]
+            stands_in = measured.energy_j is None and models
+            self._total = replace(total_of(models), missing=measured.missing) if stands_in else measured
+        return self._total
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules of the total; None where there are none."""
+        return self.total.energy_j
+
+    @property
+    def interval(self) -> Interval | None:
+        """Joules of the total with their bounds; None where there are none."""
+        from twentywatts.uncertain import Interval
+
+        total = self.total
+        if total.energy_j is None or total.low_j is None or total.high_j is None:
+            return None
+        return Interval(low=total.low_j, mid=total.energy_j, high=total.high_j)
+
+    @property
+    def how(self) -> How:
+        """How the weakest joule of the total was obtained."""
+        return self.total.how
+
+    @property
+    def evidence(self) -> Evidence:
+        """Evidence of the weakest joule of the total; check ``how`` as well: unavailable and guessed are both L0."""
+        from twentywatts.figures import Evidence
+
+        return Evidence(self.total.evidence)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether every joule of the total comes from a counter or a sensor."""
+        return self.how in (How.COUNTER, How.INTEGRATED)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account of this window, joules per run; raises TwentyWattsError where there are none."""
+        return self.ledger_per("run")
+
+    def ledger_per(self, unit: str, count: float = 1.0) -> Ledger:
+        """Return the account in joules per ``unit``, of which ``count`` were done in the window."""
+        if not count > 0:
+            raise TwentyWattsError(f"the count of units must be positive, got {count!r}")
+        gains = {channel.key: (channel.error_frac, channel.error_source) for channel in self.assembly.channels}
+        return ledger_of(self.total, name=self.name, per=unit, count=count, duration_s=self.duration_s, gains=gains)
+
+    def _read(self) -> tuple[Reading, ...]:
+        summed, found = self.assembly.summed, []
+        for channel in sorted(self.assembly.channels, key=lambda channel: channel.key not in summed):
+            first, last = self.first.states.get(channel.key), self.last.states.get(channel.key)
+            if first is None or last is None:
+                found.append(unavailable(channel, "it was not read", duration_s=self.duration_s))
+            else:
+                found.append(reading_of(channel, first, last, self.duration_s))
+        dead = [reading for reading in found if reading.key in summed and reading.energy_j is None]
+        alive = [reading for reading in found if reading.key in summed and reading.energy_j is not None]
+        if self._is_modelled and all(reading.scope is Scope.GPU for reading in alive):
+            found.append(self._modelled(dead))
+        return tuple(found)
+
+    def _modelled(self, dead: list[Reading]) -> Reading:
+        from twentywatts.meter.fallback import modelled
+
+        reasons = [f"{reading.component}: {'; '.join(reading.notes)}" for reading in dead]
+        reasons += [f"{channel.component}: {reason}" for channel, reason in self.assembly.rejected[:3]]
+        return modelled(self.duration_s, self.cpu_s, why="; ".join(reasons) or "no counter of a processor was found")
