@@ -20,7 +20,20 @@ NAMES = ("powercap", "perf", "hwmon", "jetson", "nvml", "amdsmi", "apple", "batt
 
 def find_all(*, root: Path = Path("/"), reader: Reader = read_text, only: Sequence[str] | None = None) -> list[Source]:
     """Return every source, or those named in ``only``; one that breaks becomes a finding and takes no other with it."""
-    return [_find(name, root, reader) for name in (NAMES if only is None else only)]
+    sources = [_find(name, root, reader) for name in (NAMES if only is None else only)]
+    _nest([source for source in sources if isinstance(source, FoundSource)])
+    return sources
+
+
+def _nest(sources: Sequence[FoundSource]) -> None:
+    """Let every face of RAPL know its containers, also those that another source shows."""
+    if not any(channel.twin.startswith("rapl:") for source in sources for channel in source.found):
+        return
+    from twentywatts.meter.sources.rapl import nested
+
+    channels = {channel.key: channel for channel in nested([c for source in sources for c in source.found])}
+    for source in sources:
+        source.found = tuple(channels[channel.key] for channel in source.found)
 
 
 def _find(name: str, root: Path, reader: Reader) -> Source:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from twentywatts.meter.sources.files import Tree
 
-__all__ = ["GROUP", "container", "in_container", "is_virtual", "no_powercap", "perf_permission", "powercap_permission"]
+__all__ = [
+    "GROUP",
+    "container",
+    "file_permission",
+    "in_container",
+    "no_powercap",
+    "perf_permission",
+    "powercap_permission",
+]
 
 GROUP = "energy"
 _JOIN = (f"sudo groupadd --force {GROUP}", f'sudo usermod --append --groups {GROUP} "$USER"  # then log in again')
@@ -25,6 +33,15 @@ def powercap_permission() -> tuple[str, ...]:
         f"echo '{_RULE}' | sudo tee /etc/udev/rules.d/70-twentywatts.rules",
         "sudo udevadm control --reload",
         "sudo udevadm trigger --subsystem-match=powercap --action=add",
+    )
+
+
+def file_permission(files: str) -> tuple[str, ...]:
+    """Return the commands that let one group read ``files`` (a pattern), now and after every boot."""
+    return (
+        *_JOIN,
+        f"echo 'z {files} 0440 root {GROUP} -' | sudo tee /etc/tmpfiles.d/twentywatts.conf",
+        "sudo systemd-tmpfiles --create /etc/tmpfiles.d/twentywatts.conf",
     )
 
 
@@ -47,11 +64,6 @@ def in_container(tree: Tree) -> bool:
         return True
     marks = (("run", ".containerenv"), ("run", "systemd", "container"))
     return any(parts[-1] in tree.names(tree.at(*parts[:-1])) for parts in marks)
-
-
-def is_virtual(tree: Tree) -> bool:
-    """Return whether the processor says that it is a virtual machine's."""
-    return " hypervisor" in _processor(tree)
 
 
 def no_powercap(tree: Tree) -> tuple[str, tuple[str, ...]]:

@@ -20,6 +20,7 @@ __all__ = ["find"]
 NAME = "powercap"
 _MICRO = 1e-6  # joules per microjoule
 _COUNTS = 2**32 - 1
+_SHORTEST_RANGE_J = 2.0**16  # of the units in use, 2^-16 J is the smallest; how often to look where none is told
 _STEP_J = (1e-8, 1.0)  # a step outside of this comes from a broken range file
 _ZONE = re.compile(r"([a-z-]*rapl[a-z-]*):(\d+)(?::(\d+))?")
 _NO_RANGE = "max_energy_range_uj cannot be used: a wrap looks like a reset"
@@ -99,7 +100,7 @@ def _channel(tree: Tree, zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> C
     read, close = tree.meter(zone.folder / "energy_uj", _MICRO)
     parent = _parent(zone, zones)
     step_j, range_j = _range(tree, zone)
-    notes: tuple[str, ...] = () if range_j is not None else (_NO_RANGE,)
+    notes: tuple[str, ...] = () if step_j else (_NO_RANGE,)
     if "-die-" in zone.name:
         notes += ("a zone per die: some processors show their whole socket in each",)
     return Channel(
@@ -111,7 +112,7 @@ def _channel(tree: Tree, zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> C
         source=NAME,
         step_j=step_j,
         range_j=range_j,
-        range_is_known=range_j is not None,
+        range_is_known=step_j > 0.0,
         limit_w=tree.limit_w(zone.folder, r"constraint_\d_max_power_uw"),
         twin=_twin(zone, zones),
         notes=notes,
@@ -119,12 +120,16 @@ def _channel(tree: Tree, zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> C
     )
 
 
-def _range(tree: Tree, zone: _Zone) -> tuple[float, float | None]:
-    """Return (step [J], where the counter wraps [J]); (0, None) where the file is missing, 0 or not believable."""
-    largest = tree.count_or(zone.folder / "max_energy_range_uj")
-    step_j = (largest or 0) * _MICRO / _COUNTS
-    if largest is None or not _STEP_J[0] <= step_j <= _STEP_J[1]:
-        return 0.0, None
+def _range(tree: Tree, zone: _Zone) -> tuple[float, float]:
+    """Return (step [J], where the counter wraps [J]).
+
+    Where the file is missing, 0 or not believable the step is 0 and the range the shortest in use: the counter is read
+    often enough, but a wrap cannot be told from a reset.
+    """
+    largest = tree.count_or(zone.folder / "max_energy_range_uj") or 0
+    step_j = largest * _MICRO / _COUNTS
+    if not _STEP_J[0] <= step_j <= _STEP_J[1]:
+        return 0.0, _SHORTEST_RANGE_J
     return step_j, largest * _MICRO + step_j
 
 
