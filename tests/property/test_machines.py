@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ values = st.one_of(
     st.floats(min_value=1e-18, max_value=1e18),
     st.integers(min_value=0, max_value=4096).map(float),
 )
+MAX = int(os.environ.get("TWENTYWATTS_FUZZ", "150"))  # the same ones in every run; more by hand
 KINDS: dict[str, st.SearchStrategy[object]] = {
     "a text": st.just("some"),
     "true or false": st.booleans(),
@@ -53,7 +56,7 @@ def machines(draw: st.DrawFn) -> dict[str, object]:
     return tables
 
 
-@settings(max_examples=300)
+@settings(max_examples=MAX, derandomize=MAX == 150)
 @given(
     tables=machines(),
     rate=st.one_of(st.none(), st.floats(1e-12, 1e15)),

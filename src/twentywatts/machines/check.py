@@ -16,7 +16,16 @@ SCHEMA = "twentywatts.machine/1"
 _TEXTS = ("name", "title", "summary")
 _TABLES = ("traits", "figures", "sources")
 _MAY_BE_ZERO = ("adc_bits", "cache_capacity_bytes")  # a digital array; no cache
-_POSITIVE = ("peak_", "memory_bandwidth", "memory_capacity", "max_power", "power_w", "process_nm", "drift_reference")
+_POSITIVE = (
+    "peak_",
+    "memory_bandwidth",
+    "memory_capacity",
+    "max_power",
+    "power_w",
+    "process_nm",
+    "drift_reference",
+    "array_read",
+)
 _KNOWN = ("schema", "family", "year", "refused", "aliases", "operating_points", *_TEXTS, *_TABLES)
 
 
@@ -119,22 +128,24 @@ def _figures(tables: Mapping[str, Any], family: str, problems: list[str]) -> dic
         except InputError as error:
             problems.append(str(error))
             continue
-        if figures[key].low < _least(key):
-            problems.append(f"figure '{key}' must be at least {_least(key):g}, got {figures[key].low:g}")
+        least, most = _bounds(key)
+        if not least <= figures[key].low <= figures[key].high <= most:
+            found = f"{figures[key].low:g} to {figures[key].high:g}"
+            problems.append(f"figure '{key}' must lie between {least:g} and {most:g}, got {found}")
     if not tables.get("refused"):
         problems += [f"figure '{key}' is missing" for key in REQUIRED.get(family, ()) if key not in entries]
-        groups = [group for group in ONE_OF.get(family, ()) if not entries.keys() & set(group)]
+        groups = [g for g in ONE_OF.get(family, ()) if not any(k in figures and figures[k].value > 0 for k in g)]
         problems += [f"one of the figures {', '.join(group)} is missing" for group in groups]
     return figures
 
 
-def _least(key: str) -> float:
-    """Return the smallest value that makes sense: one of what is counted, more than none of a rate."""
-    if key in _MAY_BE_ZERO:
-        return 0.0
-    if key.endswith(("_count", "_bits")):
-        return 1.0
-    return 1e-9 if key.startswith(_POSITIVE) else 0.0
+def _bounds(key: str) -> tuple[float, float]:
+    """Return the values that make sense [SI]: one of what is counted at least, more than none of a rate."""
+    if key.endswith("_bits"):
+        return float(key not in _MAY_BE_ZERO), 64.0
+    if key.endswith("_count"):
+        return 1.0, 1e18
+    return (1e-18 if key.startswith(_POSITIVE) and key not in _MAY_BE_ZERO else 0.0), 1e30
 
 
 def _sources(tables: Mapping[str, Any], problems: list[str]) -> dict[str, Source]:
