@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 from twentywatts.errors import TwentyWattsError
 from twentywatts.meter import shared
 from twentywatts.meter.assemble import Assembly
-from twentywatts.meter.contract import How, Reading, Source
+from twentywatts.meter.contract import How, Reading, Scope, Source
+from twentywatts.meter.marks import VARIABLE, tell_parent
 from twentywatts.meter.sampler import Sample
 from twentywatts.meter.window import Edge, Span
 
@@ -25,6 +26,7 @@ __all__ = ["Meter", "mark", "measure", "measured"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_BY_PROCESSOR_TIME = (Scope.PACKAGE, Scope.DRAM, Scope.SOC)
 _HERE = threading.local()  # the meters that are running in this thread, innermost last
 
 
@@ -39,7 +41,8 @@ class Meter:
 
     name: for people. require_measured: raise a TwentyWattsError instead of modelling what no counter tells.
     sources: where to look for counters (default: this machine), or an Assembly. period_s: take samples this often.
-    on_sample: gets every pass of samples, from the sampler's thread too.
+    on_sample: gets every pass of samples, from the sampler's thread too. attribute: note the host's busy time as well,
+    for ``attributed``.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class Meter:
         sources: Assembly | Sequence[Source] | None = None,
         period_s: float | None = None,
         on_sample: Callable[[list[Sample]], None] | None = None,
+        attribute: bool = False,
     ) -> None:
         if period_s is not None and not 0.001 <= period_s <= 1e6:
             raise TwentyWattsError(f"the sampling period must be 0.001 s or more, got {period_s!r}")
         self.name, self.require_measured = name, require_measured
+        self._is_attributed = attribute
         self._wanted = (sources, period_s, on_sample)
         self._instrument: shared.Instrument | None = None
         self._edges: list[Edge] = []
@@ -73,7 +78,7 @@ class Meter:
         self._instrument, self._span, self._names = found, None, []
         _stack().append(self)
         time_s, states = found.sampler.begin()
-        self._edges = [Edge(time_s, states, _cpu_s())]
+        self._edges = [Edge(time_s, states, _cpu_s(), self._busy_s())]
         return self
 
     def stop(self) -> Self:
@@ -81,14 +86,14 @@ class Meter:
         running = self._instrument
         if running is None:
             raise TwentyWattsError(f"the meter '{self.name}' is not running")
-        cpu_s = _cpu_s()
+        cpu_s, busy_s = _cpu_s(), self._busy_s()
         time_s, states = running.sampler.end()
         self._instrument = None
         if self in _stack():
             _stack().remove(self)
         if running.is_own:
             running.sampler.close()
-        self._edges.append(Edge(time_s, states, cpu_s))
+        self._edges.append(Edge(time_s, states, cpu_s, busy_s))
         self._span = self._between(self.name, running.assembly, self._edges[0], self._edges[-1])
         if self.require_measured and not self._span.is_measured:
             reasons = "; ".join(self._span.total.not_covered)
@@ -99,9 +104,9 @@ class Meter:
         """End a lap: the stretch since the last mark, or since the start, gets this name."""
         if self._instrument is None:
             raise TwentyWattsError(f"the meter '{self.name}' is not running: nothing to mark")
-        cpu_s = _cpu_s()
+        cpu_s, busy_s = _cpu_s(), self._busy_s()
         time_s, states = self._instrument.sampler.states()
-        self._edges.append(Edge(time_s, states, cpu_s))
+        self._edges.append(Edge(time_s, states, cpu_s, busy_s))
         self._names.append(name)
 
     @property
@@ -166,6 +171,28 @@ class Meter:
         """The account of the window, joules per run; raises TwentyWattsError where there are none."""
         return self.span.ledger
 
+    def attributed(self, *, idle_w: float | None = None) -> tuple[Reading, ...]:
+        """Return this program's part of what its processors drew, and the idle part, by channel.
+
+        idle_w: what one channel draws while nothing runs (a benchmark measures it). The meter must have been made with
+        ``attribute=True``; raises TwentyWattsError otherwise.
+        """
+        from twentywatts.meter.attribution import attribute
+
+        share = self.span.share_frac
+        if share is None:
+            raise TwentyWattsError("the busy time of this host is not known: make the meter with attribute=True")
+        shared_out = [reading for reading in self.readings if reading.scope in _BY_PROCESSOR_TIME]
+        parts = [attribute(reading, share, idle_w=idle_w) for reading in shared_out if reading.how is How.COUNTER]
+        return tuple(reading for pair in parts for reading in pair if reading is not None)
+
+    def _busy_s(self) -> float | None:
+        if not self._is_attributed and not (self._instrument and self._instrument.assembly.elsewhere):
+            return None
+        from twentywatts.meter.attribution import busy_s
+
+        return busy_s()
+
     def _assembly(self) -> Assembly:
         return self._instrument.assembly if self._instrument is not None else self.span.assembly
 
@@ -180,13 +207,21 @@ def measure(
     sources: Assembly | Sequence[Source] | None = None,
     period_s: float | None = None,
     on_sample: Callable[[list[Sample]], None] | None = None,
+    attribute: bool = False,
 ) -> Meter:
     """Return a meter for a ``with`` statement; afterwards ask its ``energy_j``, ``interval``, ``how``, ``ledger``.
 
     The arguments are those of Meter. Where nothing can be measured the joules are modelled and say so
     (``m.how == "modelled"``); with ``require_measured`` a TwentyWattsError says what would help.
     """
-    return Meter(name, require_measured=require_measured, sources=sources, period_s=period_s, on_sample=on_sample)
+    return Meter(
+        name,
+        require_measured=require_measured,
+        sources=sources,
+        period_s=period_s,
+        on_sample=on_sample,
+        attribute=attribute,
+    )
 
 
 def _stack() -> list[Meter]:
@@ -202,6 +237,8 @@ def mark(name: str = "") -> None:
     Under ``twentywatts measure -- program`` the mark reaches the parent over an inherited descriptor. Where nobody
     measures nothing happens, so marks may stay in a program.
     """
+    if os.environ.get(VARIABLE):
+        tell_parent(name)
     if _stack():
         _stack()[-1].mark(name)
 

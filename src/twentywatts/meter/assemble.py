@@ -6,12 +6,12 @@ node's own meter and a wall meter hold everything and stand apart, unless there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from twentywatts.meter.contract import Channel, Quantity, Scope, Source
 
-__all__ = ["Assembly", "open_channels"]
+__all__ = ["Assembly", "open_channels", "without"]
 
 # the first group that is present is summed (memory beside it); what stands in a later group is part of it or in doubt
 _GROUPS = (
@@ -33,13 +33,15 @@ class Assembly:
     """What a meter reads.
 
     channels: everything that is read and shown. summed: keys of those that make the total. apart: shown but not
-    summed, with the reason. rejected: not read (dead, a twin, a mirror), with the reason.
+    summed, with the reason. rejected: not read (dead, a twin, a mirror), with the reason. elsewhere: would be summed,
+    but another rank of this job counts it.
     """
 
     channels: tuple[Channel, ...] = ()
     summed: tuple[str, ...] = ()
     apart: Rejected = ()
     rejected: Rejected = ()
+    elsewhere: Rejected = ()
 
     def channel(self, key: str) -> Channel:
         """Return a channel by its key."""
@@ -76,6 +78,13 @@ def open_channels(
         apart=tuple((channel, apart[channel.key]) for channel in alive if channel.key in apart),
         rejected=rejected,
     )
+
+
+def without(assembly: Assembly, elsewhere: Mapping[str, str]) -> Assembly:
+    """Return an assembly whose total leaves out what another rank counts (key: reason)."""
+    left = tuple(key for key in assembly.summed if key not in elsewhere)
+    lost = tuple((assembly.channel(key), elsewhere[key]) for key in assembly.summed if key in elsewhere)
+    return replace(assembly, summed=left, elsewhere=lost)
 
 
 def _channels(source: Source) -> list[Channel]:

@@ -9,21 +9,29 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from twentywatts.meter.assemble import Assembly, open_channels
+from twentywatts.meter.assemble import Assembly, open_channels, without
 from twentywatts.meter.contract import Source
 from twentywatts.meter.sampler import Sample, Sampler
+
+if TYPE_CHECKING:
+    from twentywatts.meter.lock import Claim
 
 __all__ = ["Instrument", "close_shared", "instrument", "shared"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """Channels and the sampler that reads them. is_own: not shared, so whoever asked for it closes it."""
+    """Channels and the sampler that reads them. is_own: not shared, so whoever asked for it closes it.
+
+    claim: locks of this rank, where the program is one.
+    """
 
     assembly: Assembly
     sampler: Sampler
     is_own: bool = False
+    claim: Claim | None = None
 
 
 _LOCK = threading.Lock()
@@ -38,8 +46,20 @@ def shared() -> Instrument:
             from twentywatts.meter.sources import find_all
 
             assembly = open_channels(find_all(), judge=Judge(cache=cache_file()))
-            _SHARED.append(Instrument(assembly=assembly, sampler=Sampler(assembly.channels)))
+            assembly, claim = _claimed(assembly)
+            _SHARED.append(Instrument(assembly=assembly, sampler=Sampler(assembly.channels), claim=claim))
         return _SHARED[0]
+
+
+def _claimed(assembly: Assembly) -> tuple[Assembly, Claim | None]:
+    """Return the assembly less what another rank of this job counts, and the locks of what this one does."""
+    from twentywatts.meter.lock import claim, job_of
+
+    job = job_of()
+    if job is None:
+        return assembly, None
+    claimed = claim([assembly.channel(key) for key in assembly.summed], job)
+    return without(assembly, claimed.elsewhere), claimed
 
 
 def instrument(
@@ -71,6 +91,8 @@ def close_shared() -> None:
     with _LOCK:
         for one in _SHARED:
             one.sampler.close()
+            if one.claim is not None:
+                one.claim.release()
         _SHARED.clear()
 
 

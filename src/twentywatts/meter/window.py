@@ -21,11 +21,15 @@ __all__ = ["Edge", "Span"]
 
 
 class Edge(NamedTuple):
-    """A moment: its time [s], the state of every accumulator, the program's processor time [s], its children's too."""
+    """A moment: its time [s], the state of every accumulator, the program's processor time [s], its children's too.
+
+    busy_s: busy time of all processors [s], where it was asked for.
+    """
 
     time_s: float
     states: dict[str, State]
     cpu_s: float = 0.0
+    busy_s: float | None = None
 
 
 class Span:
@@ -64,7 +68,9 @@ class Span:
             measured = total_of(reading for reading in self.readings if reading.key in self.assembly.summed)
             models = [reading for reading in self.readings if reading.how is How.MODELLED]
             stands_in = measured.energy_j is None and models
-            self._total = replace(total_of(models), missing=measured.missing) if stands_in else measured
+            found = replace(total_of(models), missing=measured.missing) if stands_in else measured
+            lost = tuple(unavailable(channel, reason) for channel, reason in self.assembly.elsewhere)
+            self._total = replace(found, missing=(*found.missing, *lost))
         return self._total
 
     @property
@@ -121,9 +127,26 @@ class Span:
                 found.append(reading_of(channel, first, last, self.duration_s))
         dead = [reading for reading in found if reading.key in summed and reading.energy_j is None]
         alive = [reading for reading in found if reading.key in summed and reading.energy_j is not None]
-        if self._is_modelled and all(reading.scope is Scope.GPU for reading in alive):
+        found += [share for reading in tuple(found) if (share := self._share_elsewhere(reading)) is not None]
+        if self._is_modelled and not self.assembly.elsewhere and all(reading.scope is Scope.GPU for reading in alive):
             found.append(self._modelled(dead))
         return tuple(found)
+
+    @property
+    def share_frac(self) -> float | None:
+        """The program's share of the busy processor time; None where it was not asked for."""
+        if self.first.busy_s is None or self.last.busy_s is None or self.last.busy_s <= self.first.busy_s:
+            return None
+        return min(max(self.cpu_s / (self.last.busy_s - self.first.busy_s), 0.0), 1.0)
+
+    def _share_elsewhere(self, reading: Reading) -> Reading | None:
+        """Return this rank's share of what another rank counts: shown, never in the total."""
+        share = self.share_frac
+        if share is None or all(reading.key != channel.key for channel, _ in self.assembly.elsewhere):
+            return None
+        from twentywatts.meter.attribution import attribute
+
+        return attribute(reading, share)[0]
 
     def _modelled(self, dead: list[Reading]) -> Reading:
         from twentywatts.meter.fallback import modelled

@@ -1,0 +1,92 @@
+"""One meter per node: of several ranks of one job on one machine, one holds each counter, so that none counts twice.
+
+A rank is told by what its launcher sets (torchrun, Slurm, Open MPI, MPICH and their kin). Each counter's name and the
+boot id make a lock file; the first rank that takes it measures, for as long as it lives. The others give their share
+of the joules as ``attributed``, outside their total: the sum of all ranks' totals is the node, once.
+Programs that are no ranks take no lock: two people on one machine may each measure it. Ranks in containers of their
+own, without a common folder for the lock, do not see each other.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twentywatts.meter.checks import boot_id
+from twentywatts.meter.contract import Channel, Scope
+
+__all__ = ["Claim", "claim", "job_of"]
+
+_RANKS = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
+_JOBS = ("SLURM_JOB_ID", "SLURM_STEP_ID", "TORCHELASTIC_RUN_ID", "MASTER_PORT", "PMIX_NAMESPACE", "PMI_JOBID")
+_OWN_DEVICES = (Scope.GPU, Scope.GPU_PARTITION)  # each rank may have its own; all else belongs to the node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What this rank may measure. elsewhere: key and reason of what another rank holds. locks: descriptors to keep."""
+
+    elsewhere: Mapping[str, str]
+    locks: tuple[int, ...] = ()
+
+    def release(self) -> None:
+        """Give the locks back."""
+        for descriptor in self.locks:
+            os.close(descriptor)
+
+
+def job_of(environment: Mapping[str, str] | None = None) -> str | None:
+    """Return what names this job on this node, None where the program is no rank of one."""
+    environment = os.environ if environment is None else environment
+    if not any(environment.get(name, "").isdigit() for name in _RANKS):
+        return None
+    known = [environment[name] for name in _JOBS if environment.get(name)]
+    return ".".join(known) if known else f"parent-{os.getppid()}"
+
+
+def claim(channels: Iterable[Channel], job: str, *, folder: Path | None = None, boot: str | None = None) -> Claim:
+    """Take the lock of every device of these channels that no other rank holds; never waits, never raises."""
+    boot = boot_id() if boot is None else boot
+    folder = _folder() if folder is None else folder
+    elsewhere: dict[str, str] = {}
+    locks: dict[str, int | None] = {}
+    for channel in channels:
+        device = channel.key if channel.scope in _OWN_DEVICES else "node"
+        if device not in locks:
+            locks[device] = _take(folder / _name(boot, job, device))
+        if locks[device] is None:
+            elsewhere[channel.key] = "another rank of this job on this node measures it"
+    return Claim(elsewhere=elsewhere, locks=tuple(lock for lock in locks.values() if lock is not None and lock >= 0))
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+
+
+def _name(boot: str, job: str, device: str) -> str:
+    from hashlib import blake2b
+
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return f"twentywatts-{blake2b(f'{user}|{boot}|{job}|{device}'.encode(), digest_size=12).hexdigest()}.lock"
+
+
+def _take(path: Path) -> int | None:
+    """Return the descriptor of the lock; None where somebody holds it; -1 where locking is not possible here."""
+    try:
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except (ImportError, OSError):
+        return -1
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        return -1
+    return descriptor
