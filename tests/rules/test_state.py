@@ -51,7 +51,30 @@ def _compare(data: Path) -> Any:
     return str(comparison), json.dumps(document)
 
 
+def _measure(_: Path) -> Any:
+    with tw.measure("sum") as meter:
+        tw.mark("first")
+        value = sum(range(1000))
+    return value, meter.name, meter.how, [lap.name for lap in meter.laps]
+
+
+def _measured(_: Path) -> Any:
+    return tw.measured(sum)([1, 2, 3])
+
+
+def _benchmark(_: Path) -> Any:
+    result = tw.benchmark(lambda: None, repeats=2, min_time_s=0.01, idle_s=0, unit="call")
+    return type(result)
+
+
 CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
+# what is measured differs from run to run; what it is called, how it came about and how many laps there are does not
+CALLS |= {
+    "measure": _measure,
+    "mark": lambda _: tw.mark("nobody listens"),
+    "measured": _measured,
+    "benchmark": _benchmark,
+}
 
 
 def test_every_public_function_is_called_here() -> None:
