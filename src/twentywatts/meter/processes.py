@@ -1,0 +1,68 @@
+"""The processes below one process, from /proc: what they are called and the CPU time they used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Process", "descendants", "tree_cpu_time_s"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process. cpu_time_s: its own and that of its children that ended and were waited for [s]."""
+
+    pid: int
+    parent: int
+    name: str
+    cpu_time_s: float
+
+
+def descendants(pid: int, *, proc: Path = Path("/proc")) -> list[Process]:
+    """Return the living processes below ``pid``, parents first; none where there is no /proc."""
+    below: dict[int, list[Process]] = {}
+    for process in _all(proc):
+        below.setdefault(process.parent, []).append(process)
+    found, waiting = [], [pid]
+    while waiting:
+        children = below.pop(waiting.pop(0), [])
+        found += children
+        waiting += [child.pid for child in children]
+    return found
+
+
+def tree_cpu_time_s(pid: int | None = None) -> float:
+    """Return the CPU time of everything below ``pid`` (default: this process), living or ended [s]."""
+    times = os.times()
+    ended_s = times.children_user + times.children_system if pid in (None, os.getpid()) else 0.0
+    return ended_s + sum(process.cpu_time_s for process in descendants(pid or os.getpid()))
+
+
+def _all(proc: Path) -> Iterator[Process]:
+    try:
+        names = os.listdir(proc)
+    except OSError:
+        return
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    for name in names:
+        if name.isdigit():
+            process = _parse(proc / name / "stat", tick_s)
+            if process is not None:
+                yield process
+
+
+def _parse(path: Path, tick_s: float) -> Process | None:
+    """Return a process, or None where it is gone, a zombie, or not readable."""
+    try:
+        head, _, tail = path.read_bytes().rpartition(b")")  # the name may hold spaces and brackets
+        pid, _, name = head.partition(b" (")
+        fields = tail.split()
+        if fields[0] in (b"Z", b"X"):
+            return None
+        ticks = sum(int(field) for field in fields[11:15])  # utime stime cutime cstime
+        text = "".join(letter for letter in name.decode("utf-8", "replace") if letter.isprintable())
+        return Process(pid=int(pid), parent=int(fields[1]), name=text, cpu_time_s=ticks * tick_s)
+    except (OSError, ValueError, IndexError):
+        return None
