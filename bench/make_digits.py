@@ -2,13 +2,16 @@
 
 A small convnet with BatchNorm and ReLU on the training part of scikit-learn's digits. In the second half of the epochs
 activations are clipped and rounded to a few levels with a straight-through gradient (Bu et al. 2022, arXiv 2303.04347),
-so that the plain ReLU network that is exported survives coarse arithmetic. Needs torch; the seed is fixed.
+and weights are perturbed in every step (Joshi et al. 2020, doi 10.1038/s41467-020-16108-9), so that the plain ReLU
+network that is exported survives coarse arithmetic and noisy cells. Needs torch; the seed is fixed.
 Usage: python bench/make_digits.py [examples/digits.onnx]
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 from digits_data import digits
 
 LEVELS = 8
+NOISE = 0.09
 
 
 class Rounded(nn.Module):
@@ -64,6 +68,21 @@ def shifted(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return (moved + 0.05 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
 
 
+@contextmanager
+def noisy_weights(net: nn.Sequential, share: float, generator: torch.Generator) -> Iterator[None]:
+    """Add Gaussian noise to weights, as a share of each output's largest, for one forward and backward pass."""
+    layers = [module for module in net if isinstance(module, nn.Conv2d | nn.Linear)]
+    clean = [layer.weight.detach().clone() for layer in layers]
+    with torch.no_grad():
+        for layer in layers:
+            largest = layer.weight.abs().flatten(1).amax(1).reshape(-1, *[1] * (layer.weight.dim() - 1))
+            layer.weight += share * largest * torch.randn(layer.weight.shape, generator=generator)
+    yield
+    with torch.no_grad():
+        for layer, weight in zip(layers, clean, strict=True):
+            layer.weight.copy_(weight)
+
+
 def train(net: nn.Sequential, x: torch.Tensor, y: torch.Tensor, *, epochs: int = 240) -> None:
     """Train with AdamW; the second half of the epochs uses rounded activations."""
     generator = torch.Generator().manual_seed(20)
@@ -76,8 +95,9 @@ def train(net: nn.Sequential, x: torch.Tensor, y: torch.Tensor, *, epochs: int =
         order = torch.randperm(len(x), generator=generator)
         for batch in order.split(64):
             optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(net(shifted(x[batch], generator)), y[batch], label_smoothing=0.05)
-            loss.backward()
+            with noisy_weights(net, NOISE if epoch >= epochs // 2 else 0.0, generator):
+                loss = nn.functional.cross_entropy(net(shifted(x[batch], generator)), y[batch], label_smoothing=0.05)
+                loss.backward()
             optimiser.step()
         schedule.step()
 

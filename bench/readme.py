@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twentywatts.reports.words import form_text, ratio_words
 from twentywatts.units import format_interval, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,11 +24,10 @@ KEEPS = {True: " ✓", False: " ✗", None: " ?"}
 def line(row: dict[str, Any]) -> str:
     """Return one row as Markdown."""
     brain = row["accuracy"] is None
-    setting = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row["setting"].items())
-    form = "yardstick" if brain else row["form"] + (f" ({setting})" if row["form"] in ("spiking", "crossbar") else "")
+    form = "yardstick" if brain else form_text(row)
     accuracy = "–" if brain else f"{row['accuracy']:.1%}{KEEPS[row['keeps_accuracy']]}"
     energy = format_interval(*(row["energy_j"][key] for key in ("low", "mid", "high")), "J")
-    ratio = format_interval(*(row["ratio"][key] for key in ("low", "mid", "high")), "×")
+    ratio = "1" if row["role"] == "reference" else " ".join(ratio_words(row["ratio"])[:1])
     latency = format_si(row["latency_s"]["mid"], "s")
     causes = sorted(row["causes"], key=lambda cause: -cause["energy_j"]["mid"])
     name = row["machine"] if row["role"] != "reference" else f"**{row['machine']}** (reference)"

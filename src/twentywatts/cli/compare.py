@@ -65,16 +65,15 @@ def _compare(args: argparse.Namespace) -> Comparison:
     from pathlib import Path
 
     from twentywatts.cli.progress import Progress
-    from twentywatts.comparison.job import Job, default_machines, run
+    from twentywatts.comparison.job import Job, machine_names, run
     from twentywatts.comparison.metrics import metric_of
     from twentywatts.scenario import Boundary, Scenario
 
-    named = [name.strip() for name in args.on.split(",")] if args.on else default_machines()
     job = Job(
         model=Path(args.model),
         data=Path(args.data),
         train=Path(args.train) if args.train else None,
-        machines=tuple(name for name in named if name),
+        machines=machine_names(args.on),
         max_drop=args.max_drop,
         metric=metric_of(args.metric),
         scenario=Scenario(

@@ -23,7 +23,7 @@ from twentywatts.readers import read
 from twentywatts.readers.samples import read_samples
 from twentywatts.scenario import Boundary, Scenario
 
-__all__ = ["Job", "compare", "default_machines", "run"]
+__all__ = ["Job", "compare", "default_machines", "machine_names", "run"]
 
 YARDSTICK = "human-brain"
 REFERENCE = "this-cpu"
@@ -62,7 +62,7 @@ def compare(
     data: str | Path,
     *,
     train: str | Path | None = None,
-    on: Sequence[str] | None = None,
+    on: str | Sequence[str] | None = None,
     max_drop: float = 0.01,
     metric: str | Callable[[Any, Any], float] = "accuracy",
     **scenario: Unpack[ScenarioOptions],
@@ -70,9 +70,10 @@ def compare(
     """Return what accuracy a model keeps, and how many joules and seconds one inference costs, on each machine.
 
     model: an ONNX file. data: an .npz with the samples it serves (``x``, ``y``). train: samples to tune on; without
-    it a seeded half of ``data`` tunes and only the other half is reported. on: machine names or .toml files, all
-    bundled ones if None. max_drop: loss of the metric that still counts as kept. metric: accuracy, top-k, f1,
-    mean-error or a function (outputs, targets) → number. scenario: batch, rate_per_s, boundary, axes, seed.
+    it a seeded half of ``data`` tunes and only the other half is reported. on: machine names or .toml files (a list,
+    or one text with commas), all bundled ones if None. max_drop: loss of the metric that still counts as kept.
+    metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number.
+    scenario: batch, rate_per_s, boundary, axes, seed (fields of Scenario).
     Raises InputError for anything that cannot be used; machines that cannot carry the model are listed as refused.
     """
     return run(
@@ -80,12 +81,22 @@ def compare(
             model=Path(model),
             data=Path(data),
             train=None if train is None else Path(train),
-            machines=tuple(on) if on is not None else tuple(default_machines()),
+            machines=machine_names(on),
             max_drop=max_drop,
             metric=metric_of(metric),
             scenario=Scenario(**scenario),
         )
     )
+
+
+def machine_names(on: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return machine names of a list, of a text with commas, or the default ones; raises InputError for none at all."""
+    if on is None:
+        return tuple(default_machines())
+    names = tuple(name.strip() for name in on.split(",")) if isinstance(on, str) else tuple(on)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"no machine in {on!r}; `twentywatts machines` lists them all")
+    return names
 
 
 def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
