@@ -1,0 +1,188 @@
+"""NVIDIA boards by NVML: the energy counter where there is one (Volta and newer), else power, sampled.
+
+In order: nvmlDeviceGetTotalEnergyConsumption (mJ since the driver was loaded), the field NVML_FI_DEV_POWER_INSTANT,
+nvmlDeviceGetPowerUsage (an average over 1 s on Ampere and newer, except GA100). "Not supported" is never 0 J. A
+partition (MIG) has no counter of its own: its board's stands for it, and says so. A Grace module holds its board.
+
+Only the boards that CUDA_VISIBLE_DEVICES shows are counted. The library nvidia-ml-py is optional and is loaded only
+where there is a driver. Source: nvml-api; sensors: data/meter_errors.toml.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from twentywatts.meter.contract import Channel, Finding, Reader, ReadError, Source
+from twentywatts.meter.sources import cuda
+from twentywatts.meter.sources.files import FoundSource, Tree, read_text
+from twentywatts.meter.sources.nvml_api import Board, Library, NotSupportedError
+from twentywatts.meter.sources.nvml_boards import NAME, Listed, measure, refused
+
+__all__ = ["find", "processes"]
+
+INSTALL = ("pip install 'twentywatts[meters]'",)
+_MOST_BOARDS, _MOST_PARTITIONS = 64, 16
+_DRIVER = (("dev", "nvidiactl"), ("proc", "driver", "nvidia", "version"), ("dev", "dxg"))
+_PARTITION = "a partition has no counter of its own: this is its whole board, with the work of all its partitions"
+
+
+def find(
+    *,
+    root: Path = Path("/"),
+    reader: Reader = read_text,
+    nvml: Any = None,
+    environ: Mapping[str, str] | None = None,
+) -> Source:
+    """Return the boards of this machine. nvml: takes the place of the module pynvml; environ: of the environment."""
+    if nvml is None:
+        nvml = _module(Tree(root, reader))
+        if isinstance(nvml, Finding):
+            return FoundSource(name=NAME, said=(nvml,))
+    library = Library(nvml)
+    try:
+        library.hold()
+    except ReadError as error:
+        return FoundSource(name=NAME, said=(_nothing(f"NVML cannot be opened: {error}"),))
+    try:
+        return _found(library, os.environ if environ is None else environ)
+    finally:
+        library.release()
+
+
+def _found(library: Library, environ: Mapping[str, str]) -> FoundSource:
+    listed, words = _list(library)
+    choice = cuda.choose(
+        environ,
+        [item.board.uuid if isinstance(item, Listed) else "" for item in listed],
+        partitions=_partitions(library, listed) if "MIG-" in environ.get(cuda.VARIABLE, "") else {},
+        is_mixed=len({item.name for item in listed if isinstance(item, Listed)}) > 1,
+    )
+    channels: list[Channel] = []
+    for position, item in enumerate(listed):
+        if not isinstance(item, Listed):
+            continue
+        if position not in choice.positions:
+            words.append(refused(item, f"hidden by {cuda.VARIABLE}"))
+            continue
+        notes = (*choice.notes, *((_PARTITION,) if item.is_partitioned or position in choice.partitions else ()))
+        found, finding = measure(library, item, notes)
+        channels += found
+        words.append(finding)
+    return FoundSource(name=NAME, found=tuple(channels), said=tuple(words) or (_nothing("there is no NVIDIA board"),))
+
+
+def _list(library: Library) -> tuple[list[Listed | None], list[Finding]]:
+    """Return the boards in NVML's order, None for one that does not answer, and what is to be said of those."""
+    listed: list[Listed | None] = []
+    said = []
+    for position in range(library.count("nvmlDeviceGetCount", most=_MOST_BOARDS)):
+        try:
+            handle = library.call("nvmlDeviceGetHandleByIndex", position)
+            board = Board(library, library.text("nvmlDeviceGetUUID", handle), handle)
+            listed.append(_describe(position, board))
+        except ReadError as error:
+            listed.append(None)
+            reason = f"it does not answer: {error}"
+            said.append(Finding(source=NAME, what=f"gpu {position}", found=True, readable=False, reason=reason))
+    return listed, said
+
+
+def _describe(position: int, board: Board) -> Listed:
+    library = board.library
+    virtual = getattr(library.nvml, "NVML_GPU_VIRTUALIZATION_MODE_VGPU", 2)
+    modes = board.call_or((0, 0), "nvmlDeviceGetMigMode")
+    return Listed(
+        position=position,
+        board=board,
+        name=board.text("nvmlDeviceGetName"),
+        is_virtual=board.call_or(None, "nvmlDeviceGetVirtualizationMode") == virtual,
+        is_partitioned=bool(modes[0]) if isinstance(modes, list | tuple) and modes else False,
+    )
+
+
+def _partitions(library: Library, listed: Sequence[Listed | None]) -> dict[str, int]:
+    """Return the UUID of every partition with the position of its board."""
+    found = {}
+    for item in listed:
+        if item is None or not item.is_partitioned:
+            continue
+        for index in range(item.board.count("nvmlDeviceGetMaxMigDeviceCount", most=_MOST_PARTITIONS)):
+            handle = item.board.call_or(None, "nvmlDeviceGetMigDeviceHandleByIndex", index)
+            if handle is not None:
+                try:
+                    found[library.text("nvmlDeviceGetUUID", handle)] = item.position
+                except ReadError:
+                    continue
+    return found
+
+
+def _nothing(reason: str, fix: tuple[str, ...] = (), *, found: bool = False) -> Finding:
+    return Finding(source=NAME, what="NVIDIA boards", found=found, readable=False, reason=reason, fix=fix)
+
+
+def _module(tree: Tree) -> Any:
+    """Return the module pynvml, or the Finding that says why it is not used (nothing is loaded without a driver)."""
+    if tree.root != Path("/"):
+        return _nothing("NVML reads the machine itself, not a folder")
+    if sys.platform == "darwin":
+        return _nothing("there is no NVIDIA driver for macOS")
+    if sys.platform == "linux" and not any(tree.at(*parts).exists() for parts in _DRIVER):
+        bare = _pci_boards(tree)
+        return _nothing("there is an NVIDIA board but no driver", found=True) if bare else _nothing("no NVIDIA driver")
+    try:
+        return import_module("pynvml")
+    except Exception as error:  # not installed, or broken
+        return _nothing(f"nvidia-ml-py cannot be loaded ({type(error).__name__})", INSTALL, found=True)
+
+
+def _pci_boards(tree: Tree) -> bool:
+    """Return whether the bus has a display or 3D controller of NVIDIA."""
+    folder = tree.at("sys", "bus", "pci", "devices")
+    return any(
+        tree.text_or(folder / name / "class").startswith("0x03") and tree.text_or(folder / name / "vendor") == "0x10de"
+        for name in tree.names(folder)
+    )
+
+
+def processes(key: str, *, nvml: Any = None, since_us: int = 0) -> dict[int, float]:
+    """Return, for the board of a channel, how much of its time each process used, 0 to 1 (pids as the host sees them).
+
+    since_us: count samples after this moment [µs since 1970]. No entry: the process did not use it. Raises ReadError
+    where the board does not tell (partitions, virtual boards).
+    """
+    if nvml is None:
+        nvml = _module(Tree(Path("/")))
+        if isinstance(nvml, Finding):
+            raise ReadError(nvml.reason)
+    library = Library(nvml)
+    library.hold()
+    try:
+        uuid = key.removeprefix(f"{NAME}:").partition(":")[0]
+        handle = library.call("nvmlDeviceGetHandleByUUID", uuid)
+        try:
+            samples = library.call("nvmlDeviceGetProcessUtilization", handle, since_us)
+        except NotSupportedError:
+            raise
+        except ReadError as error:
+            if getattr(error.__cause__, "value", None) == getattr(nvml, "NVML_ERROR_NOT_FOUND", 6):
+                return {}  # no process has used the board since then
+            raise
+    finally:
+        library.release()
+    try:
+        return _shares(samples)
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ReadError(f"NVML gave samples that cannot be read: {error}") from error
+
+
+def _shares(samples: Sequence[Any]) -> dict[int, float]:
+    """Return the mean busy share of each process over its samples, 0 to 1."""
+    busy: dict[int, list[float]] = {}
+    for sample in samples:
+        busy.setdefault(sample.pid, []).append(min(max(sample.smUtil / 100, 0.0), 1.0))
+    return {pid: sum(values) / len(values) for pid, values in busy.items()}
