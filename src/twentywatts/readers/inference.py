@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from twentywatts.readers.specs import Kind, kind_of
 __all__ = ["Inference"]
 
 Kinds = dict[str, Kind]
+Answer = tuple[dict[int, Kind], str]
+_FEW = 16
 _NOTHING = TypeProto()
 
 
@@ -33,6 +36,7 @@ class Inference:
         self._declared = declared
         self._value = value
         self._schemas: dict[tuple[str, str, int], Any] = {}
+        self._known: dict[Hashable, Answer] = {}
 
     def infer(self, node: Node, attributes: Mapping[str, Any]) -> tuple[Kinds, str]:
         """Return the kinds of the outputs, and what went wrong (an empty text if nothing)."""
@@ -66,43 +70,83 @@ class Inference:
         return self._schemas[key]
 
     def _native(self, node: Node, attributes: Mapping[str, Any], schema: Any) -> tuple[Kinds, str]:
+        """Return what ONNX's rules say; layers that look the same to them are asked for once."""
         specs = [self._kinds[name].spec if name else None for name in node.inputs]
+        data = {index: value for index, name in enumerate(node.inputs) if (value := self._steering(name)) is not None}
+        key = _key(node, specs, data)
+        if key is None or key not in self._known:
+            answer = self._ask(node, attributes, specs, data=data, schema=schema)
+            if key is None:
+                return _named(node, answer)
+            self._known[key] = answer
+        return _named(node, self._known[key])
+
+    def _steering(self, name: str) -> NDArray[Any] | None:
+        """Return the value of a constant that can steer a shape: whole numbers, or a few others."""
+        value = self._value(name) if name else None
+        return value if value is not None and (value.dtype.kind in "iub" or value.size <= _FEW) else None
+
+    def _ask(
+        self,
+        node: Node,
+        attributes: Mapping[str, Any],
+        specs: Sequence[TensorSpec | None],
+        *,
+        data: Mapping[int, NDArray[Any]],
+        schema: Any,
+    ) -> Answer:
         shapes = [spec.shape if spec else None for spec in specs]
         problem = objection(node.op, attributes, shapes, schema=schema, output_count=len(node.outputs))
         if problem:
             return {}, problem
         try:
-            result = self._call(node, schema)
+            result = self._call(node, data, schema)
+            found = {index: kind_of("", proto) for index, proto in result.items()}
+        except ModelError as error:
+            return {}, str(error)
         except Exception as error:  # the native rules raise many types; every one means that the shape is not known
             return {}, f"its shapes do not fit: {_one_line(error)}"
-        found: Kinds = {}
-        for index, name in enumerate(node.outputs):
-            if name and f"o{index}" in result:
-                try:
-                    found[name] = kind_of(name, result[f"o{index}"])
-                except ModelError as error:
-                    return {}, str(error)
         return found, _mismatch(node, specs, found)
 
-    def _call(self, node: Node, schema: Any) -> dict[str, TypeProto]:
-        """Call native inference for one node under neutral names."""
+    def _call(self, node: Node, data: Mapping[int, NDArray[Any]], schema: Any) -> dict[int, TypeProto]:
+        """Call native inference for one node under neutral names; returns types by position of the output."""
         inner = [f"i{index}" if name else "" for index, name in enumerate(node.inputs)]
         proto = NodeProto(op_type=node.op, domain=node.domain, input=inner)
         proto.output.extend(f"o{index}" for index in range(len(node.outputs)))
         proto.attribute.extend(_renamed(key, value) for key, value in node.attributes.items())
-        types, data = {}, {}
-        for inside, name in zip(inner, node.inputs, strict=True):
-            if not name:
-                continue
-            types[inside] = self._kinds[name].proto
-            value = self._value(name)
-            if value is not None:
-                data[inside] = numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape))
+        types = {inside: self._kinds[name].proto for inside, name in zip(inner, node.inputs, strict=True) if name}
+        values = {
+            f"i{index}": numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape))
+            for index, value in data.items()
+        }
         opsets = [helper.make_opsetid(node.domain, node.opset)]
-        result: dict[str, TypeProto] = shape_inference.infer_node_outputs(
-            schema, proto, types, data, opset_imports=opsets
-        )
-        return result
+        result = shape_inference.infer_node_outputs(schema, proto, types, values, opset_imports=opsets)
+        return {index: result[f"o{index}"] for index in range(len(node.outputs)) if f"o{index}" in result}
+
+
+def _key(node: Node, specs: Sequence[TensorSpec | None], data: Mapping[int, NDArray[Any]]) -> Hashable | None:
+    """Return what native inference depends on; None where types say more than a specification (sequences)."""
+    if any(spec is not None and not spec.bits for spec in specs):
+        return None
+    return (
+        node.op,
+        node.domain,
+        node.opset,
+        tuple(bool(name) for name in node.outputs),
+        tuple((spec.dtype, spec.shape) if spec else None for spec in specs),
+        tuple((index, value.tobytes()) for index, value in data.items()),
+        tuple((name, attribute.SerializeToString()) for name, attribute in node.attributes.items()),
+    )
+
+
+def _named(node: Node, answer: Answer) -> tuple[Kinds, str]:
+    found, problem = answer
+    kinds = {
+        node.outputs[index]: Kind(proto=kind.proto, spec=replace(kind.spec, name=node.outputs[index]))
+        for index, kind in found.items()
+        if node.outputs[index]
+    }
+    return kinds, problem
 
 
 def _renamed(name: str, attribute: AttributeProto) -> AttributeProto:
@@ -121,11 +165,11 @@ def _one_line(error: Exception) -> str:
     return text[:200] or type(error).__name__
 
 
-def _mismatch(node: Node, inputs: Sequence[TensorSpec | None], found: Mapping[str, Kind]) -> str:
+def _mismatch(node: Node, inputs: Sequence[TensorSpec | None], found: Mapping[int, Kind]) -> str:
     """Return what is wrong with a Reshape whose constant does not fit its input; native rules let it pass."""
-    if node.op != "Reshape" or node.domain or not inputs or inputs[0] is None or node.outputs[0] not in found:
+    if node.op != "Reshape" or node.domain or not inputs or inputs[0] is None or 0 not in found:
         return ""
-    result = found[node.outputs[0]].spec
+    result = found[0].spec
     given, wanted = inputs[0].element_count, result.element_count
     if given is None or wanted is None or given == wanted:
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,8 +81,10 @@ class Program:
         self._names: set[str] = set()
         self.root = Scope(opsets=opsets)
 
-    def nodes(self, protos: Iterable[NodeProto], scope: Scope) -> Iterator[Node]:
+    def nodes(self, protos: Sequence[NodeProto], scope: Scope) -> Iterator[Node]:
         """Yield the nodes of one graph; raises ModelError for cycles, double definitions and endless functions."""
+        if self._count + len(protos) > MAX_NODE_COUNT:
+            raise ModelError(f"the model has more than {MAX_NODE_COUNT} layers")
         ordered = in_order(protos)
         for proto in ordered:
             for name in proto.output:

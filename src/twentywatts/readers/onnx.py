@@ -18,6 +18,7 @@ from twentywatts.readers.specs import Kind, kind_of
 from twentywatts.readers.tensors import MAX_SIZE, weight_of, weight_of_sparse
 from twentywatts.readers.texts import check_model_texts
 from twentywatts.readers.tracer import Tracer
+from twentywatts.readers.wire import check_message_count
 
 __all__ = ["read"]
 
@@ -33,6 +34,7 @@ def read(path: Path, *, batch: int = 1, axes: Axes) -> Network:
     path = Path(path)
     content = read_bytes(path)
     try:
+        check_message_count(content)
         model = ModelProto.FromString(content)
         _check_model(model, path)
         return _network(model, path, batch=batch, axes=axes)

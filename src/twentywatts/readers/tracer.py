@@ -38,7 +38,7 @@ class Tracer:
         self._constants = Constants(folder)
         self._kinds: dict[str, Kind] = {}
         self._inference = Inference(self._kinds, declared, self._constants.value)
-        self._labels: set[str] = set()
+        self._labels: dict[str, int] = {}
 
     @property
     def weights(self) -> dict[str, Weight]:
@@ -119,11 +119,12 @@ class Tracer:
                 raise ModelError(f"layer '{node.name}' makes '{name}', which the model has already")
 
     def _label(self, name: str) -> str:
-        label, number = name, 1
+        """Return a layer's name, with a number where the file uses it twice."""
+        label = name
         while label in self._labels:
-            number += 1
-            label = f"{name}#{number}"
-        self._labels.add(label)
+            self._labels[name] += 1
+            label = f"{name}#{self._labels[name]}"
+        self._labels[label] = 1
         return label
 
     def _taken_branch(self, node: Node) -> GraphProto | None:
