@@ -10,23 +10,22 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from twentywatts.errors import TwentyWattsError
-from twentywatts.meter import shared
-from twentywatts.meter.assemble import Assembly
-from twentywatts.meter.contract import How, Reading, Scope, Source
-from twentywatts.meter.marks import VARIABLE, tell_parent
-from twentywatts.meter.sampler import Sample
-from twentywatts.meter.window import Edge, Span
 
 if TYPE_CHECKING:
     from twentywatts.figures import Evidence
     from twentywatts.ledger import Ledger
+    from twentywatts.meter import shared
+    from twentywatts.meter.assemble import Assembly
+    from twentywatts.meter.contract import How, Reading, Source
+    from twentywatts.meter.sampler import Sample
+    from twentywatts.meter.window import Edge, Span
     from twentywatts.uncertain import Interval
 
 __all__ = ["Meter", "mark", "measure", "measured"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_BY_PROCESSOR_TIME = (Scope.PACKAGE, Scope.DRAM, Scope.SOC)
+_BY_PROCESSOR_TIME = ("package", "dram", "soc")  # scopes
 _HERE = threading.local()  # the meters that are running in this thread, innermost last
 
 
@@ -69,6 +68,9 @@ class Meter:
         """Open the window; raises TwentyWattsError where a measurement is required and no counter lives."""
         if self._instrument is not None:
             raise TwentyWattsError(f"the meter '{self.name}' is running already: stop it first, or use a second one")
+        from twentywatts.meter import shared
+        from twentywatts.meter.window import Edge
+
         sources, period_s, on_sample = self._wanted
         found = shared.instrument(sources, period_s=period_s, on_sample=on_sample)
         if self.require_measured and not found.assembly.summed:
@@ -86,6 +88,8 @@ class Meter:
         running = self._instrument
         if running is None:
             raise TwentyWattsError(f"the meter '{self.name}' is not running")
+        from twentywatts.meter.window import Edge
+
         cpu_s, busy_s = _cpu_s(), self._busy_s()
         time_s, states = running.sampler.end()
         self._instrument = None
@@ -104,6 +108,8 @@ class Meter:
         """End a lap: the stretch since the last mark, or since the start, gets this name."""
         if self._instrument is None:
             raise TwentyWattsError(f"the meter '{self.name}' is not running: nothing to mark")
+        from twentywatts.meter.window import Edge
+
         cpu_s, busy_s = _cpu_s(), self._busy_s()
         time_s, states = self._instrument.sampler.states()
         self._edges.append(Edge(time_s, states, cpu_s, busy_s))
@@ -183,7 +189,7 @@ class Meter:
         if share is None:
             raise TwentyWattsError("the busy time of this host is not known: make the meter with attribute=True")
         shared_out = [reading for reading in self.readings if reading.scope in _BY_PROCESSOR_TIME]
-        parts = [attribute(reading, share, idle_w=idle_w) for reading in shared_out if reading.how is How.COUNTER]
+        parts = [attribute(reading, share, idle_w=idle_w) for reading in shared_out if reading.how == "counter"]
         return tuple(reading for pair in parts for reading in pair if reading is not None)
 
     def _busy_s(self) -> float | None:
@@ -197,6 +203,8 @@ class Meter:
         return self._instrument.assembly if self._instrument is not None else self.span.assembly
 
     def _between(self, name: str, assembly: Assembly, first: Edge, last: Edge) -> Span:
+        from twentywatts.meter.window import Span
+
         return Span(name, assembly, first, last, is_modelled=not self.require_measured)
 
 
@@ -237,7 +245,9 @@ def mark(name: str = "") -> None:
     Under ``twentywatts measure -- program`` the mark reaches the parent over an inherited descriptor. Where nobody
     measures nothing happens, so marks may stay in a program.
     """
-    if os.environ.get(VARIABLE):
+    if "TWENTYWATTS_MARKS_FD" in os.environ:
+        from twentywatts.meter.marks import tell_parent
+
         tell_parent(name)
     if _stack():
         _stack()[-1].mark(name)

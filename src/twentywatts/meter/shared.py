@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twentywatts.meter.assemble import Assembly, open_channels, without
 from twentywatts.meter.contract import Source
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Instrument", "close_shared", "instrument", "shared"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
+class Instrument(NamedTuple):
     """Channels and the sampler that reads them. is_own: not shared, so whoever asked for it closes it.
 
     claim: locks of this rank, where the program is one.

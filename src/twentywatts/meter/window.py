@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from twentywatts.errors import TwentyWattsError
-from twentywatts.meter.account import Total, ledger_of, total_of
 from twentywatts.meter.accumulate import State
-from twentywatts.meter.assemble import Assembly
 from twentywatts.meter.contract import How, Reading, Scope
-from twentywatts.meter.reading import reading_of, unavailable
 
 if TYPE_CHECKING:
     from twentywatts.figures import Evidence
     from twentywatts.ledger import Ledger
+    from twentywatts.meter.account import Total
+    from twentywatts.meter.assemble import Assembly
     from twentywatts.uncertain import Interval
 
 __all__ = ["Edge", "Span"]
@@ -65,6 +64,9 @@ class Span:
     def total(self) -> Total:
         """The sum of what does not overlap; the model's reading where nothing could be measured."""
         if self._total is None:
+            from twentywatts.meter.account import total_of
+            from twentywatts.meter.reading import unavailable
+
             measured = total_of(reading for reading in self.readings if reading.key in self.assembly.summed)
             models = [reading for reading in self.readings if reading.how is How.MODELLED]
             stands_in = measured.energy_j is None and models
@@ -114,10 +116,14 @@ class Span:
         """Return the account in joules per ``unit``, of which ``count`` were done in the window."""
         if not count > 0:
             raise TwentyWattsError(f"the count of units must be positive, got {count!r}")
+        from twentywatts.meter.account import ledger_of
+
         gains = {channel.key: (channel.error_frac, channel.error_source) for channel in self.assembly.channels}
         return ledger_of(self.total, name=self.name, per=unit, count=count, duration_s=self.duration_s, gains=gains)
 
     def _read(self) -> tuple[Reading, ...]:
+        from twentywatts.meter.reading import reading_of, unavailable
+
         summed, found = self.assembly.summed, []
         for channel in sorted(self.assembly.channels, key=lambda channel: channel.key not in summed):
             first, last = self.first.states.get(channel.key), self.last.states.get(channel.key)
