@@ -24,13 +24,20 @@ _HOSTS = frozenset(
     "Add Sum BatchNormalization".split()
 )
 
+# operators that quantised runtimes run on 8-bit tensors, besides those with multiply-accumulates
+_KEPT_NARROW = frozenset(
+    "Add AveragePool Clip Concat Flatten GlobalAveragePool LeakyRelu MaxPool Mul Pad Relu Reshape Resize Slice Split "
+    "Squeeze Sum Transpose Unsqueeze".split()
+)
+
 
 def processor_workload(counts: Counts, *, precision: str = "fp32", batch: int | None = None) -> ProcessorWorkload:
     """Return the work of one batch for the pricer of processors.
 
-    precision: of the multiply-accumulates (fp32, fp16, int8); weights and activations of layers with
-    multiply-accumulates are held at its width unless the file stores them narrower. batch: inferences per batch, what
-    was counted if not given; arithmetic and activations are scaled to it, weights are read once per run of the model.
+    precision: of the multiply-accumulates (fp32, fp16, int8); weights and activations are held at its width unless
+    the file stores them narrower; in int8, operators that quantised runtimes do not have stay in float.
+    batch: inferences per batch, what was counted if not given; arithmetic and activations are scaled to it, weights
+    are read once per run of the model.
     Layers that a runtime fuses into their neighbour keep their operations and lose their traffic and their kernel.
     """
     if precision not in _BITS:
@@ -40,7 +47,8 @@ def processor_workload(counts: Counts, *, precision: str = "fp32", batch: int | 
     runs = counts.runs * share if counts.runs > 1 else 1.0
     fused = fused_layers(counts.layers)
     layers = counts.layers
-    narrow = np.array([_narrowing(layer, _BITS[precision]) for layer in layers])
+    width = max((layer.mac_bits for layer in layers), default=0) or _BITS["fp32"]
+    narrow = np.array([_narrowing(layer, _BITS[precision], width) for layer in layers])
     alive = np.array([layer.name not in fused for layer in layers], dtype=float)
     working = np.array([bool(layer.input_bytes or layer.output_bytes or layer.mac_count) for layer in layers], float)
     return ProcessorWorkload(
@@ -61,9 +69,14 @@ def _array(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float6
     return np.array(values, dtype=np.float64)
 
 
-def _narrowing(layer: LayerCount, bits: int) -> float:
-    """Return by how much this form narrows the bytes of a layer with multiply-accumulates."""
-    return min(1.0, bits / layer.mac_bits) if layer.mac_bits else 1.0
+def _narrowing(layer: LayerCount, bits: int, width: int) -> float:
+    """Return by how much this form narrows the bytes of a layer; ``width`` is that of the model's own arithmetic.
+
+    In 16 bits everything is narrow; in 8 bits what quantised runtimes keep there, the rest stays in float.
+    """
+    if layer.mac_bits:
+        return min(1.0, bits / layer.mac_bits)
+    return min(1.0, bits / width) if bits > _BITS["int8"] or layer.op in _KEPT_NARROW else 1.0
 
 
 def _folds(layer: LayerCount, fused: frozenset[str]) -> bool:
