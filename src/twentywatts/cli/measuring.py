@@ -141,11 +141,13 @@ class _Run:
         self._first = self._recorder.start()
         try:
             child = Child(command, inbox, environment=environment)
+            self._recorder.has_children = True
             if pipe:
                 pipe.started()
             while not child.wait(self._tick_s):
                 self._tick()
             left = child.wait_for_rest(math.inf if self._wishes.waits else _GRACE_S)
+            self._recorder.has_children = bool(left)
             if pipe:
                 pipe.finish(_GRACE_S if not left else 0.05)
         finally:

@@ -50,7 +50,7 @@ def look(*, extra: tuple[Source, ...] = (), fresh: bool = False, is_rank: bool =
     sources = (*find_all(root=root), *extra)
     cache = cache_file() if root == Path("/") else None
     assembly = open_channels(sources, judge=Judge(cache=cache, fresh=fresh))
-    job = job_of() if is_rank else None
+    job = job_of(os.environ) if is_rank else None
     if job is None:
         return Here(root=root, sources=sources, assembly=assembly)
     claimed = claim([assembly.channel(key) for key in assembly.summed], job)

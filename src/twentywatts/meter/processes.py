@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "descendants", "tree_cpu_time_s"]
+__all__ = ["Process", "descendants", "ended_cpu_time_s", "tree_cpu_time_s"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,15 @@ def descendants(pid: int, *, proc: Path = Path("/proc")) -> list[Process]:
     return found
 
 
-def tree_cpu_time_s(pid: int | None = None) -> float:
-    """Return the CPU time of everything below ``pid`` (default: this process), living or ended [s]."""
+def ended_cpu_time_s() -> float:
+    """Return the CPU time of this process's children that ended and were waited for, theirs included [s]."""
     times = os.times()
-    ended_s = times.children_user + times.children_system if pid in (None, os.getpid()) else 0.0
-    return ended_s + sum(process.cpu_time_s for process in descendants(pid or os.getpid()))
+    return times.children_user + times.children_system
+
+
+def tree_cpu_time_s() -> float:
+    """Return the CPU time of everything below this process, living or ended [s]."""
+    return ended_cpu_time_s() + sum(process.cpu_time_s for process in descendants(os.getpid()))
 
 
 def _all(proc: Path) -> Iterator[Process]:

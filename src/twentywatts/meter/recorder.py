@@ -17,7 +17,7 @@ from twentywatts.meter.attribution import busy_s
 from twentywatts.meter.checks import boot_id
 from twentywatts.meter.contract import Clock
 from twentywatts.meter.journal import Journal, describe
-from twentywatts.meter.processes import tree_cpu_time_s
+from twentywatts.meter.processes import ended_cpu_time_s, tree_cpu_time_s
 from twentywatts.meter.sampler import Sample, Sampler
 from twentywatts.meter.window import Edge
 
@@ -32,13 +32,14 @@ class Recorder:
     """Measures from ``start`` to ``stop`` with everything below this process as the program.
 
     interval_s: take samples this often (None: only what the counters need). edges: "start", then marks, then "stop".
-    dropped: marks beyond the most that are kept.
+    dropped: marks beyond the most that are kept. has_children: whether living processes must be asked for their time.
     """
 
     def __init__(
         self, assembly: Assembly, *, interval_s: float | None, journal: Journal | None, clock: Clock = time.monotonic
     ) -> None:
         self.assembly, self.edges, self.dropped = assembly, Edges(), 0
+        self.has_children = False
         self._journal, self._clock = journal, clock
         self._sampler = Sampler(
             assembly.channels, clock, self._write if journal is not None else None, period_s=interval_s
@@ -61,12 +62,12 @@ class Recorder:
     def now(self) -> Edge:
         """Read everything once, for the live line; this is no edge of the window."""
         time_s, states = self._sampler.states()
-        return Edge(time_s, states, tree_cpu_time_s(), busy_s())
+        return Edge(time_s, states, self._cpu_s(), busy_s())
 
     def tick(self) -> None:
         """Write a sign of life, and bring the journal to the disk when it is time."""
         if self._journal is not None:
-            self._journal.write({"tick": self._clock(), "cpu": tree_cpu_time_s(), "busy": busy_s()})
+            self._journal.write({"tick": self._clock(), "cpu": self._cpu_s(), "busy": busy_s()})
             self._journal.sync()
 
     def stop(self) -> Edge:
@@ -77,7 +78,7 @@ class Recorder:
 
     def _edge(self, name: str, take: Any) -> Edge:
         with self._lock:
-            cpu_s, busy, number = tree_cpu_time_s(), busy_s(), len(self.edges)
+            cpu_s, busy, number = self._cpu_s(), busy_s(), len(self.edges)
             self._taking = (threading.get_ident(), number)
             pair: tuple[float, dict[str, State]] = take()
             self._taking = (0, -1)
@@ -86,6 +87,9 @@ class Recorder:
             if self._journal is not None:
                 self._journal.write({"edge": name, "n": number, "t": edge.time_s, "cpu": cpu_s, "busy": busy})
         return edge
+
+    def _cpu_s(self) -> float:
+        return tree_cpu_time_s() if self.has_children else ended_cpu_time_s()
 
     def _write(self, samples: list[Sample]) -> None:
         """Take what one pass gave; it runs inside the pass, in whichever thread makes it."""

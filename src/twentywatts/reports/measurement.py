@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twentywatts.errors import clean
-from twentywatts.reports.records import plain
+from twentywatts.reports.plain import plain
 from twentywatts.units import format_interval, format_si
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ __all__ = ["SCHEMA", "Measured", "laps_of", "marks_csv", "measurement_document",
 SCHEMA = "twentywatts.measurement/1"
 _MEASURED = ("counter", "integrated", "attributed")
 _WORDS = {"counter": "counter", "integrated": "power sensor, integrated", "attributed": "a share of a wider reading"}
+
+_SHOWN_TWICE = ("the same counter as", "a mirror of")
 
 Document = dict[str, Any]
 
@@ -77,7 +79,7 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
         "marks": [_mark(time_s, lap) for time_s, lap in measured.laps],
         "complete": measured.is_complete,
         "gaps": [{"from_s": gap.from_s, "to_s": gap.to_s, "reason": gap.reason} for gap in measured.gaps],
-        "not_covered": list(total.not_covered),
+        "not_covered": [*_dead(span.assembly), *(clean(text) for text in total.not_covered)],
         "why_not_measured": None if is_measured else _why(measured),
         "fix": [] if is_measured else list(_fixes(measured.findings)),
         "notes": list(measured.notes),
@@ -89,6 +91,12 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
     for row, reading in zip(rounded["components"], span.readings, strict=True):
         row["raw"] = {"first": reading.first, "last": reading.last}  # as read: six digits would lose what moved
     return rounded
+
+
+def _dead(assembly: Assembly) -> list[str]:
+    """Return the counters that were refused and stand for something that no other counter shows."""
+    lost = [(channel, reason) for channel, reason in assembly.rejected if not reason.startswith(_SHOWN_TWICE)]
+    return [clean(f"{channel.component}: {reason}") for channel, reason in lost]
 
 
 def _component(reading: Reading, span: Span) -> Document:

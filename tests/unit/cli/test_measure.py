@@ -1,0 +1,314 @@
+"""`twentywatts measure -- command` as a person and a batch system meet it: real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.living import living
+from tests.support.machines import MACHINES
+from tests.support.repository import PACKAGE
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "posix_spawnp"), reason="commands are measured on POSIX systems")
+
+SCHEMA = json.loads((PACKAGE / "data/schemas/measurement-1.schema.json").read_text(encoding="utf-8"))
+MEASURE = [sys.executable, "-m", "twentywatts", "measure"]
+SLEEPER = [sys.executable, "-c", "import os,time; print(os.getpid(), flush=True); time.sleep(60)"]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Return an environment in which a client processor's counters live."""
+    with living("client", tmp_path / "machine"):
+        yield environment(tmp_path / "machine")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """Return an environment of a machine that has no counter at all."""
+    (tmp_path / "bare").mkdir()
+    return environment(tmp_path / "bare")
+
+
+def environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "TWENTYWATTS_ROOT": str(root)}
+
+
+def measure(*words: object, env: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
+    line = [*MEASURE, *map(str, words)]
+    return subprocess.run(line, env=env, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def started(*words: object, env: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
+    """Start a measurement of SLEEPER; return it and the sleeper's process number once that is up."""
+    line = [*MEASURE, *map(str, words), "--", *SLEEPER]
+    process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, int(process.stdout.readline())
+
+
+def document(path: Path) -> dict[str, Any]:
+    jsonschema = pytest.importorskip("jsonschema")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.validate(found, SCHEMA)
+    return found
+
+
+def test_a_live_counter_is_measured(machine: dict[str, str], tmp_path: Path) -> None:
+    done = measure("--json", tmp_path / "run.json", "--", "sleep", "0.4", env=machine)
+    assert done.returncode == 0, done.stderr
+    found = document(tmp_path / "run.json")
+    assert found["measured"] is True
+    assert found["how"] == "counter"
+    assert found["evidence"] == "L2"
+    energy = found["energy_j"]
+    assert energy["low"] <= 45.0 * found["duration_s"] * 1.15
+    assert energy["high"] >= 45.0 * found["duration_s"] * 0.85
+    by_key = {row["key"]: row for row in found["components"]}
+    assert by_key["powercap:intel-rapl:0"]["in_total"]
+    assert not by_key["powercap:intel-rapl:1"]["in_total"], "the platform holds the package"
+    assert by_key["powercap:intel-rapl:0"]["raw"]["first"] is not None
+    assert "measured by powercap" in done.stderr
+    assert "ESTIMATED" not in done.stderr
+
+
+def test_without_counters_it_says_that_it_estimates(bare: dict[str, str], tmp_path: Path) -> None:
+    done = measure("--json", tmp_path / "run.json", "--", "true", env=bare)
+    assert done.returncode == 0, done.stderr
+    found = document(tmp_path / "run.json")
+    assert found["measured"] is False
+    assert found["how"] in ("modelled", "unavailable")
+    assert found["why_not_measured"]
+    assert "measured by" not in done.stderr
+    assert "ESTIMATED, not measured" in done.stderr or "unavailable" in done.stderr
+    assert "twentywatts doctor" in done.stderr
+
+
+def test_a_frozen_counter_is_never_a_zero(tmp_path: Path) -> None:
+    MACHINES["client"].at(tmp_path / "machine")  # nothing moves
+    done = measure("--json", tmp_path / "run.json", "--", "true", env=environment(tmp_path / "machine"))
+    found = document(tmp_path / "run.json")
+    assert found["measured"] is False
+    assert any("frozen" in row["reason"] for row in found["not_read"]), found["not_read"]
+    assert "frozen" in done.stderr
+
+
+def test_a_socket_that_is_dead_is_named(tmp_path: Path) -> None:
+    with living("frozen-counter", tmp_path / "machine"):
+        done = measure("--json", tmp_path / "run.json", "--", "true", env=environment(tmp_path / "machine"))
+    found = document(tmp_path / "run.json")
+    assert found["measured"] is True, "the other socket lives"
+    assert any("cpu 0" in text and "frozen" in text for text in found["not_covered"])
+    assert "cpu 0: frozen" in done.stderr
+
+
+def test_required_measurement_fails_before_anything_runs(bare: dict[str, str], tmp_path: Path) -> None:
+    done = measure("--require-measured", "--", "touch", tmp_path / "ran", env=bare)
+    assert done.returncode == 2
+    assert "no live energy counter" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_required_measurement_holds_where_counters_live(machine: dict[str, str]) -> None:
+    assert measure("--require-measured", "--", "sleep", "0.2", env=machine).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["true"], 0),
+        (["sh", "-c", "exit 3"], 3),
+        (["sh", "-c", "kill -9 $$"], 137),
+        (["sh", "-c", "kill -TERM $$"], 143),
+        (["/no/such/command"], 127),
+        (["no-such-command-at-all"], 127),
+        (["/"], 126),
+    ],
+)
+def test_the_exit_code_is_the_command_s(command: list[str], code: int, bare: dict[str, str], tmp_path: Path) -> None:
+    done = measure("--json", tmp_path / "run.json", "--", *command, env=bare)
+    assert done.returncode == code, done.stderr
+    if code not in (126, 127):
+        assert document(tmp_path / "run.json")["command"]["exit_code"] == code
+
+
+def test_standard_streams_belong_to_the_command(bare: dict[str, str]) -> None:
+    done = measure("--", "cat", env=bare, input="through\n")
+    assert done.stdout == "through\n"
+    assert done.stderr.count("twentywatts:") == 1
+
+
+def test_options_of_the_command_are_its_own(bare: dict[str, str]) -> None:
+    done = measure("--", "echo", "--json", "--", "-q", env=bare)
+    assert done.stdout == "--json -- -q\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_reaches_the_command_and_the_file_is_written(
+    number: int, code: int, machine: dict[str, str], tmp_path: Path
+) -> None:
+    process, _ = started("--json", tmp_path / "run.json", env=machine)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode in (code, 1 if number == signal.SIGINT else code), stderr  # Python may turn SIGINT into 1
+    found = document(tmp_path / "run.json")
+    assert found["measured"] is True
+    assert found["command"]["exit_code"] == process.returncode
+
+
+def test_keys_of_a_terminal_reach_the_command_once(bare: dict[str, str], tmp_path: Path) -> None:
+    import pty
+
+    script = "import signal,time\nn=[]\nsignal.signal(2,lambda *a:n.append(1))\nprint('up',flush=True)\nt=time.time()\n"
+    script += "while time.time()-t<1.0: time.sleep(0.05)\nprint('times',len(n),flush=True)"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [*MEASURE, "-q", "--", sys.executable, "-c", script], bare)
+    seen = b""
+    while b"up" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    try:
+        while chunk := os.read(terminal, 1024):
+            seen += chunk
+    except OSError:
+        pass
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert b"times 1" in seen, seen
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_command_that_forks_and_exits_is_named(bare: dict[str, str], tmp_path: Path) -> None:
+    script = "sleep 20 >/dev/null 2>&1 & echo $! > " + str(tmp_path / "pid") + "; exit 4"
+    began = time.monotonic()
+    done = measure("--json", tmp_path / "run.json", "--", "sh", "-c", script, env=bare)
+    took = time.monotonic() - began
+    orphan = int((tmp_path / "pid").read_text())
+    os.kill(orphan, signal.SIGKILL)
+    assert done.returncode == 4
+    assert took < 15
+    assert document(tmp_path / "run.json")["command"]["left_running"] == [{"pid": orphan, "name": "sleep"}]
+    assert f"sleep (process {orphan}) still runs" in done.stderr
+
+
+def test_orphans_are_waited_for_when_asked(bare: dict[str, str], tmp_path: Path) -> None:
+    script = "(sleep 0.7; echo late > " + str(tmp_path / "late") + ") >/dev/null 2>&1 & exit 0"
+    done = measure("--wait", "--json", tmp_path / "run.json", "--", "sh", "-c", script, env=bare)
+    assert done.returncode == 0
+    assert (tmp_path / "late").exists()
+    assert document(tmp_path / "run.json")["duration_s"] >= 0.6
+
+
+def test_processor_time_of_grandchildren_counts(bare: dict[str, str], tmp_path: Path) -> None:
+    spin = "import time\nwhile time.process_time() < 0.4: pass"
+    script = f"import subprocess,sys; subprocess.run([sys.executable,'-c',{spin!r}])"
+    measure("--json", tmp_path / "run.json", "--", sys.executable, "-c", script, env=bare)
+    assert document(tmp_path / "run.json")["cpu_time_s"] >= 0.4
+
+
+def test_marks_of_the_command_become_stretches(machine: dict[str, str], tmp_path: Path) -> None:
+    script = (
+        "import time, twentywatts as tw\nfor n in ('load','=step'):\n  time.sleep(0.2); tw.mark(n)\ntime.sleep(0.1)"
+    )
+    files = ["--marks", tmp_path / "steps.csv", "--json", tmp_path / "run.json"]
+    done = measure(*files, "--", sys.executable, "-c", script, env=machine)
+    assert done.returncode == 0, done.stderr
+    marks = document(tmp_path / "run.json")["marks"]
+    assert [mark["name"] for mark in marks] == ["load", "=step"]
+    assert all(mark["how"] == "counter" and mark["duration_s"] > 0.15 for mark in marks)
+    rows = (tmp_path / "steps.csv").read_text().splitlines()
+    assert rows[0].startswith("name,time_s,duration_s,energy_j")
+    assert len(rows) == 3
+    assert rows[2].startswith("'=step,"), "a name must not become a formula"
+
+
+def test_what_was_seen_survives_a_kill(machine: dict[str, str], tmp_path: Path) -> None:
+    journal = tmp_path / "run.journal"
+    process, sleeper = started("--journal", journal, "--interval", "0.1", env=machine)
+    time.sleep(1.0)
+    process.kill()
+    process.wait(timeout=60)
+    os.kill(sleeper, signal.SIGKILL)  # it outlives its meter unharmed
+    process.communicate(timeout=60)
+    done = measure("--resume", journal, "--json", tmp_path / "run.json", env=machine)
+    assert done.returncode == 0, done.stderr
+    found = document(tmp_path / "run.json")
+    assert found["measured"] is True
+    assert found["complete"] is False
+    assert found["duration_s"] > 0.3
+    assert found["energy_j"]["high"] >= 45.0 * found["duration_s"] * 0.8
+    assert "killed" in found["gaps"][-1]["reason"]
+    assert found["command"]["exit_code"] is None
+    assert "gap from" in done.stderr
+
+
+def test_a_journal_gives_the_same_joules_as_the_live_run(machine: dict[str, str], tmp_path: Path) -> None:
+    journal, live, again = tmp_path / "run.journal", tmp_path / "live.json", tmp_path / "again.json"
+    done = measure("--journal", journal, "--interval", "0.05", "--json", live, "--", "sleep", "0.5", env=machine)
+    assert done.returncode == 0, done.stderr
+    measure("--resume", journal, "--json", again, env=machine)
+    one, other = document(live), document(again)
+    assert one["energy_j"] == other["energy_j"]
+    assert one["components"] == other["components"]
+    assert other["complete"] is True
+    assert other["gaps"] == []
+    assert other["command"] == one["command"]
+
+
+def test_an_earlier_journal_is_never_overwritten(bare: dict[str, str], tmp_path: Path) -> None:
+    journal = tmp_path / "run.journal"
+    journal.write_text("precious\n")
+    done = measure("--journal", journal, "--", "true", env=bare)
+    assert done.returncode == 2
+    assert "earlier run" in done.stderr
+    assert journal.read_text() == "precious\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_costs_the_file_not_the_run(machine: dict[str, str], tmp_path: Path) -> None:
+    done = measure("--journal", "/dev/full", "--json", tmp_path / "run.json", "--", "sh", "-c", "exit 5", env=machine)
+    assert done.returncode == 5, done.stderr
+    found = document(tmp_path / "run.json")
+    assert any("No space left" in note for note in found["notes"]), found["notes"]
+
+
+def test_a_json_that_cannot_be_written_is_told_and_the_code_kept(bare: dict[str, str], tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    done = measure("--json", "/dev/full", "--", "sh", "-c", "exit 6", env={**bare, "TMPDIR": str(tmp_path)})
+    assert done.returncode == 6, done.stderr
+    assert "written to" in done.stderr
+    assert document(next(tmp_path.glob("twentywatts-*-full")))["command"]["exit_code"] == 6
+
+
+def test_a_closed_standard_error_costs_nothing(bare: dict[str, str], tmp_path: Path) -> None:
+    line = " ".join([*MEASURE, "--json", str(tmp_path / "run.json"), "--", "sh -c 'exit 7'"])
+    done = subprocess.run(["sh", "-c", f"{line} 2>&-"], env=bare, timeout=60, check=False)
+    assert done.returncode == 7
+    assert document(tmp_path / "run.json")["command"]["exit_code"] == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give the command after --"),
+        (["--interval", "0", "--", "true"], "--interval takes seconds"),
+        (["--resume", "x", "--", "true"], "leave the command out"),
+        (["--resume", "no-such-file"], "cannot read the journal"),
+        (["--json", "no/such/folder/x.json", "--", "true"], "does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_runs_nothing(words: list[str], said: str, bare: dict[str, str]) -> None:
+    done = measure(*words, env=bare)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
