@@ -23,6 +23,8 @@ from twentywatts.readers.wire import check_message_count
 __all__ = ["read"]
 
 Axes = Mapping[str, int]
+_RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+_ORDINALS = ("first", "second")
 
 
 def read(path: Path, *, batch: int = 1, axes: Axes) -> Network:
@@ -79,9 +81,10 @@ def _network(model: ModelProto, path: Path, *, batch: int, axes: Axes) -> Networ
         if any(isinstance(size, int) and size > MAX_SIZE for size in shape or ()):
             raise ModelError(f"the input '{name}' declares the shape {list(shape or ())}")
     binding = bind(shapes, batch=batch, axes=axes)
-    held, notes = _held_batch(binding, batch)
     tracer = _trace(model, path, fed, binding=binding)
-    if held != batch and held == 1:
+    axis = _batch_axis(tracer)
+    held, notes = _held_batch(binding, batch, axis)
+    if held != batch and held == 1 and axis == 0:
         wider = _widened(binding, batch)
         trial = _trace(model, path, fed, binding=wider)
         if _still_fits(trial, tracer, [value.name for value in model.graph.output], batch):
@@ -90,16 +93,23 @@ def _network(model: ModelProto, path: Path, *, batch: int, axes: Axes) -> Networ
     return _assemble(model, path, tracer, fed=tuple(fed), batch=held, notes=notes)
 
 
-def _held_batch(binding: Binding, batch: int) -> tuple[int, tuple[str, ...]]:
+def _batch_axis(tracer: Tracer) -> int:
+    """Return which axis of the inputs is the batch: the second where a recurrent layer takes time first."""
+    for layer in tracer.layers:
+        if layer.op in _RECURRENT and not layer.attributes.get("layout", 0) and layer.inputs[0] in tracer.tensors:
+            return 1
+    return 0
+
+
+def _held_batch(binding: Binding, batch: int, axis: int) -> tuple[int, tuple[str, ...]]:
     """Return the batch that the file's shapes hold, and a note where it is not the one asked for."""
-    firsts = [shape[0] for shape in binding.shapes.values() if shape]
-    if binding.has_open_batch or not firsts:
+    sizes = [shape[axis] for shape in binding.shapes.values() if len(shape) > axis]
+    if binding.has_open_batch or not sizes:
         return batch, ()
-    first = firsts[0]
-    held = first if isinstance(first, int) and first > 0 else 1
+    held = sizes[0] if isinstance(sizes[0], int) and sizes[0] > 0 else 1
     if held == batch:
         return held, ()
-    return held, (f"the file fixes its first axis at {held}, which is taken as its batch",)
+    return held, (f"the file fixes its {_ORDINALS[axis]} axis at {held}, which is taken as its batch",)
 
 
 def _widened(binding: Binding, batch: int) -> Binding:
