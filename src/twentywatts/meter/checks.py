@@ -46,9 +46,9 @@ class Judge:
 
     def __call__(self, channels: Sequence[Channel]) -> dict[str, str]:
         """Return a reason for each channel that is dead, implausible or a mirror."""
-        known = {} if self.cache is None or self.fresh else _load(self.cache)
+        known = {} if self.cache is None else _load(self.cache)
         asked = [channel for channel in channels if _can_be_probed(channel)]
-        new = [channel for channel in asked if channel.key not in known]
+        new = [channel for channel in asked if self.fresh or channel.key not in known]
         if new:
             # a mirror shows only beside its original, so one unknown counter has all of them read
             known = known | {channel.key: _ALIVE for channel in asked} | self.probe(asked)
@@ -146,7 +146,7 @@ def _between(channel: Channel, before: float | None, value: float | None, after:
 def boot_id(root: Path = Path("/")) -> str:
     """Return what names this boot of the machine, empty where the system does not tell."""
     try:
-        return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:64]
+        return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()[:64]
     except (OSError, ValueError):
         return ""
 

@@ -10,17 +10,16 @@ own, without a common folder for the lock, do not see each other.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from twentywatts.meter.checks import boot_id
 from twentywatts.meter.contract import Channel, Scope
+from twentywatts.meter.shared import RANKS
 
 __all__ = ["Claim", "claim", "job_of"]
 
-_RANKS = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
 _JOBS = ("SLURM_JOB_ID", "SLURM_STEP_ID", "TORCHELASTIC_RUN_ID", "MASTER_PORT", "PMIX_NAMESPACE", "PMI_JOBID")
 _OWN_DEVICES = (Scope.GPU, Scope.GPU_PARTITION)  # each rank may have its own; all else belongs to the node
 
@@ -38,10 +37,9 @@ class Claim:
             os.close(descriptor)
 
 
-def job_of(environment: Mapping[str, str] | None = None) -> str | None:
+def job_of(environment: Mapping[str, str]) -> str | None:
     """Return what names this job on this node, None where the program is no rank of one."""
-    environment = os.environ if environment is None else environment
-    if not any(environment.get(name, "").isdigit() for name in _RANKS):
+    if not any(environment.get(name, "").isdigit() for name in RANKS):
         return None
     known = [environment[name] for name in _JOBS if environment.get(name)]
     return ".".join(known) if known else f"parent-{os.getppid()}"
@@ -63,7 +61,7 @@ def claim(channels: Iterable[Channel], job: str, *, folder: Path | None = None, 
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp")
 
 
 def _name(boot: str, job: str, device: str) -> str:

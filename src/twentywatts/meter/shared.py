@@ -17,7 +17,11 @@ from twentywatts.meter.sampler import Sample, Sampler
 if TYPE_CHECKING:
     from twentywatts.meter.lock import Claim
 
-__all__ = ["Instrument", "close_shared", "instrument", "shared"]
+__all__ = ["RANKS", "Instrument", "close_shared", "instrument", "shared"]
+
+
+# set by torchrun, Slurm, Open MPI, MPICH and their kin for each of several programs of one job on a node
+RANKS = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
 
 
 class Instrument(NamedTuple):
@@ -51,9 +55,11 @@ def shared() -> Instrument:
 
 def _claimed(assembly: Assembly) -> tuple[Assembly, Claim | None]:
     """Return the assembly less what another rank of this job counts, and the locks of what this one does."""
+    if not any(name in os.environ for name in RANKS):
+        return assembly, None
     from twentywatts.meter.lock import claim, job_of
 
-    job = job_of()
+    job = job_of(os.environ)
     if job is None:
         return assembly, None
     claimed = claim([assembly.channel(key) for key in assembly.summed], job)
