@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 
 from twentywatts.cli.arguments import add_model_arguments, axes_of
 
@@ -64,6 +62,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
     from dataclasses import replace
     from pathlib import Path
 
+    from twentywatts.cli.circumstances import circumstances
     from twentywatts.cli.progress import Progress
     from twentywatts.comparison.job import Job, machine_names, run
     from twentywatts.comparison.metrics import metric_of
@@ -89,23 +88,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
         comparison = run(job, progress)
     finally:
         progress.close()
-    return replace(comparison, run=_circumstances())
-
-
-def _circumstances() -> dict[str, str]:
-    """Return what is outside the guarantee that the same command gives the same document."""
-    import datetime
-    import platform
-
-    from twentywatts import __version__
-
-    return {
-        "command": shlex.join(["twentywatts", *sys.argv[1:]]),
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "host": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "twentywatts": __version__,
-    }
+    return replace(comparison, run=circumstances())
 
 
 def _print(document: dict[str, Any]) -> None:

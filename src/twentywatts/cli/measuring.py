@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from twentywatts.cli.circumstances import circumstances
 from twentywatts.errors import InputError, TwentyWattsError, clean
 from twentywatts.meter.child import Child
 from twentywatts.meter.contract import Finding
@@ -83,7 +83,7 @@ class Outputs:
 
     def write(self, measured: Measured) -> dict[str, Any]:
         """Say the summary and write the files; where one cannot be written, try the folder for temporary files."""
-        document = measurement_document(measured, _circumstances())
+        document = measurement_document(measured, circumstances())
         self.say(summary(document))
         if self.json:
             self._save(self.json, lambda target: write_json(document, target))
@@ -307,18 +307,3 @@ def _columns() -> int:
 def _nothing_lives(here: Here) -> str:
     why = why_nothing_lives(here.assembly, here.findings())
     return f"--require-measured: no live energy counter ({why}); `twentywatts doctor` lists what would help"
-
-
-def _circumstances() -> dict[str, str]:
-    import datetime
-    import platform
-
-    from twentywatts import __version__
-
-    return {
-        "command": clean(shlex.join(["twentywatts", *sys.argv[1:]])),
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "host": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "twentywatts": __version__,
-    }
