@@ -127,7 +127,7 @@ def _apart(channels: list[Channel]) -> Verdicts:
 def _reason(channel: Channel, present: set[str], group: tuple[Scope, ...], outer: Scope | None) -> str:
     holders = [key for key in channel.inside if key in present]
     if channel.scope in _OUTER:
-        if channel.scope is outer:
+        if channel.scope is outer and not channel.inside:
             return ""
         return f"the {channel.scope} meter holds what the others count: shown apart, never added to them"
     if holders:

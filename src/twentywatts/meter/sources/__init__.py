@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twentywatts.meter.sources.files import FoundSource, read_text
 
@@ -18,9 +18,20 @@ __all__ = ["NAMES", "find_all"]
 NAMES = ("powercap", "perf", "hwmon", "jetson", "nvml", "amdsmi", "apple", "battery", "wall")
 
 
-def find_all(*, root: Path = Path("/"), reader: Reader = read_text, only: Sequence[str] | None = None) -> list[Source]:
-    """Return every source, or those named in ``only``; one that breaks becomes a finding and takes no other with it."""
-    sources = [_find(name, root, reader) for name in (NAMES if only is None else only)]
+def find_all(
+    *,
+    root: Path = Path("/"),
+    reader: Reader = read_text,
+    only: Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Source]:
+    """Return every source, or those named in ``only``; one that breaks becomes a finding and takes no other with it.
+
+    options: more arguments of single sources, as {"perf": {"opener": …}}.
+    """
+    more = options or {}
+    given: dict[str, Any] = {"root": root, "reader": reader}
+    sources = [_find(name, {**given, **more.get(name, {})}) for name in (NAMES if only is None else only)]
     _nest([source for source in sources if isinstance(source, FoundSource)])
     return sources
 
@@ -36,20 +47,20 @@ def _nest(sources: Sequence[FoundSource]) -> None:
         source.found = tuple(channels[channel.key] for channel in source.found)
 
 
-def _find(name: str, root: Path, reader: Reader) -> Source:
+def _find(name: str, arguments: dict[str, Any]) -> Source:
     from importlib import import_module
 
     from twentywatts.meter.contract import Finding
 
     try:
         if name in NAMES:
-            source: Source = import_module(f"{__name__}.{name}").find(root=root, reader=reader)
+            source: Source = import_module(f"{__name__}.{name}").find(**arguments)
             return source
         from twentywatts import plugins
 
         plugged = plugins.find("meters", name)
         if plugged is not None:
-            found: Source = plugged(root=root, reader=reader)
+            found: Source = plugged(**arguments)
             return found
         reason = f"no source is named {name!r}: there are {', '.join(NAMES)} and what plug-ins bring"
     except Exception as error:

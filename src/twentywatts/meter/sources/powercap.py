@@ -6,6 +6,7 @@ bits, so its step is ``max_energy_range_uj / (2**32 - 1)`` and it wraps one step
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,9 +67,10 @@ def _zones(tree: Tree, folder: Path) -> Iterator[_Zone]:
         above, ident = waiting.pop(0)
         path, parts = above / ident, _ZONE.fullmatch(ident)
         inside = tree.names(path) if "rapl" in ident and ident not in seen else []
-        if not inside:
+        real = os.path.realpath(path)
+        if not inside or real in seen:
             continue
-        seen.add(ident)
+        seen |= {ident, real}
         waiting += [(path, name) for name in inside if _ZONE.fullmatch(name) and name not in seen]
         if parts:
             parent = f"{parts[1]}:{parts[2]}" if parts[3] else ""
