@@ -1,4 +1,4 @@
-"""Shapes for operators of ONNX Runtime (domain com.microsoft) that the onnx library has no rules for."""
+"""Shapes for operators that the onnx library has no rules for, most of them of ONNX Runtime (com.microsoft)."""
 
 from __future__ import annotations
 
@@ -105,6 +105,12 @@ def _group_query(inputs: Specs, attributes: Mapping[str, Any]) -> tuple[str, Sha
     return dtype, query
 
 
+def _deformable(inputs: Specs, attributes: Mapping[str, Any]) -> tuple[str, Shape]:
+    """DeformConv: the offsets (batch, …, height, width) say where each output looks."""
+    dtype, data = _spec(inputs, 0)
+    return dtype, (data[0], _spec(inputs, 1)[1][0], *_spec(inputs, 2)[1][2:])
+
+
 def _embedding(inputs: Specs, attributes: Mapping[str, Any]) -> tuple[str, Shape]:
     dtype, table = _spec(inputs, 2)
     return dtype, (*_spec(inputs, 0)[1], table[1])
@@ -112,7 +118,8 @@ def _embedding(inputs: Specs, attributes: Mapping[str, Any]) -> tuple[str, Shape
 
 _SAME = (
     "Gelu FastGelu BiasGelu QuickGelu SkipLayerNormalization SkipSimplifiedLayerNormalization "
-    "SimplifiedLayerNormalization RotaryEmbedding QLinearLeakyRelu QLinearSigmoid QLinearSoftmax GroupNorm"
+    "SimplifiedLayerNormalization RotaryEmbedding QLinearLeakyRelu QLinearSigmoid QLinearSoftmax GroupNorm "
+    "GroupNormalization MeanVarianceNormalization"
 )
 _RULES: Mapping[str, Rule] = {op: _like(0) for op in _SAME.split()} | {
     "QuantizeLinear": _like(0, dtype_of=2),
@@ -125,6 +132,7 @@ _RULES: Mapping[str, Rule] = {op: _like(0) for op in _SAME.split()} | {
     "MatMulNBits": _matmul_bits,
     "QLinearAdd": _elementwise,
     "QLinearMul": _elementwise,
+    "DeformConv": _deformable,
     "Attention": _attention,
     "MultiHeadAttention": _multi_head,
     "GroupQueryAttention": _group_query,

@@ -47,7 +47,7 @@ class Inference:
             problem = f"{node.op} runs a part of the graph as often as the data decide"
         elif schema is not None:
             found, problem = self._native(node, attributes, schema)
-        else:
+        if not found and not problem:
             inputs = [self._kinds[name].spec if name else None for name in node.inputs]
             found = contrib_kinds(node, attributes, inputs)
         return {name: self._best(name, found.get(name)) for name in node.outputs if name}, problem

@@ -18,7 +18,7 @@ _PER_OUTPUT = {
     1: "Add Sub Mul Div Pow Mod BitShift Max Min And Or Xor Not BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
     "Equal Less LessOrEqual Greater GreaterOrEqual Where Abs Neg Reciprocal Sign Floor Ceil Round IsNaN IsInf "
     "Exp Log Sqrt Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Tanh Erf Relu Clip PRelu LeakyRelu "
-    "ThresholdedRelu Sum Mean CumSum CumProd Binarizer",
+    "ThresholdedRelu Sum Mean CumSum CumProd",
     # compare, multiply or exp, subtract
     3: "Elu Celu Shrink HardSigmoid Softsign Softplus",
     # negate, exp, add, divide; divide, round, add, clip
