@@ -21,7 +21,7 @@ __all__ = ["Judge", "boot_id", "cache_file", "mirrored"]
 SHORTEST_S, LONGEST_S = 0.06, 0.25  # of the spin
 _PASSES = 5  # readings of every channel during the spin: at least three deltas
 _ALIVE = "alive"
-_TWINNABLE = (Scope.PACKAGE, Scope.DRAM, Scope.SOC, Scope.CORE)
+_TWINNABLE = (Scope.PACKAGE, Scope.DRAM, Scope.SOC)
 Pass = tuple[dict[str, float], dict[str, float]]  # every channel read twice in a row
 
 
@@ -83,11 +83,11 @@ def _read(channels: Iterable[Channel]) -> dict[str, float]:
     found = {}
     for channel in channels:
         try:
-            raw = channel.read()
+            raw = float(channel.read())
         except Exception:  # foreign code; a counter that cannot be read now is judged by what it gives later
             continue
-        if isinstance(raw, int | float) and 0 <= raw < float("inf"):
-            found[channel.key] = float(raw)
+        if 0 <= raw < float("inf"):
+            found[channel.key] = raw
     return found
 
 

@@ -176,8 +176,8 @@ def _plan(channels: tuple[Channel, ...], period_s: float | None) -> list[tuple[f
 def _read(channel: Channel, clock: Clock) -> Sample:
     try:
         raw = channel.read()
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            return channel.key, clock(), None, f"the channel gave {type(raw).__name__}"
+        return channel.key, clock(), float(raw), ""
     except Exception as error:  # foreign code below: whatever it raises, this sample is missing and the run goes on
         return channel.key, clock(), None, str(error) or type(error).__name__
-    if not isinstance(raw, int | float):
-        return channel.key, clock(), None, f"the channel gave {type(raw).__name__}"
-    return channel.key, clock(), float(raw), ""
