@@ -13,7 +13,7 @@ from twentywatts.errors import TwentyWattsError, clean
 
 __all__ = ["main"]
 
-_VERBS = ("compare", "measure", "doctor", "count", "machines", "cite")
+_VERBS = ("compare", "measure", "doctor", "watch", "export", "count", "machines", "cite")
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 

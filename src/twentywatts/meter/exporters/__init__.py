@@ -1,0 +1,1 @@
+"""Exporters: the counters of a node for those who watch many nodes."""
