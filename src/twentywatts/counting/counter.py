@@ -65,11 +65,13 @@ def _count_layer(layer: Layer, network: Network, quantization: Quantization) -> 
     view = LayerView(layer, network)
     work = Work(is_view=True) if layer.name in quantization.fused else _checked(rule(view))
     active = tuple(name for name in layer.inputs if name and name not in network.weights)
-    plain = LayerCount(name=layer.name, op=layer.op, inputs=active, outputs=layer.outputs)
     if work.is_view:
-        return plain
-    return replace(
-        plain,
+        return LayerCount(name=layer.name, op=layer.op, inputs=active, outputs=layer.outputs)
+    return LayerCount(
+        name=layer.name,
+        op=layer.op,
+        inputs=active,
+        outputs=layer.outputs,
         mac_count=work.mac_count,
         op_count=work.op_count,
         mac_bits=_mac_bits(layer, work, view, quantization),

@@ -20,6 +20,7 @@ from twentywatts.readers.tensors import ELEMENT_BITS, code_of, dtype_name, weigh
 
 __all__ = ["Constants"]
 
+_FEW = 16
 _VALUES = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
 
 
@@ -39,6 +40,13 @@ class Constants:
         if name not in self._values:
             self._values[name] = weight.read()
         return self._values[name]
+
+    def steering(self, name: str) -> NDArray[Any] | None:
+        """Return the value of a constant that a shape can depend on: whole numbers, or a few others."""
+        weight = self.weights.get(name)
+        if weight is None or (weight.element_count > _FEW and not weight.dtype.startswith(("int", "uint", "bool"))):
+            return None
+        return self.value(name)
 
     def of_node(self, node: Node, attributes: Mapping[str, Any]) -> Weight | None:
         """Return what a Constant node holds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,19 +21,22 @@ __all__ = ["Inference"]
 
 Kinds = dict[str, Kind]
 Answer = tuple[dict[int, Kind], str]
-_FEW = 16
 _NOTHING = TypeProto()
 
 
 class Inference:
-    """Infers one layer at a time; ``declared`` are types that the file states, used where rules give nothing."""
+    """Infers one layer at a time.
+
+    kinds: what is known of tensors so far. declared: types that the file states, used where rules give nothing.
+    steers: gives the value of a constant that a shape can depend on.
+    """
 
     def __init__(
-        self, kinds: Mapping[str, Kind], declared: Mapping[str, Kind], value: Callable[[str], NDArray[Any] | None]
+        self, kinds: Mapping[str, Kind], declared: Mapping[str, Kind], steers: Callable[[str], NDArray[Any] | None]
     ) -> None:
         self._kinds = kinds
         self._declared = declared
-        self._value = value
+        self._steers = steers
         self._schemas: dict[tuple[str, str, int], Any] = {}
         self._known: dict[Hashable, Answer] = {}
 
@@ -72,7 +74,7 @@ class Inference:
     def _native(self, node: Node, attributes: Mapping[str, Any], schema: Any) -> tuple[Kinds, str]:
         """Return what ONNX's rules say; layers that look the same to them are asked for once."""
         specs = [self._kinds[name].spec if name else None for name in node.inputs]
-        data = {index: value for index, name in enumerate(node.inputs) if (value := self._steering(name)) is not None}
+        data = {index: value for index, name in enumerate(node.inputs) if (value := self._steers(name)) is not None}
         key = _key(node, specs, data)
         if key is None or key not in self._known:
             answer = self._ask(node, attributes, specs, data=data, schema=schema)
@@ -80,11 +82,6 @@ class Inference:
                 return _named(node, answer)
             self._known[key] = answer
         return _named(node, self._known[key])
-
-    def _steering(self, name: str) -> NDArray[Any] | None:
-        """Return the value of a constant that can steer a shape: whole numbers, or a few others."""
-        value = self._value(name) if name else None
-        return value if value is not None and (value.dtype.kind in "iub" or value.size <= _FEW) else None
 
     def _ask(
         self,
@@ -142,11 +139,15 @@ def _key(node: Node, specs: Sequence[TensorSpec | None], data: Mapping[int, NDAr
 def _named(node: Node, answer: Answer) -> tuple[Kinds, str]:
     found, problem = answer
     kinds = {
-        node.outputs[index]: Kind(proto=kind.proto, spec=replace(kind.spec, name=node.outputs[index]))
+        name: Kind(proto=kind.proto, spec=_renamed_spec(kind.spec, name))
         for index, kind in found.items()
-        if node.outputs[index]
+        if (name := node.outputs[index])
     }
     return kinds, problem
+
+
+def _renamed_spec(spec: TensorSpec, name: str) -> TensorSpec:
+    return TensorSpec(name=name, shape=spec.shape, dtype=spec.dtype, bits=spec.bits)
 
 
 def _renamed(name: str, attribute: AttributeProto) -> AttributeProto:

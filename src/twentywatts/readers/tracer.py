@@ -37,7 +37,7 @@ class Tracer:
         self._folder = folder
         self._constants = Constants(folder)
         self._kinds: dict[str, Kind] = {}
-        self._inference = Inference(self._kinds, declared, self._constants.value)
+        self._inference = Inference(self._kinds, declared, self._constants.steering)
         self._labels: dict[str, int] = {}
 
     @property
