@@ -76,7 +76,8 @@ def _devices(tree: Tree) -> Iterator[_Device]:
         name = tree.text_or(folder / "name") or tree.text_or(older / "name")
         sensor = re.compile(r"(energy|power)\d+_(input|average)")
         base = folder if any(sensor.fullmatch(file) for file in tree.names(folder)) else older
-        real = os.path.basename(os.path.realpath(older)) if tree.holds(older) and tree.names(older) else ""
+        real = os.path.basename(os.path.realpath(older)) if tree.names(older) else ""
+        real = real.encode("ascii", "replace").decode("ascii")
         yield _Device(tree, folder, base, name or "unknown", real if real not in ("", "device") else folder.name)
 
 

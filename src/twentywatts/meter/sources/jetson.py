@@ -94,10 +94,12 @@ def _iio_rails(tree: Tree) -> Iterator[_Rail]:
 
 
 def _channel(tree: Tree, rail: _Rail, total: _Rail | None, rails: list[_Rail]) -> Channel:
+    again = tree.text_again if all(tree.holds(path) for path in rail.factors) else tree.text
+
     def read() -> float:
         watts = rail.scale
         for path in rail.factors:
-            watts *= unsigned(tree.text(path))
+            watts *= unsigned(again(path))
         return watts
 
     return Channel(
