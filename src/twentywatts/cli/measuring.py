@@ -273,7 +273,13 @@ def _journal(command: Sequence[str], wishes: Wishes, outputs: Outputs, here: Her
 def _wall(config: str | None) -> tuple[Source, ...]:
     if not config:
         return ()
-    raise InputError("--wall: no wall meter can be configured yet")
+    from pathlib import Path
+
+    from twentywatts.meter.sources import wall
+    from twentywatts.meter.sources.wall.config import load
+
+    load(Path(config))  # an error in the file ends the command here; a meter that is silent does not
+    return (wall.find(config=config),)
 
 
 def _live_line(span: Span) -> str:

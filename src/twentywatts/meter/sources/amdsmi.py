@@ -198,7 +198,7 @@ def _module(tree: Tree) -> Any:
 
     if tree.root != Path("/"):
         return _nothing("AMD SMI reads the machine itself, not a folder")
-    if not tree.at("sys", "module", "amdgpu").exists():
+    if not os.path.exists(tree.at("sys", "module", "amdgpu")):
         return _nothing("the driver amdgpu is not loaded")
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):

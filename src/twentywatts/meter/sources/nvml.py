@@ -17,18 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from twentywatts.meter.contract import Channel, Finding, Reader, ReadError, Source
-from twentywatts.meter.sources import cuda
+from twentywatts.meter.contract import Finding, Reader, ReadError, Source
 from twentywatts.meter.sources.files import FoundSource, Tree, read_text
-from twentywatts.meter.sources.nvml_api import Board, Library, NotSupportedError
-from twentywatts.meter.sources.nvml_boards import NAME, Listed, measure, refused
 
 __all__ = ["find", "processes"]
 
+NAME = "nvml"
 INSTALL = ("pip install 'twentywatts[meters]'",)
-_MOST_BOARDS, _MOST_PARTITIONS = 64, 16
 _DRIVER = (("dev", "nvidiactl"), ("proc", "driver", "nvidia", "version"), ("dev", "dxg"))
-_PARTITION = "a partition has no counter of its own: this is its whole board, with the work of all its partitions"
 
 
 def find(
@@ -43,82 +39,20 @@ def find(
         nvml = _module(Tree(root, reader))
         if isinstance(nvml, Finding):
             return FoundSource(name=NAME, said=(nvml,))
+    # what follows is needed only where there is a driver: a machine without one pays for none of it
+    from twentywatts.meter.sources.nvml_api import Library
+    from twentywatts.meter.sources.nvml_machine import found
+
     library = Library(nvml)
     try:
         library.hold()
     except ReadError as error:
         return FoundSource(name=NAME, said=(_nothing(f"NVML cannot be opened: {error}"),))
     try:
-        return _found(library, os.environ if environ is None else environ)
+        source = found(library, os.environ if environ is None else environ)
     finally:
         library.release()
-
-
-def _found(library: Library, environ: Mapping[str, str]) -> FoundSource:
-    listed, words = _list(library)
-    choice = cuda.choose(
-        environ,
-        [item.board.uuid if isinstance(item, Listed) else "" for item in listed],
-        partitions=_partitions(library, listed) if "MIG-" in environ.get(cuda.VARIABLE, "") else {},
-        is_mixed=len({item.name for item in listed if isinstance(item, Listed)}) > 1,
-    )
-    channels: list[Channel] = []
-    for position, item in enumerate(listed):
-        if not isinstance(item, Listed):
-            continue
-        if position not in choice.positions:
-            words.append(refused(item, f"hidden by {cuda.VARIABLE}"))
-            continue
-        notes = (*choice.notes, *((_PARTITION,) if item.is_partitioned or position in choice.partitions else ()))
-        found, finding = measure(library, item, notes)
-        channels += found
-        words.append(finding)
-    return FoundSource(name=NAME, found=tuple(channels), said=tuple(words) or (_nothing("there is no NVIDIA board"),))
-
-
-def _list(library: Library) -> tuple[list[Listed | None], list[Finding]]:
-    """Return the boards in NVML's order, None for one that does not answer, and what is to be said of those."""
-    listed: list[Listed | None] = []
-    said = []
-    for position in range(library.count("nvmlDeviceGetCount", most=_MOST_BOARDS)):
-        try:
-            handle = library.call("nvmlDeviceGetHandleByIndex", position)
-            board = Board(library, library.text("nvmlDeviceGetUUID", handle), handle)
-            listed.append(_describe(position, board))
-        except ReadError as error:
-            listed.append(None)
-            reason = f"it does not answer: {error}"
-            said.append(Finding(source=NAME, what=f"gpu {position}", found=True, readable=False, reason=reason))
-    return listed, said
-
-
-def _describe(position: int, board: Board) -> Listed:
-    library = board.library
-    virtual = getattr(library.nvml, "NVML_GPU_VIRTUALIZATION_MODE_VGPU", 2)
-    modes = board.call_or((0, 0), "nvmlDeviceGetMigMode")
-    return Listed(
-        position=position,
-        board=board,
-        name=board.text("nvmlDeviceGetName"),
-        is_virtual=board.call_or(None, "nvmlDeviceGetVirtualizationMode") == virtual,
-        is_partitioned=bool(modes[0]) if isinstance(modes, list | tuple) and modes else False,
-    )
-
-
-def _partitions(library: Library, listed: Sequence[Listed | None]) -> dict[str, int]:
-    """Return the UUID of every partition with the position of its board."""
-    found = {}
-    for item in listed:
-        if item is None or not item.is_partitioned:
-            continue
-        for index in range(item.board.count("nvmlDeviceGetMaxMigDeviceCount", most=_MOST_PARTITIONS)):
-            handle = item.board.call_or(None, "nvmlDeviceGetMigDeviceHandleByIndex", index)
-            if handle is not None:
-                try:
-                    found[library.text("nvmlDeviceGetUUID", handle)] = item.position
-                except ReadError:
-                    continue
-    return found
+    return source if source.said else FoundSource(name=NAME, said=(_nothing("there is no NVIDIA board"),))
 
 
 def _nothing(reason: str, fix: tuple[str, ...] = (), *, found: bool = False) -> Finding:
@@ -131,7 +65,7 @@ def _module(tree: Tree) -> Any:
         return _nothing("NVML reads the machine itself, not a folder")
     if sys.platform == "darwin":
         return _nothing("there is no NVIDIA driver for macOS")
-    if sys.platform == "linux" and not any(tree.at(*parts).exists() for parts in _DRIVER):
+    if sys.platform == "linux" and not any(os.path.exists(tree.at(*parts)) for parts in _DRIVER):
         bare = _pci_boards(tree)
         return _nothing("there is an NVIDIA board but no driver", found=True) if bare else _nothing("no NVIDIA driver")
     try:
@@ -159,6 +93,8 @@ def processes(key: str, *, nvml: Any = None, since_us: int = 0) -> dict[int, flo
         nvml = _module(Tree(Path("/")))
         if isinstance(nvml, Finding):
             raise ReadError(nvml.reason)
+    from twentywatts.meter.sources.nvml_api import Library, NotSupportedError
+
     library = Library(nvml)
     library.hold()
     try:

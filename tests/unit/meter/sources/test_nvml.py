@@ -299,3 +299,32 @@ def test_published_figures_of_sensors() -> None:
     assert not board_sensor("blackwell").is_published
     assert usage_average_s("hopper") == 1.0
     assert usage_average_s("ga100") == 0.0
+
+
+def test_the_real_library_has_what_is_called() -> None:
+    pynvml = pytest.importorskip("pynvml")
+    from tests.support.fake_nvml import _FUNCTIONS, ARCHITECTURES
+
+    assert not [name for name in (*_FUNCTIONS, "nvmlInit", "nvmlShutdown") if not hasattr(pynvml, name)]
+    assert pynvml.NVML_FI_DEV_POWER_INSTANT == FakeNvml.NVML_FI_DEV_POWER_INSTANT
+    assert pynvml.NVML_POWER_SCOPE_MODULE == FakeNvml.NVML_POWER_SCOPE_MODULE
+    assert {name: getattr(pynvml, f"NVML_DEVICE_ARCH_{name.upper()}") for name in ARCHITECTURES} == ARCHITECTURES
+
+
+def test_the_real_structures_are_read() -> None:
+    pynvml = pytest.importorskip("pynvml")
+    nvml = FakeNvml([FakeBoard(has=frozenset({"instant"}))])
+    (channel,) = find(nvml=nvml, environ={}).channels()
+    values = (pynvml.c_nvmlFieldValue_t * 1)()
+    nvml.nvmlDeviceGetFieldValues = lambda handle, wanted: values  # type: ignore[attr-defined]
+    for number, member in ((1, "uiVal"), (3, "ullVal"), (0, "dVal")):
+        values[0].valueType = number
+        setattr(values[0].value, member, 123456)
+        assert channel.read() == pytest.approx(123.456)
+    values[0].nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED
+    with pytest.raises(ReadError):
+        channel.read()
+    lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+    nvml.script = lambda name, call: lost
+    with pytest.raises(ReadError, match="GPU is lost"):
+        channel.read()

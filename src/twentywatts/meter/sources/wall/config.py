@@ -25,9 +25,8 @@ from typing import Any
 
 from twentywatts.errors import InputError, nearest
 
-__all__ = ["KINDS", "VARIABLE", "MeterConfig", "load", "parse"]
+__all__ = ["KINDS", "MeterConfig", "load", "parse"]
 
-VARIABLE = "TWENTYWATTS_WALL"
 KINDS = ("shelly", "tasmota", "redfish", "csv")
 _MOST_METERS = 64
 _LARGEST_BYTES = 65536
