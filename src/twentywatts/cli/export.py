@@ -93,10 +93,10 @@ def _serve(server: MetricsServer, station: Station) -> None:
 
     server.text = lambda: metrics_text(station.rows(), summed_count=len(station.assembly.summed))
     threading.Thread(target=server.serve_forever, name="twentywatts-metrics", daemon=True).start()
-    host, port = server.server_address[:2]
-    print(
-        f"twentywatts: http://{f'[{host}]' if ':' in str(host) else host}:{port}/metrics", file=sys.stderr, flush=True
-    )
+    host, port = server.server_address[0], server.server_address[1]
+    assert isinstance(host, str)
+    place = f"[{host}]" if ":" in host else host
+    print(f"twentywatts: http://{place}:{port}/metrics", file=sys.stderr, flush=True)
 
 
 def _until_stopped(inbox: Inbox, station: Station, client: OtlpClient | None, interval_s: float) -> None:

@@ -31,7 +31,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from twentywatts.meter.contract import Source
     from twentywatts.meter.journal import Journal
     from twentywatts.meter.replay import Story
 
@@ -110,7 +109,7 @@ def measure_command(command: Sequence[str], wishes: Wishes, outputs: Outputs) ->
     """Run and measure a command; return its exit code. Raises TwentyWattsError, CommandError before it runs."""
     outputs.check()
     with Inbox() as inbox:
-        here = look(extra=_wall(wishes.wall))
+        here = look(wall=wishes.wall)
         if wishes.require_measured and not here.assembly.summed:
             raise TwentyWattsError(_nothing_lives(here))
         journal = _journal(command, wishes, outputs, here)
@@ -268,18 +267,6 @@ def _journal(command: Sequence[str], wishes: Wishes, outputs: Outputs, here: Her
     except InputError as error:
         outputs.pass_over(error)
         return None
-
-
-def _wall(config: str | None) -> tuple[Source, ...]:
-    if not config:
-        return ()
-    from pathlib import Path
-
-    from twentywatts.meter.sources import wall
-    from twentywatts.meter.sources.wall.config import load
-
-    load(Path(config))  # an error in the file ends the command here; a meter that is silent does not
-    return (wall.find(config=config),)
 
 
 def _live_line(span: Span) -> str:

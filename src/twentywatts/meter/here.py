@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twentywatts.meter.assemble import Assembly, open_channels, without
 from twentywatts.meter.checks import Judge, cache_file
 from twentywatts.meter.contract import Finding, Source
-from twentywatts.meter.lock import Claim, claim, job_of
+from twentywatts.meter.shared import RANKS
 from twentywatts.meter.sources import find_all
+
+if TYPE_CHECKING:
+    from twentywatts.meter.lock import Claim
 
 __all__ = ["Here", "look", "machine_root"]
 
@@ -40,21 +44,39 @@ def machine_root() -> Path:
     return Path(os.environ.get(_VARIABLE) or "/")
 
 
-def look(*, extra: tuple[Source, ...] = (), fresh: bool = False, is_rank: bool = True) -> Here:
+def look(*, wall: str | None = None, fresh: bool = False, is_rank: bool = True) -> Here:
     """Return what can be measured here; counters not yet known in this boot are probed.
 
-    extra: further sources (a wall meter). fresh: probe all again. is_rank: leave to another rank of this job on this
-    node what it measures already.
+    wall: configuration of wall meters; raises InputError where it is wrong. fresh: probe all again. is_rank: leave to
+    another rank of this job on this node what it measures already.
     """
     root = machine_root()
-    sources = (*find_all(root=root), *extra)
+    sources = tuple(find_all(root=root, options={"wall": {"config": _checked(wall)}} if wall else {}))
     cache = cache_file() if root == Path("/") else None
     assembly = open_channels(sources, judge=Judge(cache=cache, fresh=fresh))
-    job = job_of(os.environ) if is_rank else None
+    claim = None
+    if is_rank and any(name in os.environ for name in RANKS):
+        assembly, claim = _claimed(assembly)
+    return Here(root=root, sources=sources, assembly=assembly, claim=claim)
+
+
+def _checked(wall: str) -> Path:
+    """Return the path of a configuration that can be used: one that was named must not be passed over."""
+    from twentywatts.meter.sources.wall.config import load
+
+    load(Path(wall))
+    return Path(wall)
+
+
+def _claimed(assembly: Assembly) -> tuple[Assembly, Claim | None]:
+    """Return the assembly less what another rank of this job counts, and the locks of what this one does."""
+    from twentywatts.meter.lock import claim, job_of
+
+    job = job_of(os.environ)
     if job is None:
-        return Here(root=root, sources=sources, assembly=assembly)
+        return assembly, None
     claimed = claim([assembly.channel(key) for key in assembly.summed], job)
-    return Here(root=root, sources=sources, assembly=without(assembly, claimed.elsewhere), claim=claimed)
+    return without(assembly, claimed.elsewhere), claimed
 
 
 def _said(source: Source) -> list[Finding]:

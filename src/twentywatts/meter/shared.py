@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from twentywatts.meter.assemble import Assembly, open_channels, without
+from twentywatts.meter.assemble import Assembly, open_channels
 from twentywatts.meter.contract import Source
 from twentywatts.meter.sampler import Sample, Sampler
 
@@ -44,26 +44,13 @@ def shared() -> Instrument:
     """Return the instrument of this process; the first call looks for counters and probes those not yet known."""
     with _LOCK:
         if not _SHARED:
-            from twentywatts.meter.checks import Judge, cache_file
-            from twentywatts.meter.sources import find_all
+            from twentywatts.meter.here import look
 
-            assembly = open_channels(find_all(), judge=Judge(cache=cache_file()))
-            assembly, claim = _claimed(assembly)
-            _SHARED.append(Instrument(assembly=assembly, sampler=Sampler(assembly.channels), claim=claim))
+            here = look()
+            _SHARED.append(
+                Instrument(assembly=here.assembly, sampler=Sampler(here.assembly.channels), claim=here.claim)
+            )
         return _SHARED[0]
-
-
-def _claimed(assembly: Assembly) -> tuple[Assembly, Claim | None]:
-    """Return the assembly less what another rank of this job counts, and the locks of what this one does."""
-    if not any(name in os.environ for name in RANKS):
-        return assembly, None
-    from twentywatts.meter.lock import claim, job_of
-
-    job = job_of(os.environ)
-    if job is None:
-        return assembly, None
-    claimed = claim([assembly.channel(key) for key in assembly.summed], job)
-    return without(assembly, claimed.elsewhere), claimed
 
 
 def instrument(

@@ -125,12 +125,12 @@ def test_threads_share_the_sampler_and_have_marks_of_their_own(bench: Bench) -> 
 def test_this_process_opens_its_counters_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def find_all() -> list[FakeSource]:
+    def find_all(**_: object) -> list[FakeSource]:
         asked.append(1)
         return [FakeSource([bench.package])]
 
-    monkeypatch.setattr("twentywatts.meter.sources.find_all", find_all)
-    monkeypatch.setattr("twentywatts.meter.checks.cache_file", lambda: None)
+    monkeypatch.setattr("twentywatts.meter.here.find_all", find_all)
+    monkeypatch.setattr("twentywatts.meter.here.cache_file", lambda: None)
     monkeypatch.setattr("twentywatts.meter.checks.Judge.__call__", lambda self, channels: {})
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     shared.close_shared()

@@ -1,0 +1,1 @@
+"""Integrations: the meter inside pytest, Jupyter and trainers. Each imports its host only when the host asks for it."""
