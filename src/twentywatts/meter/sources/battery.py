@@ -7,8 +7,8 @@ hold (energy_now) falls in coarse steps; it is a second channel inside the first
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
 from twentywatts.meter.sources import advice
@@ -25,8 +25,7 @@ _PERIOD_S = 5.0  # assumed: a battery's controller measures every few seconds
 _ENERGY_PERIOD_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Battery:
+class _Battery(NamedTuple):
     tree: Tree
     folder: Path
 

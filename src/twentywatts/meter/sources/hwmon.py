@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
 from twentywatts.meter.sources import advice, rapl
@@ -24,13 +23,12 @@ _MICRO = 1e-6
 _REGISTER_J = 2.0**18  # a register of 32 bits in steps of 2^-14 J, as the drivers of Intel's GPUs describe it
 _POWER_PERIOD_S = 0.1  # assumed where a driver does not say how often it measures
 _ACPI_PERIOD_S = 1.0
-_PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_PCI = r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
 _GRACE = {"Module": Scope.MODULE, "Grace": Scope.PACKAGE, "CPU": Scope.CORE, "SysIO": Scope.UNCORE}
 _GRACE_HOLDERS = {"Module": (), "Grace": ("Module",), "CPU": ("Grace", "Module"), "SysIO": ("Grace", "Module")}
 
 
-@dataclass(frozen=True, slots=True)
-class _Device:
+class _Device(NamedTuple):
     """One hwmon folder. base: where its sensors stand (older drivers: in device/); place: stable name of the device."""
 
     tree: Tree
@@ -166,7 +164,7 @@ def _card_key(device: _Device, first: int) -> str:
 
 
 def _gpu_twin(device: _Device) -> str:
-    return f"gpu:{device.place}" if _PCI.fullmatch(device.place) else ""
+    return f"gpu:{device.place}" if re.fullmatch(_PCI, device.place) else ""
 
 
 def _gpu(device: _Device) -> Iterator[Channel]:

@@ -8,8 +8,8 @@ Linux Developer Guide.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
 from twentywatts.meter.sources import advice
@@ -30,8 +30,7 @@ _SUPPLIES = set("GPU CPU SOC CV VDDRQ SYS5V VDD_GPU_SOC VDD_CPU_CV VIN_SYS_5V0".
 _HELD_BY = {"VDDQ_VDD2_1V8AO": "VIN_SYS_5V0"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Rail:
+class _Rail(NamedTuple):
     """One rail. factors: files whose product times ``scale`` is watts (mV and mA, or mW)."""
 
     name: str

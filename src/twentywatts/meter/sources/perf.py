@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
 from twentywatts.meter.sources import advice, rapl
@@ -73,8 +72,7 @@ def _advise(channel: Channel, error: ReadError) -> tuple[str, ...]:
     return advice.perf_permission() if isinstance(error, DeniedError) else ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """One event on one processor. domain: "package-0", "core" and so on; package: what holds it, or empty."""
 
     event: str
@@ -137,13 +135,14 @@ def _scale(tree: Tree, events: Path, event: str) -> float | None:
     return scale if 0.0 < scale <= 1.0 else None
 
 
-@dataclass(slots=True)
 class _Counter:
     """An event that is opened at the first read and stays open."""
 
-    opener: Opener
-    arguments: tuple[int, int, int]
-    event: Event | None = field(default=None)
+    __slots__ = ("arguments", "event", "opener")
+
+    def __init__(self, opener: Opener, arguments: tuple[int, int, int]) -> None:
+        self.opener, self.arguments = opener, arguments
+        self.event: Event | None = None
 
     def read(self) -> int:
         try:

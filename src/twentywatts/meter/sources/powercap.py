@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
 from twentywatts.meter.sources import advice, rapl
@@ -23,12 +23,11 @@ _MICRO = 1e-6  # joules per microjoule
 _COUNTS = 2**32 - 1
 _SHORTEST_RANGE_J = 2.0**16  # of the units in use, 2^-16 J is the smallest; how often to look where none is told
 _STEP_J = (1e-8, 1.0)  # a step outside of this comes from a broken range file
-_ZONE = re.compile(r"([a-z-]*rapl[a-z-]*):(\d+)(?::(\d+))?")
+_ZONE = r"([a-z-]*rapl[a-z-]*):(\d+)(?::(\d+))?"
 _NO_RANGE = "max_energy_range_uj cannot be used: a wrap looks like a reset"
 
 
-@dataclass(frozen=True, slots=True)
-class _Zone:
+class _Zone(NamedTuple):
     """One folder of powercap. ident: "intel-rapl:0:1"; parent: "intel-rapl:0" or empty; name: what it says it is."""
 
     ident: str
@@ -65,13 +64,13 @@ def _zones(tree: Tree, folder: Path) -> Iterator[_Zone]:
     waiting = [(folder, name) for name in tree.names(folder)]
     while waiting:
         above, ident = waiting.pop(0)
-        path, parts = above / ident, _ZONE.fullmatch(ident)
+        path, parts = above / ident, re.fullmatch(_ZONE, ident)
         inside = tree.names(path) if "rapl" in ident and ident not in seen else []
         real = os.path.realpath(path)
         if not inside or real in seen:
             continue
         seen |= {ident, real}
-        waiting += [(path, name) for name in inside if _ZONE.fullmatch(name) and name not in seen]
+        waiting += [(path, name) for name in inside if re.fullmatch(_ZONE, name) and name not in seen]
         if parts:
             parent = f"{parts[1]}:{parts[2]}" if parts[3] else ""
             yield _Zone(ident, path, parent, tree.text_or(path / "name"))

@@ -15,19 +15,19 @@ from twentywatts.meter.contract import Channel, Scope
 __all__ = ["PLATFORM", "component", "nested", "scope_of"]
 
 PLATFORM = "rapl:psys"
-_PACKAGE = re.compile(r"package-(\d+)(?:-die-(\d+))?")
+_PACKAGE = r"package-(\d+)(?:-die-(\d+))?"
 _SCOPES = {"core": Scope.CORE, "uncore": Scope.UNCORE, "dram": Scope.DRAM, "psys": Scope.PLATFORM}
 _WORDS = {"core": "cores", "dram": "memory", "psys": "platform"}
 
 
 def scope_of(name: str) -> Scope | None:
     """Return what a domain covers by its name ("package-0-die-1", "dram"), or None where the name is not known."""
-    return Scope.PACKAGE if _PACKAGE.fullmatch(name) else _SCOPES.get(name)
+    return Scope.PACKAGE if re.fullmatch(_PACKAGE, name) else _SCOPES.get(name)
 
 
 def component(name: str, package: str = "") -> str:
     """Return a domain's name for people: "cpu 0", "cpu 0 die 1", "cpu 0 memory", "platform"."""
-    found = _PACKAGE.fullmatch(package or name)
+    found = re.fullmatch(_PACKAGE, package or name)
     if found is None:
         return _WORDS.get(name, name)
     words = f"cpu {found[1]}" + (f" die {found[2]}" if found[2] is not None else "")
