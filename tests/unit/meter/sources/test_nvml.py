@@ -324,6 +324,7 @@ def test_the_real_structures_are_read() -> None:
     values[0].nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED
     with pytest.raises(ReadError):
         channel.read()
+    del nvml.nvmlDeviceGetFieldValues
     lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
     nvml.script = lambda name, call: lost
     with pytest.raises(ReadError, match="GPU is lost"):
