@@ -26,6 +26,7 @@ __all__ = ["Meter", "mark", "measure", "measured"]
 P = ParamSpec("P")
 R = TypeVar("R")
 _BY_PROCESSOR_TIME = ("package", "dram", "soc")  # scopes
+_LATER = 0x20 | 0x80 | 0x200  # flags of code that makes a generator, a coroutine, an asynchronous generator
 _HERE = threading.local()  # the meters that are running in this thread, innermost last
 
 
@@ -239,6 +240,15 @@ def _stack() -> list[Meter]:
     return found
 
 
+def _forget() -> None:
+    """After a fork nothing runs in the child: its parent's meters and their locks are not its own."""
+    _HERE.meters = []
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
 def mark(name: str = "") -> None:
     """End a lap of the innermost meter that runs in this thread, and tell the measuring parent, if there is one.
 
@@ -277,12 +287,15 @@ def measured(
     """Measure every call of a function: ``@measured`` or ``@measured(repeat=5, warmup=1)``.
 
     The function is called ``warmup`` times unmeasured, then ``repeat`` times, each a lap; the last value is returned.
-    The meter of the last call is ``function.last``.
+    The meter of the last call is ``function.last``. Raises TwentyWattsError for coroutines and generators.
     """
     if repeat < 1 or warmup < 0:
         raise TwentyWattsError(f"repeat must be at least 1 and warmup at least 0, got {repeat} and {warmup}")
 
     def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
+        if getattr(getattr(inner, "__code__", None), "co_flags", 0) & _LATER:
+            raise TwentyWattsError("a coroutine or generator does its work later: put `with measure()` inside it")
+
         @functools.wraps(inner)
         def call(*args: Any, **kwargs: Any) -> Any:
             for _ in range(warmup):

@@ -21,6 +21,7 @@ __all__ = ["Judge", "boot_id", "cache_file", "mirrored"]
 SHORTEST_S, LONGEST_S = 0.06, 0.25  # of the spin
 _PASSES = 5  # readings of every channel during the spin: at least three deltas
 _ALIVE = "alive"
+_UNREAD = "it could not be read twice during the probe"  # this may pass, so it is not kept
 _TWINNABLE = (Scope.PACKAGE, Scope.DRAM, Scope.SOC)
 Pass = tuple[dict[str, float], dict[str, float]]  # every channel read twice in a row
 
@@ -95,7 +96,7 @@ def _dead(channel: Channel, values: Sequence[float | None], took_s: float) -> st
     """Return why a counter is not alive, or an empty text."""
     read = [value for value in values if value is not None]
     if len(read) < 2:
-        return "it could not be read twice during the probe"
+        return _UNREAD
     if len(set(read)) == 1:
         return f"frozen: it did not move in {took_s:.2g} s of work"
     deltas_j = [_circular(channel, last - first) for first, last in pairwise(read)]
@@ -175,7 +176,8 @@ def _load(path: Path) -> dict[str, str]:
 
 def _save(path: Path, verdicts: dict[str, str]) -> None:
     """Write the verdicts in one step; a read-only or full home is no reason to fail."""
-    text = "".join(f"{key}\t{' '.join(reason.split())}\n" for key, reason in verdicts.items() if "\t" not in key)
+    lasting = {key: reason for key, reason in verdicts.items() if "\t" not in key and reason != _UNREAD}
+    text = "".join(f"{key}\t{' '.join(reason.split())}\n" for key, reason in lasting.items())
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Edge", "Span"]
 
 
+_NO_PROCESSOR = (Scope.GPU, Scope.GPU_PARTITION, Scope.DRAM)
+
+
 class Edge(NamedTuple):
     """A moment: its time [s], the state of every accumulator, the program's processor time [s], its children's too.
 
@@ -134,7 +137,11 @@ class Span:
         dead = [reading for reading in found if reading.key in summed and reading.energy_j is None]
         alive = [reading for reading in found if reading.key in summed and reading.energy_j is not None]
         found += [share for reading in tuple(found) if (share := self._share_elsewhere(reading)) is not None]
-        if self._is_modelled and not self.assembly.elsewhere and all(reading.scope is Scope.GPU for reading in alive):
+        if (
+            self._is_modelled
+            and not self.assembly.elsewhere
+            and all(reading.scope in _NO_PROCESSOR for reading in alive)
+        ):
             found.append(self._modelled(dead))
         return tuple(found)
 

@@ -247,6 +247,11 @@ def test_a_function_is_measured_at_every_call(bench: Bench, monkeypatch: pytest.
     with pytest.raises(TwentyWattsError, match="repeat"):
         tw.measured(repeat=0)
 
+    async def later() -> None: ...
+
+    with pytest.raises(TwentyWattsError, match="coroutine"):
+        tw.measured(later)
+
 
 def test_another_rank_s_joules_are_not_counted_again(bench: Bench) -> None:
     machine = without(assembly(bench.package, bench.board), {"rapl:0": "another rank"})
@@ -298,11 +303,13 @@ def test_a_damaged_mark_is_none(line: str) -> None:
 def test_a_forked_child_opens_its_own_counters() -> None:
     shared._SHARED.append(shared.Instrument(assembly=Assembly(), sampler=shared.Sampler([])))
     shared._LOCK.acquire()
+    api._stack().append(tw.Meter())
     try:
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if not shared._SHARED and not shared._LOCK.locked() else 1)
+            os._exit(0 if not (shared._SHARED or shared._LOCK.locked() or api._stack()) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     finally:
+        api._stack().clear()
         shared._LOCK.release()
         shared.close_shared()

@@ -57,6 +57,14 @@ def test_a_counter_that_fails_is_refused() -> None:
     assert "could not be read" in machine.judge([broken])["rapl:0"]
 
 
+def test_a_failed_read_is_not_kept_for_the_whole_boot(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "c")
+    one, counter = machine.counter(fails=True)
+    assert machine.judge([one]).keys() == {"rapl:0"}
+    counter.fails = False
+    assert machine.judge([one]) == {}
+
+
 def test_dies_that_mirror_their_socket_are_one() -> None:
     machine = Machine()
     socket, counter = machine.counter("rapl:0")
