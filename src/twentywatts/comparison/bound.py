@@ -99,13 +99,17 @@ def _binomial_cdf(successes: Array, trials: NDArray[np.int_], share: Array) -> A
 def samples_needed(lost: int, gained: int, n: int, max_drop: float) -> int | None:
     """Return about how many samples would decide at these rates; None where the rates themselves exceed the drop.
 
-    The normal approximation; without any discordant sample the bound itself is asked.
+    The distance of the bound from the drop is taken to shrink as s/√n + c/n: s from the normal approximation, c from
+    the exact bound at this n. Without any discordant sample the bound itself is asked.
     """
     drop = (lost - gained) / n
     if drop >= max_drop:
         return None
-    needed = math.ceil(_Z95**2 * ((lost + gained) / n - drop**2) / (max_drop - drop) ** 2)
-    needed = max(needed, n + 1, math.ceil(3 / max_drop))
+    margin = max_drop - drop
+    wide = _Z95 * math.sqrt((lost + gained) / n - drop**2)
+    rest = max((drop_bound(lost, gained, n) - drop) * n - wide * math.sqrt(n), 0.0)
+    root = (wide + math.sqrt(wide**2 + 4 * rest * margin)) / (2 * margin)  # of n: margin = wide / √n + rest / n
+    needed = max(math.ceil(root**2) if lost + gained else 0, n + 1, math.ceil(3 / max_drop))
     while lost + gained == 0 and drop_bound(0, 0, needed) > max_drop:
         needed = math.ceil(needed * 1.1)
     digits = max(len(str(needed)) - 2, 0)
@@ -117,11 +121,17 @@ def judge(lost: int, gained: int, n: int, max_drop: float) -> Verdict:
     bound = drop_bound(lost, gained, n)
     drop = (lost - gained) / n
     if bound <= max_drop:
-        return Verdict(keeps=True, bound=bound, sentence=f"keeps it: drop below {bound:.2%} at 95 % confidence")
+        return Verdict(keeps=True, bound=bound, sentence=f"keeps it: drop below {_percent(bound)} at 95 % confidence")
     if -drop_bound(gained, lost, n) > max_drop:
-        return Verdict(keeps=False, bound=bound, sentence=f"loses {drop:.2%}, more than {max_drop:.2%} is shown")
+        return Verdict(
+            keeps=False, bound=bound, sentence=f"loses {_percent(drop)}, more than {_percent(max_drop)} is shown"
+        )
     needed = samples_needed(lost, gained, n, max_drop)
     if needed is None:
-        return Verdict(keeps=None, bound=bound, sentence=f"loses {drop:.2%} on {n} samples, too few to decide")
-    text = f"{n} samples cannot tell (drop {drop:+.2%}, could be {bound:.2%}); about {needed:,} would"
+        return Verdict(keeps=None, bound=bound, sentence=f"loses {_percent(drop)} on {n} samples, too few to decide")
+    text = f"{n} samples cannot tell (drop {_percent(drop)}, could be {_percent(bound)}); about {needed:,} would"
     return Verdict(keeps=None, bound=bound, sentence=text)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

@@ -66,13 +66,18 @@ def test_three_verdicts() -> None:
     assert drop_bound(0, 0, 490) <= 0.01 < drop_bound(0, 0, 420)
 
 
-def test_the_samples_that_it_takes_do_decide() -> None:
-    lost, gained, n = 5, 3, 899
-    needed = samples_needed(lost, gained, n, 0.01)
+@pytest.mark.parametrize(
+    ("lost", "gained", "n", "max_drop"),
+    [(5, 3, 899, 0.01), (11, 7, 539, 0.02), (1, 1, 50, 0.01), (3, 0, 448, 0.01), (20, 15, 300, 0.02), (0, 0, 20, 0.01)],
+)
+def test_the_samples_that_it_takes_do_decide_and_much_fewer_do_not(lost, gained, n, max_drop) -> None:
+    needed = samples_needed(lost, gained, n, max_drop)
     assert needed is not None
     assert needed > n
-    scaled = [round(count * needed * 1.2 / n) for count in (lost, gained)]
-    assert drop_bound(*scaled, round(needed * 1.2)) <= 0.01
+    scaled = [round(count * needed / n) for count in (lost, gained)]
+    assert drop_bound(*scaled, needed) <= max_drop
+    fewer = [count * needed / n * 0.7 for count in (lost, gained)]
+    assert drop_bound(*map(round, fewer), round(needed * 0.7)) > max_drop
 
 
 def test_no_number_of_samples_helps_where_the_drop_itself_is_too_large() -> None:
