@@ -34,6 +34,9 @@ def add_parser(subparsers: Any) -> None:
     boundaries = ["chip", "device", "system", "facility"]
     parser.add_argument("--boundary", choices=boundaries, default="device", help="what is counted (default device)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split, noise and draws (0)")
+    parser.add_argument(
+        "--measure", action="store_true", help="measure the rows of this processor, where it has counters"
+    )
     parser.add_argument("--html", metavar="FILE", help="write one self-contained page")
     parser.add_argument("--json", metavar="FILE", help="write twentywatts.comparison/1, '-' for standard output")
     parser.set_defaults(run=run)
@@ -82,13 +85,14 @@ def _compare(args: argparse.Namespace) -> Comparison:
             axes=axes_of(args),
             seed=args.seed,
         ),
+        is_measured=args.measure,
     )
     progress = Progress()
     try:
         comparison = run(job, progress)
     finally:
         progress.close()
-    return replace(comparison, run=circumstances())
+    return replace(comparison, run={**comparison.run, **circumstances()})
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class ScenarioOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything that a comparison was asked for."""
+    """Everything that a comparison was asked for. is_measured: measure the rows of this processor where possible."""
 
     model: Path
     data: Path
@@ -50,6 +50,7 @@ class Job:
     max_drop: float
     metric: Metric
     scenario: Scenario
+    is_measured: bool = False
 
 
 def default_machines() -> list[str]:
@@ -122,7 +123,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
     rows, refused = _rows(bench, machines, reference, progress)
     progress("training the baselines", 0.92)
     classical = baselines(bench, processor, reference.ledger)
-    return Comparison(
+    comparison = Comparison(
         model=_model_summary(job.model, network, counts),
         data=summary(parts, job.metric, classes),
         scenario=job.scenario,
@@ -132,6 +133,17 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         baselines=tuple(classical),
         notes=_notes(bench),
     )
+    return _measured(comparison, bench, machines, progress) if job.is_measured else comparison
+
+
+def _measured(comparison: Comparison, bench: Bench, machines: Sequence[Machine], progress: Progress) -> Comparison:
+    """Return the comparison with the rows of the processor at hand measured, where it has a live counter."""
+    from twentywatts.comparison.measured import with_measured_rows
+
+    progress("measuring on this processor", 0.95)
+    present = {row.machine for row in comparison.rows}
+    here = [machine for machine in machines if machine.name == REFERENCE and machine.name in present]
+    return with_measured_rows(comparison, bench, {machine.name: bench.choose(machine).form for machine in here})
 
 
 def _rows(
