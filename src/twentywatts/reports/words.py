@@ -110,6 +110,7 @@ def headline(document: Record) -> list[str]:
     """Return the answer in sentences: the cheapest machine, how sure that is, a baseline that does, the yardstick."""
     sentences = [
         _answer(document),
+        _grounds(document),
         _rivals(document),
         _undecided(document),
         _cheap_baseline(document),
@@ -127,8 +128,22 @@ def _answer(document: Record) -> str:
     bounds = f" ({bounds})" if bounds else ""
     kept = f"keeps the {metric} at {accuracy_text(best['accuracy'], metric)}"
     energy = f"{interval_text(best['energy_j'], 'J')} per {best['per']}"
-    against = f"{less}{bounds} {_than(less)} {reference['form']} on {clean(reference['title'])}"
+    against = f"{less}{bounds} {_than(less)} {reference['form']} on {_inside(reference['title'])}"
     return f"{clean(best['title'])}, run as {form_text(best)}, {kept} for {energy}: {against}."
+
+
+def _grounds(document: Record) -> str:
+    """Tell where most of the winner's joules are guessed: a reader of the first sentence alone must know."""
+    best = cheapest(document)
+    if best is None or best["guessed_frac"] < 0.5:
+        return ""
+    return f"{100 * best['guessed_frac']:.0f} % of its joules rest on guessed figures."
+
+
+def _inside(title: str) -> str:
+    """Return a machine's title for the middle of a sentence."""
+    title = clean(title)
+    return title.replace("This computer", "this computer", 1)
 
 
 def _than(ratio: str) -> str:
@@ -186,17 +201,19 @@ def _cheap_baseline(document: Record) -> str:
     metric = document["data"]["metric"]
     name = clean(best["name"])
     energy = quantity_text(best["energy_j"], "J")
-    return f"A plain {name} is good enough on these data: {accuracy_text(best['accuracy'], metric)} for {energy}."
+    reached = accuracy_text(best["accuracy"], metric)
+    return f"Without any network, {name} is good enough on these data: {reached} for {energy}."
 
 
 def _brain(document: Record) -> str:
-    brain, reference = yardstick(document), reference_row(document)
+    brain = yardstick(document)
     if brain is None:
         return ""
-    time = quantity_text(reference["latency_s"], "s")
-    energy = quantity_text(brain["energy_j"], "J")
+    time, energy = quantity_text(brain["latency_s"], "s"), quantity_text(brain["energy_j"], "J")
+    each = " per inference" if document["scenario"]["batch"] > 1 else ""  # its time is a share of the batch's
     return (
-        f"The yardstick: in the {time} that the reference takes, a human brain spends {energy}, whatever it thinks of."
+        f"The yardstick: in the {time} that the reference takes{each}, a human brain spends {energy}, "
+        "whatever it thinks of."
     )
 
 

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import io
 import re
@@ -9,7 +10,7 @@ from tests.support.example_comparison import example_comparison
 from twentywatts.comparison.result import Baseline, Comparison
 from twentywatts.reports.document import comparison_document
 from twentywatts.reports.table import comparison_view, sources_view
-from twentywatts.reports.words import baseline_sentence, headline
+from twentywatts.reports.words import baseline_sentence, headline, quantity_text
 
 
 def shown(view, width=80):
@@ -48,6 +49,23 @@ def test_the_headline_names_the_cheapest_that_keeps_the_accuracy(comparison):
     assert "97.9 %" in first
     assert any("Fake spiking chip" in sentence and "too few" in sentence for sentence in others)
     assert any("yardstick" in sentence for sentence in others)
+
+
+def test_the_yardstick_of_a_batch_is_per_inference(comparison):
+    document = copy.deepcopy(comparison_document(comparison))
+    document["scenario"]["batch"] = 64
+    brain = document["rows"][-1]
+    time = quantity_text(brain["latency_s"], "s")
+    assert f"in the {time} that the reference takes per inference, a human brain" in headline(document)[-1]
+    assert brain["latency_s"]["mid"] * 20 == pytest.approx(brain["energy_j"]["mid"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0, False), (0.49, False), (0.92, True)])
+def test_the_headline_says_when_its_joules_are_mostly_guessed(comparison, share, said):
+    document = copy.deepcopy(comparison_document(comparison))
+    for row in document["rows"]:
+        row["guessed_frac"] = share
+    assert ("92 % of its joules rest on guessed figures." in headline(document)) is said
 
 
 def with_verdicts(comparison: Comparison, keeps: bool | None) -> Comparison:
