@@ -77,8 +77,11 @@ def ratio_interval_text(interval: Interval) -> str:
     """Return the bounds of a ratio in the direction of its mid value: ``8–31× less``."""
     if interval.low <= 0 or interval.low == interval.high:
         return ""
+    bounds = ratio_text(interval.low), ratio_text(interval.high)
+    if bounds == ("the same", "the same"):
+        return ""
     if (interval.low - 1) * (interval.high - 1) < 0:
-        return f"{ratio_text(interval.low)} to {ratio_text(interval.high)}"
+        return f"{bounds[0]} to {bounds[1]}"
     ends = [max(end, 1 / end) for end in (interval.low, interval.high)]
     return f"{_two_digits(min(ends))}–{_two_digits(max(ends))}×"
 

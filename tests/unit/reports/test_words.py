@@ -39,6 +39,7 @@ def test_intervals_of_ratios():
     assert ratio_interval_text(Interval(low=2, mid=3, high=5)) == "2–5×"
     assert ratio_interval_text(Interval(low=0.5, mid=1, high=3)) == "2× less to 3× more"
     assert ratio_interval_text(Interval(low=1, mid=1, high=1)) == ""
+    assert ratio_interval_text(Interval(low=0.99, mid=1, high=1.01)) == ""
 
 
 @given(positive)
