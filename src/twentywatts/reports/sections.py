@@ -38,9 +38,9 @@ def tiles(document: Record) -> Markup:
     ]
     if document["baselines"]:
         best = max(document["baselines"], key=lambda item: (item["accuracy"], -item["energy_j"]["mid"]))
-        found.append(
-            _tile("Best baseline", best["name"], best, accuracy_text(best["accuracy"], document["data"]["metric"]))
-        )
+        enough = {True: "good enough", False: "not good enough", None: "too few samples to tell"}[best["good_enough"]]
+        reached = accuracy_text(best["accuracy"], document["data"]["metric"])
+        found.append(_tile("Best baseline", best["name"], best, f"{reached}: {enough}"))
     brain = yardstick(document)
     if brain:
         found.append(_tile("Yardstick", brain["title"], brain, "its whole power while the reference runs"))
@@ -169,8 +169,13 @@ def _facts(row: Record) -> Markup:
     return tag("dl", *pairs)
 
 
+_COUNTS = {"mac_count": "multiply-accumulates", "op_count": "other operations"}
+
+
 def _words(key: str) -> str:
-    return key.removesuffix("_count").replace("_", " ")
+    """Return what a count counts, in the plural: ``kernel_count`` is ``kernels``."""
+    plural = key.removesuffix("_count") + "s" if key.endswith("_count") else key
+    return _COUNTS.get(key, plural.replace("_", " "))
 
 
 def _cause_table(row: Record) -> Markup:
@@ -242,7 +247,7 @@ def settings(document: Record) -> Markup:
         f"{model['parameter_count']:,} parameters, {model['weight_bytes']:,} bytes",
         "SHA-256": model["sha256"],
         "Data": f"{data['name']}: {data['split']}",
-        "Metric": f"{data['metric']} on {data['reported_count']:,} samples; {data['tuning_count']:,} samples tuned",
+        "Metric": f"{data['metric']} on {data['reported_count']:,} samples; {data['tuning_count']:,} to tune on",
         "Use": scenario_text(document),
         "Uncertainty": f"{scenario['draws']:,} draws, seed {scenario['seed']}",
     }
