@@ -133,12 +133,17 @@ def _digits(value: float, digits: int = 3) -> str:
     return f"{Decimal(text):f}" if "e" in text else text
 
 
+def _prefixed(prefix: str, unit: str) -> str:
+    """Return a unit with its prefix: ``GB/s``, not ``Gbyte/s``."""
+    return prefix + (unit.replace("byte", "B", 1) if prefix and unit.startswith("byte") else unit)
+
+
 def format_si(value: float, unit: str, digits: int = 3) -> str:
     """Return a number for people with an SI prefix: ``format_si(1.9e-5, "J") == "19 µJ"``."""
     if value == 0 or not math.isfinite(value):
         return f"{'0' if value == 0 else '?' if math.isnan(value) else value} {unit}"
     factor, prefix = _scale(value)
-    return f"{_digits(value / factor, digits)} {prefix}{unit}"
+    return f"{_digits(value / factor, digits)} {_prefixed(prefix, unit)}"
 
 
 def format_interval(low: float, mid: float, high: float, unit: str) -> str:
@@ -146,4 +151,4 @@ def format_interval(low: float, mid: float, high: float, unit: str) -> str:
     if low == mid == high or not all(map(math.isfinite, (low, mid, high))):
         return format_si(mid, unit)
     factor, prefix = _scale(mid if mid else high)
-    return f"{_digits(mid / factor)} {prefix}{unit} ({_digits(low / factor, 2)}–{_digits(high / factor, 2)})"
+    return f"{_digits(mid / factor)} {_prefixed(prefix, unit)} ({_digits(low / factor, 2)}–{_digits(high / factor, 2)})"

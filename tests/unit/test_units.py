@@ -114,3 +114,10 @@ def test_intervals_for_people(bounds: tuple[float, float, float], text: str) -> 
 
 def test_a_bound_that_is_not_zero_is_never_printed_as_zero() -> None:
     assert "(0–" not in format_interval(3e-12, 1.0, 2.0, "J")
+
+
+def test_prefixed_bytes_are_written_as_people_write_them() -> None:
+    assert format_si(2e12, "byte/s") == "2 TB/s"
+    assert format_si(12, "byte") == "12 byte"
+    assert format_si(1.62e-10, "J/byte") == "162 pJ/byte"
+    assert format_interval(5e9, 12e9, 30e9, "byte/s") == "12 GB/s (5–30)"
