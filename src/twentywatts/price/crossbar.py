@@ -221,12 +221,13 @@ def _used(
 
 def _notes(machine: Machine, tiling: Tiling, reload: _Reload) -> tuple[str, ...]:
     used = float(tiling.cell_count.sum()) / _cells_held(tiling)
-    notes = [f"{float(tiling.array_count.sum(axis=-1).max()):.0f} arrays, {100 * used:.0f} % of their cells used"]
+    arrays = float(tiling.array_count.sum(axis=-1).max())
+    notes = [f"{arrays:.0f} array{'' if arrays == 1 else 's'}, {100 * used:.0f} % of the cells used"]
     if reload.chips > 1.0:
         kind = str(machine.traits.get("kind", ""))
         notes.append(
-            f"the weights need {reload.chips:.1f} times the arrays of this chip: "
-            f"{float(reload.cells.sum(axis=-1).max()):.3g} cells are rewritten for every batch"
+            f"the weights need {reload.chips:,.1f} times the arrays of this chip: "
+            f"{float(reload.cells.sum(axis=-1).max()):,.0f} cells are rewritten for every batch"
             + ("" if kind.startswith("sram") else "; non-volatile cells wear out with that")
         )
     if machine.traits.get("design_only"):

@@ -204,7 +204,7 @@ def _notes(workload: SpikingWorkload, machine: Machine, activity: Activity, plac
     load = (activity.events.sum(axis=-1) * placement.share_frac).reshape(-1, len(workload.layers)).mean(axis=0)
     notes = [
         f"{events / max(synapses, 1.0):.2g} spikes per synapse and inference",
-        f"{placement.core_total.max():.0f} cores on {placement.chips.max():.0f} chip(s), "
+        f"{_counted(placement.core_total.max(), 'core')} on {_counted(placement.chips.max(), 'chip')}, "
         f"busiest in layer '{workload.layers[int(load.argmax())]}'",
         f"energy of a synaptic event: {machine.figures['synaptic_event_energy_j'].condition}",
     ]
@@ -213,6 +213,10 @@ def _notes(workload: SpikingWorkload, machine: Machine, activity: Activity, plac
     if machine.value("timestep_s") and not machine.traits.get("event_row"):
         notes.append("one fixed tick per time step, whatever the load")
     return tuple(notes)
+
+
+def _counted(number: float, noun: str) -> str:
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
 def _not_covered(machine: Machine, placement: Placement) -> tuple[str, ...]:
