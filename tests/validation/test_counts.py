@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -189,92 +187,6 @@ def test_a_batch_multiplies_the_work(name: str, batch: int) -> None:
 # models exported from torch -------------------------------------------------------------------------------------------
 
 
-def _models() -> dict[str, tuple[Callable[[], Any], Callable[[], tuple[Any, ...]]]]:
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
-    class Convolutions(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.plain = nn.Conv2d(3, 8, 3, stride=2, padding=1)
-            self.depthwise = nn.Conv2d(8, 8, 3, groups=8, dilation=2)
-            self.grouped = nn.Conv2d(8, 16, 1, groups=4, bias=False)
-            self.normal = nn.BatchNorm2d(16)
-            self.transposed = nn.ConvTranspose2d(16, 6, 3, stride=2, groups=2)
-            self.last = nn.Linear(6, 10)
-
-        def forward(self, x: Any) -> Any:
-            x = torch.relu(self.normal(self.grouped(self.depthwise(torch.relu(self.plain(x))))))
-            return self.last(torch.relu(self.transposed(x)).mean((2, 3)))
-
-    class OneAndThree(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one = nn.Conv1d(4, 6, 5, padding=2, groups=2)
-            self.three = nn.Conv3d(6, 4, 3)
-            self.back = nn.ConvTranspose1d(4, 3, 4, stride=3)
-
-        def forward(self, x: Any) -> Any:
-            return self.back(self.three(self.one(x).reshape(-1, 6, 4, 4, 4)).flatten(2))
-
-    class Recurrent(nn.Module):
-        def __init__(self, kind: Any) -> None:
-            super().__init__()
-            self.body = kind(12, 20, num_layers=2, bidirectional=True)
-            self.last = nn.Linear(40, 5)
-
-        def forward(self, x: Any) -> Any:
-            return self.last(self.body(x)[0])
-
-    class Attention(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
-            self.normal = nn.LayerNorm(32)
-
-        def forward(self, x: Any) -> Any:
-            return self.normal(x + self.attention(x, x, x)[0])
-
-    class Fused(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.project = nn.Linear(32, 96)
-
-        def forward(self, x: Any) -> Any:
-            query, key, value = self.project(x).reshape(2, 9, 3, 4, 8).permute(2, 0, 3, 1, 4).unbind(0)
-            return functional.scaled_dot_product_attention(query, key, value)
-
-    class Einstein(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.randn(4, 8, 16))
-
-        def forward(self, x: Any) -> Any:
-            heads = torch.einsum("bld,hdk->bhlk", x, self.weight)
-            return torch.einsum("bhlk,bhmk->bhlm", heads, heads)
-
-    class Encoder(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.table = nn.Embedding(50, 32)
-            self.layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
-
-        def forward(self, x: Any) -> Any:
-            return self.layer(self.table(x))
-
-    return {
-        "convolutions": (Convolutions, lambda: (torch.randn(2, 3, 32, 32),)),
-        "one and three axes": (OneAndThree, lambda: (torch.randn(2, 4, 64),)),
-        "lstm": (lambda: Recurrent(nn.LSTM), lambda: (torch.randn(7, 3, 12),)),
-        "gru": (lambda: Recurrent(nn.GRU), lambda: (torch.randn(7, 3, 12),)),
-        "attention": (Attention, lambda: (torch.randn(2, 9, 32),)),
-        "fused attention": (Fused, lambda: (torch.randn(2, 9, 32),)),
-        "einsum": (Einstein, lambda: (torch.randn(2, 5, 8),)),
-        "encoder": (Encoder, lambda: (torch.randint(0, 50, (2, 9)),)),
-    }
-
-
 NAMES = ["convolutions", "one and three axes", "lstm", "gru", "attention", "fused attention", "einsum", "encoder"]
 
 
@@ -285,10 +197,11 @@ def test_exported_models_agree_with_torch(name: str, tmp_path: Path) -> None:
     """FlopCounterMode counts two operations per multiply-accumulate of every matrix product and convolution."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
+    from tests.support.torch_models import MODELS as TORCH_MODELS
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    make, inputs = _models()[name]
+    make, inputs = TORCH_MODELS[name]
     torch.manual_seed(0)
     model, arguments = make().eval(), inputs()
     fast = torch.backends.mha.get_fastpath_enabled()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twentywatts.counting.quantized import Quantization, find_quantization
 from twentywatts.counting.result import Counts, LayerCount, UnknownLayer, WeightUse
-from twentywatts.counting.rules import RULES
+from twentywatts.counting.rules import RULES, Rule
 from twentywatts.counting.view import LayerView, UnknownWorkError, Work
 from twentywatts.network import Layer, Network, Weight
 from twentywatts.readers import read
@@ -63,7 +63,7 @@ def _count_layer(layer: Layer, network: Network, quantization: Quantization) -> 
     if rule is None:
         raise UnknownWorkError("no counting rule for this operator")
     view = LayerView(layer, network)
-    work = Work(is_view=True) if layer.name in quantization.fused else _checked(rule(view))
+    work = Work(is_view=True) if layer.name in quantization.fused else _worked(rule, view)
     active = tuple(name for name in layer.inputs if name and name not in network.weights)
     if work.is_view:
         return LayerCount(name=layer.name, op=layer.op, inputs=active, outputs=layer.outputs)
@@ -83,8 +83,13 @@ def _count_layer(layer: Layer, network: Network, quantization: Quantization) -> 
     )
 
 
-def _checked(work: Work) -> Work:
-    if work.mac_count < 0 or work.op_count < 0:
+def _worked(rule: Rule, view: LayerView) -> Work:
+    """Return what a rule counts; a layer that is not built as its operator wants it is unknown."""
+    try:
+        work = rule(view)
+    except (IndexError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise UnknownWorkError(f"its inputs or attributes are not those of the operator ({error})") from None
+    if work.mac_count < 0 or work.op_count < 0 or any(elements < 0 for elements in work.row_reads.values()):
         raise UnknownWorkError("its attributes give a negative count")
     return work
 

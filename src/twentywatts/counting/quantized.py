@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from twentywatts.network import Layer, Network, TensorSpec, Weight
@@ -45,6 +45,8 @@ def find_quantization(network: Network) -> Quantization:
     """Return which tensors of a network are integers in truth; empty for a network without DequantizeLinear."""
     if not any(layer.op == "DequantizeLinear" for layer in network.layers):
         return Quantization()
+    understood = tuple(x for x in network.layers if x.inputs and x.outputs and x.name not in network.unknown)
+    network = replace(network, layers=understood)  # what is not understood may even lack its inputs
     graph = _Graph(network)
     widths: dict[str, int] = {}
     weights: dict[str, Weight] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from twentywatts.errors import clean
 from twentywatts.units import format_si
 
 __all__ = ["Counts", "LayerCount", "UnknownLayer", "WeightUse"]
@@ -138,7 +139,7 @@ class Counts:
 
     def __str__(self) -> str:
         """Return a plain-text table: the layers with most work, totals, and what is not covered."""
-        return "\n".join(_lines(self))
+        return "\n".join(clean(line) for line in _lines(self))
 
 
 def _layer_document(layer: LayerCount) -> dict[str, Any]:
@@ -153,11 +154,12 @@ def _lines(counts: Counts) -> list[str]:
     runs = f" in {counts.runs} runs" if counts.runs > 1 else ""
     lines = [f"{counts.model}, batch {counts.batch}{runs}: {len(counts.layers)} layers"]
     lines.append(f"  {'layer':40} {'operator':22} {'MAC':>9} {'other op':>9} {'weights':>9} {'activations':>11}")
-    top = sorted(counts.layers, key=lambda x: (x.mac_count, x.op_count, x.weight_bytes), reverse=True)[:_SHOWN]
+    working = [x for x in counts.layers if x.mac_count or x.op_count or x.input_bytes or x.output_bytes]
+    top = sorted(working, key=lambda x: (x.mac_count, x.op_count, x.output_bytes), reverse=True)[:_SHOWN]
     shown = {layer.name for layer in top}
     lines += [_row(layer.name, layer.op, layer) for layer in counts.layers if layer.name in shown]
-    if len(counts.layers) > _SHOWN:
-        lines.append(f"  … and {len(counts.layers) - _SHOWN} layers with less work")
+    if len(counts.layers) > len(top):
+        lines.append(f"  … and {len(counts.layers) - len(top)} layers with less work or none")
     lines.append(_row("total", "", counts))
     if counts.unknown:
         lines.append(f"  not counted: {len(counts.unknown)} layers ({counts.unknown_node_frac:.1%} of all)")

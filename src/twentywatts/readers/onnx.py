@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TypeProto
 
-from twentywatts.errors import ModelError
+from twentywatts.errors import ModelError, clean
 from twentywatts.network import Network
 from twentywatts.readers.axes import Binding, Shape, bind, declared_shape
 from twentywatts.readers.files import read_bytes
@@ -41,7 +41,8 @@ def read(path: Path, *, batch: int = 1, axes: Axes) -> Network:
         _check_model(model, path)
         return _network(model, path, batch=batch, axes=axes)
     except ModelError as error:
-        raise ModelError(f"'{path.name}': {error}" if path.name not in str(error) else str(error)) from None
+        text = str(error) if path.name in str(error) else f"'{path.name}': {error}"
+        raise ModelError(clean(text)) from None  # names in a file may hold anything
     except DecodeError:
         raise ModelError(f"'{path}' is not an ONNX file, or it is cut short") from None
     except UnicodeDecodeError:
@@ -96,7 +97,9 @@ def _network(model: ModelProto, path: Path, *, batch: int, axes: Axes) -> Networ
 def _batch_axis(tracer: Tracer) -> int:
     """Return which axis of the inputs is the batch: the second where a recurrent layer takes time first."""
     for layer in tracer.layers:
-        if layer.op in _RECURRENT and not layer.attributes.get("layout", 0) and layer.inputs[0] in tracer.tensors:
+        if layer.name in tracer.unknown or layer.op not in _RECURRENT or layer.domain:
+            continue  # what is not understood may even lack its inputs
+        if not layer.attributes.get("layout", 0) and layer.inputs[0] in tracer.tensors:
             return 1
     return 0
 

@@ -79,7 +79,7 @@ class Tracer:
             self.add_weight(node.outputs[0], held)
             return
         kinds, problem = self._inference.infer(node, attributes)
-        folded = self._folded(node, attributes, kinds)
+        folded = None if problem else self._folded(node, attributes, kinds)
         if folded is not None:
             self.add_weight(node.outputs[0], folded)
             return

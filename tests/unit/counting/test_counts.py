@@ -170,3 +170,19 @@ def test_an_empty_model(tmp_path: Path) -> None:
     assert counts.unknown_node_frac == 0
     assert processor_workload(counts).mac_count.size == 0
     assert "0 layers" in str(counts)
+
+
+def test_a_table_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    nodes = [Node("Relu", ["x"], ["y"], name="a\x1b[2J\nb"), Node("Odd", ["x"], ["z"], name="\r", domain="local")]
+    text = str(count(save(model_of(nodes, [info("x", ["N", 3])], ["y"]), tmp_path)))
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert len(text.splitlines()) == 6
+
+
+@pytest.mark.parametrize("op", ["Conv", "DequantizeLinear", "LSTM", "Gather", "MaxPool", "Einsum", "Attention"])
+@pytest.mark.parametrize("domain", ["", "com.microsoft"])
+def test_layers_without_inputs_or_attributes_are_unknown(tmp_path: Path, op: str, domain: str) -> None:
+    model = model_of([Node(op, [], ["y"], domain=domain), Node(op, [""], [""], domain=domain)], [], ["y"], opset=23)
+    counts = count(save(model, tmp_path))
+    assert len(counts.unknown) == 2
+    assert counts.layers == ()

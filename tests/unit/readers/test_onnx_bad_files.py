@@ -273,3 +273,9 @@ def test_attributes_of_another_type_are_no_crash(tmp_path: Path) -> None:
     network = read(save(model, tmp_path))
     assert "y" in network.tensors
     assert len(network.unknown) == 1
+
+
+def test_names_that_would_steer_a_terminal(tmp_path: Path) -> None:
+    model = model_of([helper.make_node("Relu", ["a\n\x1b[2J"], ["y"])], [info("x", [1])], ["y"])
+    text = refusal(save(model, tmp_path))
+    assert "\x1b" not in text
