@@ -123,7 +123,7 @@ def test_a_child_inherits_neither_the_mask_nor_ignored_pipes(inbox: Inbox) -> No
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
 def test_processor_time_grows_with_living_and_ended_children(inbox: Inbox) -> None:
     before_s = tree_cpu_time_s()
-    spin = "import time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True); time.sleep(1)"
+    spin = "import time\nwhile time.process_time() < 0.3: pass\nimport os; os.write(1, b'done'); time.sleep(1)"
     reading, writing = os.pipe()
     saved = os.dup(1)
     os.dup2(writing, 1)
@@ -131,7 +131,7 @@ def test_processor_time_grows_with_living_and_ended_children(inbox: Inbox) -> No
     os.dup2(saved, 1)
     os.close(writing)
     os.close(saved)
-    assert os.read(reading, 10)
+    assert os.read(reading, 10) == b"done"
     os.close(reading)
     living_s = tree_cpu_time_s() - before_s
     assert [process.pid for process in descendants(os.getpid())] == [child.pid]
