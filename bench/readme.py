@@ -25,7 +25,7 @@ def line(row: dict[str, Any]) -> str:
     """Return one row as Markdown."""
     brain = row["accuracy"] is None
     form = "yardstick" if brain else form_text(row)
-    accuracy = "–" if brain else f"{row['accuracy']:.1%}{KEEPS[row['keeps_accuracy']]}"
+    accuracy = "–" if brain else f"{100 * row['accuracy']:.1f} %{KEEPS[row['keeps_accuracy']]}"
     energy = format_interval(*(row["energy_j"][key] for key in ("low", "mid", "high")), "J")
     ratio = "1" if row["role"] == "reference" else " ".join(ratio_words(row["ratio"])[:1])
     latency = format_si(row["latency_s"]["mid"], "s")
@@ -38,8 +38,12 @@ def line(row: dict[str, Any]) -> str:
 
 def table(document: dict[str, Any]) -> str:
     """Return the rows that the README shows, in the order of the report."""
-    head = ["| machine | form | accuracy | energy of one inference (90 %) | × reference | latency | main cause | |"]
-    head.append("|---|---|---|---|---|---|---|---|")
+    titles = (
+        "machine, form, accuracy, energy of one inference (90 %), × reference, latency, main cause, evidence".split(
+            ", "
+        )
+    )
+    head = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     return "\n".join(head + [line(row) for row in document["rows"] if row["machine"] in SHOWN]) + "\n"
 
 
