@@ -123,7 +123,7 @@ def test_a_child_inherits_neither_the_mask_nor_ignored_pipes(inbox: Inbox) -> No
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
 def test_processor_time_grows_with_living_and_ended_children(inbox: Inbox) -> None:
     before_s = tree_cpu_time_s()
-    spin = "import time\nwhile time.process_time() < 0.3: pass\nimport os; os.write(1, b'done'); time.sleep(1)"
+    spin = "import time\nwhile time.process_time() < 0.3: pass\nimport os; os.write(1, b'done'); time.sleep(60)"
     reading, writing = os.pipe()
     saved = os.dup(1)
     os.dup2(writing, 1)
@@ -135,6 +135,7 @@ def test_processor_time_grows_with_living_and_ended_children(inbox: Inbox) -> No
     os.close(reading)
     living_s = tree_cpu_time_s() - before_s
     assert [process.pid for process in descendants(os.getpid())] == [child.pid]
+    os.kill(child.pid, signal.SIGKILL)
     ended(child)
     assert living_s >= 0.25
     assert tree_cpu_time_s() - before_s >= living_s - 0.02
