@@ -162,7 +162,7 @@ def _facts(row: Record) -> Markup:
     facts = {
         "Energy": interval_text(row["energy_j"], "J") + f" per {row['per']}, boundary {row['boundary']}",
         "Latency": interval_text(row["latency_s"], "s") + (f", held by {row['bound']}" if row["bound"] else ""),
-        "Guessed": f"{100 * row['guessed_frac']:.0f} % of the joules rest on guessed figures",
+        "Guessed": f"{100 * row['guessed_frac']:.0f} % of the joules rest at least in part on guessed figures",
     }
     facts |= {"Counted": ", ".join(f"{_words(key)} {value:,.6g}" for key, value in row["counts"].items())}
     pairs = [tag("div", tag("dt", name), tag("dd", clean(text))) for name, text in facts.items() if text]

@@ -137,7 +137,7 @@ def _grounds(document: Record) -> str:
     best = cheapest(document)
     if best is None or best["guessed_frac"] < 0.5:
         return ""
-    return f"{100 * best['guessed_frac']:.0f} % of its joules rest on guessed figures."
+    return f"{100 * best['guessed_frac']:.0f} % of its joules rest at least in part on guessed figures."
 
 
 def _inside(title: str) -> str:

@@ -65,7 +65,7 @@ def test_the_headline_says_when_its_joules_are_mostly_guessed(comparison, share,
     document = copy.deepcopy(comparison_document(comparison))
     for row in document["rows"]:
         row["guessed_frac"] = share
-    assert ("92 % of its joules rest on guessed figures." in headline(document)) is said
+    assert ("92 % of its joules rest at least in part on guessed figures." in headline(document)) is said
 
 
 def with_verdicts(comparison: Comparison, keeps: bool | None) -> Comparison:
