@@ -1,7 +1,5 @@
 """``python -m twentywatts`` is the command."""
 
-import sys
+from twentywatts.cli import command
 
-from twentywatts.cli import main
-
-sys.exit(main())
+command()

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from twentywatts import __version__
-from twentywatts.errors import TwentyWattsError, clean
+from twentywatts.cli import streams
+from twentywatts.errors import InputError, TwentyWattsError
 
-__all__ = ["main"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["command", "main"]
 
 _VERBS = ("compare", "measure", "doctor", "watch", "export", "count", "machines", "cite")
 _BAD_INPUT = 2
 _INTERRUPTED = 130
+_UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong argument as any other bad input: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (`{self.prog} --help` tells what there is)")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="twentywatts",
         description="The energy laboratory for AI models: joules per inference on any kind of chip, at held accuracy.",
     )
@@ -32,24 +48,41 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 2 for bad input (one line on standard error), 130 for Ctrl-C."""
-    args = _parser().parse_args(argv)
+    streams.prepare()
     try:
-        code = int(args.run(args))
-        sys.stdout.flush()
+        args = _parser().parse_args(argv)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what libraries think of odd numbers; what matters stands in the report
+            code = int(args.run(args))
+        streams.flush()
         return code
     except TwentyWattsError as error:
-        print(f"twentywatts: {clean(error)}", file=sys.stderr)
-        return _BAD_INPUT
+        streams.say(error)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("twentywatts"):
             raise
-        line = f"twentywatts: this needs {error.name}: pip install 'twentywatts[lab]'"
-        print(line, file=sys.stderr)
-        return _BAD_INPUT
+        streams.say(f"this needs {error.name}: pip install 'twentywatts[lab]'")
+    except MemoryError:
+        streams.say("this asks for more memory than there is: a smaller --batch or fewer samples need less")
     except KeyboardInterrupt:
-        print("twentywatts: interrupted", file=sys.stderr)
+        streams.say("interrupted")
         return _INTERRUPTED
     except BrokenPipeError:
-        # the reader of a pipe left; leave quietly, and keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard_output()  # the reader of a pipe left: leave quietly
         return 0
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        streams.discard_output()
+        streams.say(f"cannot write to standard output: {error.strerror}")
+    return _BAD_INPUT
+
+
+def command() -> None:
+    """Run the command and leave; after Ctrl-C without waiting for a thread that still computes."""
+    code = main()
+    if code == _INTERRUPTED:
+        with suppress(OSError):
+            streams.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Print the bibliography and return the exit code; raises InputError where the file is no such document."""
     from twentywatts.reports.citations import bibtex, read_document
+    from twentywatts.reports.output import write_text
 
-    sys.stdout.write(bibtex(read_document(args.document)))
+    write_text(bibtex(read_document(args.document)), "-")
     return 0

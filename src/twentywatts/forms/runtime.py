@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
     "one_blas_thread",
     "open_session",
     "sample_count",
+    "threads",
 ]
 
 _CHUNK_BYTES = 2**26  # largest tensor of a batch; keeps a run of any model below about a gigabyte
@@ -178,6 +179,18 @@ def one_blas_thread() -> AbstractContextManager[object]:
     return threadpool_limits(limits=1, user_api="blas")  # type: ignore[no-any-return]
 
 
+@contextmanager
+def threads(count: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of ``count`` threads; where something goes wrong, Ctrl-C among it, nobody waits for the rest."""
+    pool = ThreadPoolExecutor(max_workers=max(1, count or 1))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchRunner:
     """Runs all samples of a data set through a function that takes a batch, in parallel, in an order that is fixed.
@@ -217,7 +230,7 @@ class BatchRunner:
         workers: batches that run at once, at most as many as processors; 1 runs them strictly in order.
         """
         batches = self.batches(inputs)
-        with ThreadPoolExecutor(max_workers=max(1, min(workers, os.cpu_count() or 1))) as pool:
+        with threads(min(workers, os.cpu_count() or 1)) as pool:
             outputs = list(pool.map(lambda item: _real(function(item[0]), self.fixed or item[1], item[1]), batches))
         return np.concatenate(outputs)
 
@@ -232,7 +245,7 @@ def _real(output: Array, batch: int, real: int) -> NDArray[np.float32]:
     array = np.asarray(output, dtype=np.float32)
     if batch == 1 and (array.ndim == 0 or len(array) != 1):
         array = array[None]
-    if len(array) != batch:
+    if array.ndim == 0 or len(array) != batch:
         raise RefusedError(
             f"the first output has shape {array.shape} for {batch} samples: its first axis must be theirs"
         )

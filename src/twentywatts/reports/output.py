@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,22 +39,48 @@ def check_writable(target: str | Path) -> None:
 
 def write_json(document: Mapping[str, Any], target: str | Path) -> None:
     """Write a document as JSON to a file (whole or not at all) or, for ``-``, to standard output."""
-    write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", target)
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(_UNPRINTABLE.sub(_escaped, text) + "\n", target)
+
+
+# what would steer a terminal or is no text: DEL and C1, marks of direction and others without width, surrogates
+_UNPRINTABLE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def write_text(text: str, target: str | Path) -> None:
     """Write a text as UTF-8 to a file (whole or not at all) or, for ``-``, to standard output; raises InputError."""
     if str(target) == STDOUT:
-        sys.stdout.write(text)
+        _to_stdout(text)
         return
     path = _resolved(target)
     try:
         if _is_replaceable(path):
-            _replace(path, text.encode())
+            _replace(path, _encoded(text))
         else:
-            path.write_bytes(text.encode())
+            path.write_bytes(_encoded(text))
     except OSError as error:
         raise InputError(f"cannot write '{target}': {error.strerror or error}") from error
+
+
+def _to_stdout(text: str) -> None:
+    """Write a document as UTF-8, whatever the terminal's encoding is; raises BrokenPipeError and OSError."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:  # a notebook's output takes text alone; a closed one takes nothing
+        print(text, end="")
+        return
+    sys.stdout.flush()
+    stream.write(_encoded(text))
+    stream.flush()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="replace")  # a file's name may hold bytes that are no text
 
 
 def _resolved(target: str | Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -21,7 +20,7 @@ from twentywatts.forms.crossbar.graph import Plan, plan_of
 from twentywatts.forms.crossbar.products import Product
 from twentywatts.forms.crossbar.settings import check_setting
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
-from twentywatts.forms.runtime import BatchRunner, check_inputs, one_blas_thread
+from twentywatts.forms.runtime import BatchRunner, check_inputs, one_blas_thread, threads
 from twentywatts.machines.traits import CrossbarTraits
 from twentywatts.network import Network
 
@@ -55,8 +54,8 @@ class CrossbarForm:
         feeds = check_inputs(self.plan.session, inputs)
         ones = np.zeros((2, len(self.layers)))
         pool = ReadNoise.pool(self.seed) if self.traits.read_noise_frac else np.zeros(1, dtype=np.float32)
-        with one_blas_thread(), ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
-            outputs = threads.map(lambda draw: self._draw(draw, feeds, pool, ones), range(self.draw_count))
+        with one_blas_thread(), threads(min(4, os.cpu_count() or 1)) as workers:
+            outputs = workers.map(lambda draw: self._draw(draw, feeds, pool, ones), range(self.draw_count))
             draws = np.stack(list(outputs))
         workload = workload_of(
             self.plan,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,6 +14,7 @@ from twentywatts.errors import DataError
 from twentywatts.forms._lowering_linear import Floats, apply
 from twentywatts.forms.lowering import Kind
 from twentywatts.forms.protocol import Inputs
+from twentywatts.forms.runtime import threads
 from twentywatts.forms.spiking.calibration import as_signal
 from twentywatts.forms.spiking.conversion import LIMIT, MAX_TIMESTEPS, Converted, Group
 from twentywatts.forms.spiking.engine import Spikes, deliver, fire, largest
@@ -85,7 +85,7 @@ def run(converted: Converted, inputs: Inputs, *, timesteps: Iterable[int], worke
     size = max(1, min(64, _CHUNK_BYTES // (4 * neurons * wanted[-1])))
     chunks = [{name: x[i : i + size] for name, x in signals.items()} for i in range(0, sample_count, size)]
     work = partial(_run_chunk, converted, wanted)
-    with ThreadPoolExecutor(max_workers=workers or os.cpu_count()) as pool:
+    with threads(workers or os.cpu_count()) as pool:
         done = list(pool.map(work, chunks))
     counts = [sum(parts[1:], start=parts[0]) for parts in zip(*(counts for _, counts in done), strict=True)]
     outputs = {steps: np.concatenate([values[steps] for values, _ in done]) for steps in wanted}
