@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.comparison.metrics import Metric
 from twentywatts.comparison.result import Baseline
 from twentywatts.comparison.search import Bench, Outcome
+from twentywatts.comparison.split import Parts
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine
 from twentywatts.price import price
@@ -48,7 +48,8 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
         return []
     rows = max(2, _MAX_FIT_NUMBERS // x_train.shape[1])
     found = []
-    for fit in _fits(x_train[:rows], parts.tuning.targets[:rows], metric):
+    width = _class_count(parts) if metric.sign > 0 else 0
+    for fit in _fits(x_train[:rows], parts.tuning.targets[:rows], width=width):
         outputs = fit.predict(x_test)
         score = metric.score(outputs, parts.reported.targets)
         outcome = Outcome(
@@ -72,20 +73,26 @@ def _features(samples: Samples) -> NDArray[np.float64]:
     return np.concatenate(parts, axis=1)
 
 
-def _fits(x: NDArray[Any], y: NDArray[Any], metric: Metric) -> Iterator[_Fit]:
-    """Yield trained methods, the cheapest first."""
+def _class_count(parts: Parts) -> int:
+    """Return how many class indices there are, 0 for targets that are values."""
+    targets = (parts.tuning.targets, parts.reported.targets)
+    return max(int(y.max()) + 1 if y.dtype.kind in "iu" else 0 for y in targets)
+
+
+def _fits(x: NDArray[Any], y: NDArray[Any], *, width: int) -> Iterator[_Fit]:
+    """Yield trained methods, the cheapest first; ``width`` class indices, or 0 for a regression."""
     from threadpoolctl import threadpool_limits
 
     # one thread: the same result on every machine; a baseline that has not converged is still a baseline
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if y.dtype.kind in "iu" and metric.sign > 0:
-            yield from _classifiers(x, y)
+        if width:
+            yield from _classifiers(x, y, width)
         else:
             yield from _regressors(x, y)
 
 
-def _classifiers(x: NDArray[Any], y: NDArray[Any]) -> Iterator[_Fit]:
+def _classifiers(x: NDArray[Any], y: NDArray[Any], width: int) -> Iterator[_Fit]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
@@ -94,7 +101,6 @@ def _classifiers(x: NDArray[Any], y: NDArray[Any]) -> Iterator[_Fit]:
 
     n, d = x.shape
     classes, counts = np.unique(y, return_counts=True)
-    width = int(y.max()) + 1
     common = int(classes[counts.argmax()])
     yield _Fit(
         name="majority class",

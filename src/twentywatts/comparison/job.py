@@ -16,7 +16,7 @@ from twentywatts.comparison.rows import candidate_row, order, reference_row, yar
 from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
 from twentywatts.comparison.split import check_targets, split, summary
 from twentywatts.counting import Counts, count
-from twentywatts.errors import InputError, RefusedError
+from twentywatts.errors import InputError, ModelError, RefusedError
 from twentywatts.machines import Machine, bundled_names, load
 from twentywatts.network import Network
 from twentywatts.readers import read
@@ -108,6 +108,10 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
     progress("reading the model", 0.0)
     network = read(job.model, batch=1, axes=job.scenario.axes)
     counts = count(job.model, batch=job.scenario.batch, axes=job.scenario.axes)
+    if not any(layer.mac_count or layer.op_count or layer.output_bytes for layer in counts.layers):
+        raise ModelError(f"'{job.model.name}' has no layer whose work is known: there is nothing to compare")
+    if not network.outputs:
+        raise ModelError(f"'{job.model.name}' has no output: there is nothing to compare")
     parts = split(
         read_samples(job.data, network),
         None if job.train is None else read_samples(job.train, network),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ def metric_of(name: str | Callable[[Outputs, NDArray[Any]], float]) -> Metric:
         return Metric(name=getattr(name, "__name__", "function"), score=lambda o, t: float(name(o, t)))
     if name == "accuracy":
         return _top(1)
-    if name.startswith("top-") and name[4:].isdigit() and int(name[4:]) >= 1:
+    if re.fullmatch("top-[1-9][0-9]{0,8}", name):
         return _top(int(name[4:]))
     if name == "f1":
         return Metric(name="f1", score=_macro_f1)
@@ -85,20 +86,26 @@ def _classes(outputs: Outputs) -> Outputs:
     return flat
 
 
+def _check_classes(targets: NDArray[Any], count: int) -> None:
+    """Raise DataError unless the targets are indices of ``count`` classes."""
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise DataError("'y' must hold whole class indices, one per sample, for this metric (or choose mean-error)")
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high >= count:
+        raise DataError(
+            f"'y' holds class {high if low >= 0 else low}, the model has outputs for 0 to {count - 1} (a model that "
+            "ends in ArgMax must give its scores instead)"
+        )
+
+
 def _top(k: int) -> Metric:
     def right(outputs: Outputs, targets: NDArray[Any]) -> NDArray[np.bool_]:
         scores = _classes(outputs)
-        if targets.ndim != 1 or targets.dtype.kind not in "iu":
-            raise DataError("accuracy needs 'y' of whole class indices, one per sample (or choose --metric mean-error)")
-        if targets.min() < 0 or targets.max() >= scores.shape[1]:
-            raise DataError(
-                f"'y' holds class {targets.max() if targets.min() >= 0 else targets.min()}, "
-                f"the model has outputs for 0 to {scores.shape[1] - 1}"
-            )
+        _check_classes(targets, scores.shape[1])
         own = np.take_along_axis(scores, targets[:, None], axis=1)
         before = (scores > own).sum(axis=1)
         ties = (scores == own) & (np.arange(scores.shape[1]) < targets[:, None])
-        return np.asarray(before + ties.sum(axis=1) < k)
+        return np.asarray((before + ties.sum(axis=1) < k) & ~np.isnan(scores).any(axis=1))  # NaN is never right
 
     name = "accuracy" if k == 1 else f"top-{k}"
     return Metric(name=name, score=lambda o, t: float(right(o, t).mean()), right=right)
@@ -106,12 +113,13 @@ def _top(k: int) -> Metric:
 
 def _macro_f1(outputs: Outputs, targets: NDArray[Any]) -> float:
     """Return the unweighted mean of per-class F1 over the classes that occur in the targets or predictions."""
-    predicted = _classes(outputs).argmax(axis=1)
-    scores = []
-    for label in np.union1d(targets, predicted):
-        hit = int(((predicted == label) & (targets == label)).sum())
-        scores.append(2 * hit / (int((predicted == label).sum()) + int((targets == label).sum())))
-    return float(np.mean(scores))
+    scores = _classes(outputs)
+    count = scores.shape[1]
+    _check_classes(targets, count)
+    predicted = np.where(np.isnan(scores).any(axis=1), count, scores.argmax(axis=1))  # NaN is a class of its own
+    hits = np.bincount(targets[predicted == targets], minlength=count + 1)
+    both = np.bincount(targets, minlength=count + 1) + np.bincount(predicted, minlength=count + 1)
+    return float(np.mean(2 * hits[both > 0] / both[both > 0]))
 
 
 def _mean_error(outputs: Outputs, targets: NDArray[Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,12 +14,13 @@ from twentywatts.comparison.bound import Verdict
 from twentywatts.comparison.metrics import Metric
 from twentywatts.comparison.split import Parts
 from twentywatts.counting import Counts, processor_workload
-from twentywatts.errors import RefusedError
+from twentywatts.errors import DataError, RefusedError
 from twentywatts.forms import Form, FormResult, Setting, build, build_all, settings_of
 from twentywatts.forms.protocol import forms_of
 from twentywatts.machines import Machine, ProcessorTraits, Traits, traits_of
 from twentywatts.network import Network
 from twentywatts.price import price
+from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.workload import ProcessorWorkload, Workload
 
@@ -103,6 +105,8 @@ class Bench:
         workload = result.workload
         if workload is None:
             workload = _counted(form, self.counts, self.scenario.batch)
+        if any(np.isnan(values).any() for values in (result.outputs, result.draws) if values is not None):
+            raise RefusedError(f"form {form.name} gives outputs that are not numbers (NaN)")
         return Outcome(outputs=result.outputs, draws=result.draws, workload=workload, notes=result.notes)
 
     def verdict(self, outcome: Outcome, *, tuning: bool) -> Verdict:
@@ -134,8 +138,8 @@ class Bench:
                 refusals.append(str(built))
                 continue
             for form in built:
-                _, outcome, verdict = self._tune(form)
                 try:
+                    _, outcome, verdict = self._tune(form)
                     found.append((form, verdict, price(outcome.workload, machine, quick).energy_j.mid))
                 except RefusedError as error:
                     refusals.append(str(error))
@@ -169,6 +173,21 @@ def _counted(form: Form, counts: Counts, batch: int) -> ProcessorWorkload:
     return processor_workload(counts, precision=str(form.setting["precision"]), batch=batch)
 
 
+def _check_score(metric: Metric, outputs: Outputs, samples: Samples) -> None:
+    """Raise DataError where the model's own outputs can be no reference for this metric."""
+    wrong = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).sum())
+    if wrong:
+        raise DataError(
+            f"the model gives outputs that are not numbers (NaN) for {wrong} of {len(outputs)} samples of "
+            f"'{samples.name}': check its weights and how 'x' is scaled"
+        )
+    score = metric.score(outputs, samples.targets)
+    if not math.isfinite(score):
+        raise DataError(
+            f"the {metric.name} of the model on '{samples.name}' is {score}: nothing can be held against it"
+        )
+
+
 def make_bench(network: Network, counts: Counts, parts: Parts, *, goal: Goal, scenario: Scenario) -> Bench:
     """Return the bench of one model: the float form is built and run on all samples.
 
@@ -179,7 +198,7 @@ def make_bench(network: Network, counts: Counts, parts: Parts, *, goal: Goal, sc
     outcomes = []
     for samples in (parts.tuning, parts.reported):
         outputs = form.run(samples.inputs).outputs
-        goal.metric.score(outputs, samples.targets)
+        _check_score(goal.metric, outputs, samples)
         workload = _counted(form, counts, scenario.batch)
         outcomes.append(Outcome(outputs=outputs, draws=None, workload=workload, notes=()))
     tuned, reported = outcomes

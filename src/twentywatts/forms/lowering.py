@@ -8,7 +8,7 @@ Values between blocks are non-negative: where a signed value would reach another
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -33,12 +33,21 @@ def lower(network: Network) -> Lowered:
     last = readout[0].inputs[0] if readout else network.outputs[0].name
     pending = state.pending(last, wanted[-1] if wanted else None)
     state.add(Kind.READOUT, pending, name=pending.name)
+    _check_finite(state.blocks)
     return Lowered(
         inputs={name: state.inputs[name] for name in state.used_inputs()},
         blocks=tuple(state.blocks),
         output_shape=pending.shape,
         readout=readout,
     )
+
+
+def _check_finite(blocks: Iterable[Block]) -> None:
+    """Raise RefusedError for a layer with a NaN or infinite weight: no threshold and no conductance holds it."""
+    for block in blocks:
+        weights = (projection.linear.weight for projection in block.projections)
+        if not all(np.isfinite(values).all() for values in (block.bias, *weights)):
+            raise RefusedError(f"layer '{block.name}' has weights that are NaN or infinite")
 
 
 def _advice(layer: Layer) -> str:

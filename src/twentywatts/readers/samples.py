@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ __all__ = ["Samples", "read_samples"]
 
 _MAX_BYTES = 4 * 2**30
 _MAX_MEMBERS = 256
+_LARGEST_TARGET = 1e37  # models answer in 32-bit floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +50,7 @@ def read_samples(path: str | Path, network: Network) -> Samples:
     under that input's name. Arrays must be numeric and finite; pickled arrays are refused, never loaded.
     """
     path = Path(path)
-    arrays = _load(path)
+    arrays = _load(path, {"x", "y", *(spec.name for spec in network.inputs)})
     if "y" not in arrays:
         raise DataError(f"'{path}' has no array 'y' (class indices or targets); it has {_listed(arrays)}")
     inputs = _inputs(path, arrays, network)
@@ -67,7 +68,8 @@ def _listed(arrays: Mapping[str, object]) -> str:
     return ", ".join(sorted(arrays)[:20]) or "no array at all"
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _load(path: Path, wanted: Container[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name; those that are not wanted are named, but neither read nor unpacked."""
     if not path.is_file():
         raise DataError(f"cannot read data file '{path}': no such file")
     try:
@@ -75,7 +77,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False, max_header_size=10_000) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{path}' is a single array; wanted an .npz with 'x' and 'y'")
-            return {name: archive[name] for name in archive.files}
+            return {name: archive[name] if name in wanted else np.empty(0) for name in archive.files}
     except DataError:
         raise
     except MemoryError as error:
@@ -149,9 +151,20 @@ def _input(
         given = " × ".join(str(size) for size in array.shape[1:]) or "nothing"
         raise DataError(f"'{path}': '{name}' has samples of {given}, the model takes {wanted or 'single numbers'}")
     try:
-        return array.astype(np.dtype(dtype), copy=False)
+        wanted_type = np.dtype(dtype)
     except TypeError as error:
         raise DataError(f"the model's input '{name}' has type {dtype}, which NumPy cannot hold") from error
+    return _cast(path, name, array, wanted_type)
+
+
+def _cast(path: Path, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the values in the type that the model takes; raises DataError where that type cannot hold them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = array.astype(dtype, copy=False)
+        kept = np.isfinite(cast).all() if dtype.kind == "f" else np.array_equal(cast, array)
+    if not kept:
+        raise DataError(f"'{path}': '{name}' holds values that the model's type {dtype} cannot hold")
+    return cast
 
 
 def _fits(given: tuple[int, ...], wanted: tuple[int | str | None, ...]) -> bool:
@@ -166,6 +179,8 @@ def _targets(path: Path, targets: NDArray[Any]) -> NDArray[Any]:
         raise DataError(f"'{path}': 'y' is a single number; wanted one target per sample")
     if not np.isfinite(targets).all():
         raise DataError(f"'{path}': 'y' holds NaN or infinite values")
+    if np.abs(targets.astype(np.float64)).max(initial=0.0) > _LARGEST_TARGET:
+        raise DataError(f"'{path}': 'y' holds values beyond ±{_LARGEST_TARGET:g}, which no output of a model reaches")
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     return targets.astype(np.int64) if targets.dtype.kind in "iub" else targets
