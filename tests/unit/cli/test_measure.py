@@ -297,6 +297,19 @@ def test_a_closed_standard_error_costs_nothing(bare: dict[str, str], tmp_path: P
     assert document(tmp_path / "run.json")["command"]["exit_code"] == 7
 
 
+def test_of_several_ranks_one_counts_the_node(machine: dict[str, str], tmp_path: Path) -> None:
+    job = {**machine, "SLURM_JOB_ID": f"test-{os.getpid()}", "XDG_RUNTIME_DIR": str(tmp_path)}
+    first, sleeper = started("--json", tmp_path / "0.json", env={**job, "SLURM_LOCALID": "0"})
+    measure("--json", tmp_path / "1.json", "--", "sleep", "0.2", env={**job, "SLURM_LOCALID": "1"})
+    os.kill(sleeper, signal.SIGTERM)
+    first.communicate(timeout=60)
+    one, other = document(tmp_path / "0.json"), document(tmp_path / "1.json")
+    assert one["energy_j"]["mid"] > 0
+    assert other["energy_j"] is None, "the sum over ranks is the node, once"
+    assert any("another rank" in row["reason"] for row in other["not_read"])
+    assert any(row["how"] == "attributed" and not row["in_total"] for row in other["components"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

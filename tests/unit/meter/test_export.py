@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from tests.support.repository import ROOT
 
 from twentywatts.errors import InputError, TwentyWattsError
 from twentywatts.meter.assemble import Assembly
@@ -192,6 +194,14 @@ def test_what_is_no_collector_is_refused(url: str) -> None:
 
 def test_a_full_path_is_kept() -> None:
     assert OtlpClient("https://x/otlp/v1/metrics").url == "https://x/otlp/v1/metrics"
+
+
+def test_the_dashboard_and_the_page_name_series_that_exist() -> None:
+    names = set(re.findall(r"# TYPE (\w+)", metrics_text([CPU], summed_count=1)))
+    for page in ("docs/how/grafana.json", "docs/how/cluster.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert set(re.findall(r"twentywatts_\w+", text)) <= names, page
+    json.loads((ROOT / "docs/how/grafana.json").read_text(encoding="utf-8"))
 
 
 def _station(values: dict[str, list[float | None]], times: list[float]) -> Station:
