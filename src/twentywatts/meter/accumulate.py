@@ -41,73 +41,103 @@ class State(NamedTuple):
     last_error: str = ""
 
 
+class _Tally:
+    """The same numbers while they grow: plain attributes, as a sample every 20 ms must cost microseconds."""
+
+    __slots__ = State._fields
+
+    def __init__(self) -> None:
+        (
+            self.time_s, self.raw, self.energy_j, self.covered_s, self.moved_s, self.spare_j, self.noise_j,
+            self.power_w, self.samples, self.wraps, self.unseen_wraps, self.resets, self.gaps, self.errors,
+            self.suspended_s, self.last_error,
+        ) = State()  # fmt: skip
+
+    def state(self) -> State:
+        return State(
+            self.time_s, self.raw, self.energy_j, self.covered_s, self.moved_s, self.spare_j, self.noise_j,
+            self.power_w, self.samples, self.wraps, self.unseen_wraps, self.resets, self.gaps, self.errors,
+            self.suspended_s, self.last_error,
+        )  # fmt: skip
+
+    def fail(self, error: str) -> float:
+        self.errors += 1
+        self.last_error = error
+        return self.energy_j
+
+    def take(self, time_s: float, raw: float) -> None:
+        self.time_s, self.raw = time_s, raw
+        self.samples += 1
+
+
 class EnergyAccumulator:
     """Joules of one counter since the first sample, over wraps, resets, driver reloads and failed reads."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self.state = State()
+        self._tally = _Tally()
         self._is_broken = False
         self._range_j = channel.range_j if channel.range_is_known and channel.range_j else 0.0
+        self._slack_j = 2 * channel.limit_w * channel.period_s + channel.step_j
+
+    @property
+    def state(self) -> State:
+        """What is known now."""
+        return self._tally.state()
 
     def add(self, time_s: float, raw: float | None, error: str = "") -> float:
         """Take one sample (None: the read failed) and return the joules since the first one [J]."""
-        state = self.state
+        tally = self._tally
         if raw is None or not 0 <= raw < math.inf:
-            return self._fail(error or f"the counter gave {raw}")
-        if state.raw is None:
-            self.state = state._replace(time_s=time_s, raw=raw, samples=state.samples + 1)
-            return state.energy_j
-        elapsed_s = time_s - state.time_s
+            return tally.fail(error or f"the counter gave {raw}")
+        if tally.raw is None:
+            tally.take(time_s, raw)
+            return tally.energy_j
+        elapsed_s = time_s - tally.time_s
         if elapsed_s < 0:
-            return self._fail("the clock went back")
+            return tally.fail("the clock went back")
         if elapsed_s > 0:
-            self.state = self._step(state, elapsed_s, raw)
-            self._is_broken = False
-        return self.state.energy_j
+            if self._is_broken:
+                self._is_broken = False
+                tally.gaps += 1
+            else:
+                self._count(elapsed_s, raw - tally.raw)
+            tally.take(time_s, raw)
+        return tally.energy_j
 
     def interrupt(self, suspended_s: float = 0.0) -> None:
         """Note that the machine slept: the stretch up to the next sample does not count, the counter may be reset."""
         self._is_broken = True
-        self.state = self.state._replace(suspended_s=self.state.suspended_s + suspended_s)
+        self._tally.suspended_s += suspended_s
 
     def rest(self) -> None:
         """Forget the last value, as nobody measures: the next sample begins anew without a gap."""
         self._is_broken = False
-        self.state = self.state._replace(raw=None, power_w=0.0)
+        self._tally.raw, self._tally.power_w = None, 0.0
 
-    def _fail(self, error: str) -> float:
-        self.state = self.state._replace(errors=self.state.errors + 1, last_error=error)
-        return self.state.energy_j
-
-    def _step(self, state: State, elapsed_s: float, raw: float) -> State:
-        channel, last = self.channel, state.raw or 0.0
-        state = state._replace(time_s=state.time_s + elapsed_s, raw=raw, samples=state.samples + 1)
-        if self._is_broken:
-            return state._replace(gaps=state.gaps + 1)
-        delta_j, is_wrap = raw - last, raw < last
+    def _count(self, elapsed_s: float, delta_j: float) -> None:
+        """Take the joules of one stretch, or throw them away where no plausible power explains them."""
+        tally, is_wrap = self._tally, delta_j < 0
         if is_wrap:
             delta_j += self._range_j
-        ceiling_j = channel.limit_w * (elapsed_s + 2 * channel.period_s) + channel.step_j
-        if not 0 <= delta_j <= ceiling_j:
-            return state._replace(gaps=state.gaps + 1, resets=state.resets + 1, power_w=0.0)
-        unseen = self._unseen_wraps(elapsed_s, delta_j)
-        spare_j = unseen * self._range_j + (channel.step_j if is_wrap else 0.0)
-        return state._replace(
-            energy_j=state.energy_j + delta_j,
-            covered_s=state.covered_s + elapsed_s,
-            moved_s=state.moved_s + (elapsed_s if delta_j > 0 else 0.0),
-            spare_j=state.spare_j + spare_j,
-            power_w=delta_j / elapsed_s,
-            wraps=state.wraps + is_wrap,
-            unseen_wraps=state.unseen_wraps + unseen,
-        )
-
-    def _unseen_wraps(self, elapsed_s: float, delta_j: float) -> int:
-        """Return how many further wraps the longest plausible power allows in this stretch."""
-        if not self._range_j:
-            return 0
-        return max(0, int((self.channel.limit_w * elapsed_s - delta_j) // self._range_j))
+        if not 0 <= delta_j <= self.channel.limit_w * elapsed_s + self._slack_j:
+            tally.gaps += 1
+            tally.resets += 1
+            tally.power_w = 0.0
+            return
+        tally.energy_j += delta_j
+        tally.covered_s += elapsed_s
+        tally.power_w = delta_j / elapsed_s
+        if delta_j > 0:
+            tally.moved_s += elapsed_s
+        if is_wrap:
+            tally.wraps += 1
+            tally.spare_j += self.channel.step_j
+        if self._range_j:
+            # how many further wraps the highest plausible power allows in this stretch
+            unseen = max(0, int((self.channel.limit_w * elapsed_s - delta_j) // self._range_j))
+            tally.unseen_wraps += unseen
+            tally.spare_j += unseen * self._range_j
 
 
 class PowerAccumulator:
@@ -115,51 +145,51 @@ class PowerAccumulator:
 
     def __init__(self, channel: Channel, *, longest_gap_s: float | None = None) -> None:
         self.channel = channel
-        self.state = State()
+        self._tally = _Tally()
         self._is_broken = False
         self._longest_gap_s = max(10 * channel.period_s, 3.0) if longest_gap_s is None else longest_gap_s
 
+    @property
+    def state(self) -> State:
+        """What is known now."""
+        return self._tally.state()
+
     def add(self, time_s: float, raw: float | None, error: str = "") -> float:
         """Take one sample in watts (None: the read failed) and return the joules since the first one [J]."""
-        state = self.state
+        tally = self._tally
         if raw is None or not 0 <= raw <= self.channel.limit_w:
-            return self._fail(error or f"the sensor gave {raw} W")
-        if state.raw is None:
-            self.state = state._replace(time_s=time_s, raw=raw, power_w=raw, samples=state.samples + 1)
-            return state.energy_j
-        elapsed_s = time_s - state.time_s
+            return tally.fail(error or f"the sensor gave {raw} W")
+        elapsed_s = 0.0 if tally.raw is None else time_s - tally.time_s
         if elapsed_s < 0:
-            return self._fail("the clock went back")
-        if elapsed_s > 0:
-            self.state = self._step(state, elapsed_s, raw)
-            self._is_broken = False
-        return self.state.energy_j
+            return tally.fail("the clock went back")
+        if tally.raw is None or elapsed_s > 0:
+            if elapsed_s > 0:
+                self._count(elapsed_s, tally.raw or 0.0, raw)
+            tally.take(time_s, raw)
+            tally.power_w = raw
+        return tally.energy_j
 
     def interrupt(self, suspended_s: float = 0.0) -> None:
         """Note that the machine slept: the stretch up to the next sample does not count."""
         self._is_broken = True
-        self.state = self.state._replace(suspended_s=self.state.suspended_s + suspended_s)
+        self._tally.suspended_s += suspended_s
 
     def rest(self) -> None:
         """Forget the last value, as nobody measures: the next sample begins anew without a gap."""
         self._is_broken = False
-        self.state = self.state._replace(raw=None, power_w=0.0)
+        self._tally.raw, self._tally.power_w = None, 0.0
 
-    def _fail(self, error: str) -> float:
-        self.state = self.state._replace(errors=self.state.errors + 1, last_error=error)
-        return self.state.energy_j
-
-    def _step(self, state: State, elapsed_s: float, raw: float) -> State:
-        last = state.raw or 0.0
-        state = state._replace(time_s=state.time_s + elapsed_s, raw=raw, power_w=raw, samples=state.samples + 1)
+    def _count(self, elapsed_s: float, last_w: float, power_w: float) -> None:
+        tally = self._tally
         if self._is_broken or elapsed_s > self._longest_gap_s:
-            return state._replace(gaps=state.gaps + 1)
-        return state._replace(
-            energy_j=state.energy_j + (last + raw) / 2 * elapsed_s,
-            covered_s=state.covered_s + elapsed_s,
-            moved_s=state.moved_s + (elapsed_s if last + raw > 0 else 0.0),
-            noise_j=state.noise_j + abs(raw - last) / 2 * elapsed_s,
-        )
+            self._is_broken = False
+            tally.gaps += 1
+            return
+        tally.energy_j += (last_w + power_w) / 2 * elapsed_s
+        tally.covered_s += elapsed_s
+        tally.noise_j += abs(power_w - last_w) / 2 * elapsed_s
+        if last_w + power_w > 0:
+            tally.moved_s += elapsed_s
 
 
 Accumulator = EnergyAccumulator | PowerAccumulator

@@ -18,6 +18,7 @@ __all__ = ["Sample", "Sampler", "poll_period_s"]
 Sample = tuple[str, float, float | None, str]  # key, time_s, raw value or None, error
 
 FASTEST_S, SLOWEST_S = 0.05, 1.0  # of polling a power sensor
+_LEAST_TICK_S, _LONGEST_TICK_S = 1e-3, 3600.0
 _SLEPT_S = 0.2  # a smaller jump between the two clocks is noise
 
 
@@ -61,13 +62,15 @@ class Sampler:
         self._lock = threading.RLock()
         self._active = 0
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._halt = threading.Lock()  # free: the thread must end; a lock waits for half the CPU time of an Event
         self._plan = _plan(self.channels, period_s)
 
     @property
     def tick_s(self) -> float | None:
         """The period of the thread [s]; None where no thread is needed."""
-        return min((period for period, _ in self._plan), default=None)
+        if not self._plan:
+            return None
+        return min(max(min(period for period, _ in self._plan), _LEAST_TICK_S), _LONGEST_TICK_S)
 
     def snapshot(self) -> list[Sample]:
         """Read every channel once and return what they gave."""
@@ -104,7 +107,8 @@ class Sampler:
         with self._lock:
             self._active = 0
             thread, self._thread = self._thread, None
-        self._wake.set()
+            if thread is not None and self._halt.locked():
+                self._halt.release()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1.0)
         for channel in self.channels:
@@ -131,17 +135,20 @@ class Sampler:
             self._slept_s = slept_s
 
     def _start(self) -> None:
-        self._wake.clear()
-        self._thread = threading.Thread(target=self._run, name="twentywatts-sampler", daemon=True)
+        self._halt = threading.Lock()
+        self._halt.acquire()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._halt, self.tick_s), name="twentywatts-sampler", daemon=True
+        )
         try:
             self._thread.start()
         except RuntimeError:  # no more threads, or the interpreter is ending: windows still read their edges
             self._thread = None
 
-    def _run(self) -> None:
-        me, tick_s = threading.current_thread(), self.tick_s
+    def _run(self, halt: threading.Lock, tick_s: float) -> None:
+        me = threading.current_thread()
         due = [self._clock() + period_s for period_s, _ in self._plan]
-        while not self._wake.wait(tick_s):
+        while not halt.acquire(timeout=tick_s):
             with self._lock:
                 if self._thread is not me:
                     return
