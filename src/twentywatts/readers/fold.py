@@ -65,8 +65,10 @@ def _slice(values: Values, attributes: Mapping[str, Any]) -> NDArray[Any]:
 
 def _reduce(function: Callable[..., Any]) -> Callable[[Values, Mapping[str, Any]], NDArray[Any]]:
     def run(values: Values, attributes: Mapping[str, Any]) -> NDArray[Any]:
-        keep = bool(attributes.get("keepdims", 1))
-        return np.asarray(function(values[0], axis=_axes(values, attributes) or None, keepdims=keep))
+        axes = _axes(values, attributes)
+        if not axes and attributes.get("noop_with_empty_axes", 0):
+            return values[0]
+        return np.asarray(function(values[0], axis=axes or None, keepdims=bool(attributes.get("keepdims", 1))))
 
     return run
 
