@@ -62,7 +62,7 @@ class Sampler:
         self._lock = threading.RLock()
         self._active = 0
         self._thread: threading.Thread | None = None
-        self._halt = threading.Lock()  # free: the thread must end; a lock waits for half the CPU time of an Event
+        self._halt = threading.Lock()  # free: the thread must end; waiting on a lock costs less than on an Event
         self._plan = _plan(self.channels, period_s)
 
     @property
