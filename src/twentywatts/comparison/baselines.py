@@ -137,8 +137,20 @@ def _classifiers(x: NDArray[Any], y: NDArray[Any], width: int) -> Iterator[_Fit]
 
 
 def _scores(model: Any, width: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return a function from features to one score per class index, 1 for the predicted class."""
-    return lambda x: np.eye(width)[np.asarray(model.predict(x), dtype=np.int64)]
+    """Return a function from features to one score per class index: the method's own, the predicted class on top.
+
+    One-hot scores would tie everywhere else, and a top-k metric would take the lowest indices for the next best.
+    """
+
+    def scores(x: NDArray[Any]) -> NDArray[np.float64]:
+        soft = np.asarray((getattr(model, "predict_proba", None) or model.decision_function)(x), dtype=np.float64)
+        soft = np.stack([-soft, soft], axis=1) if soft.ndim == 1 else soft
+        found = np.full((len(x), width), soft.min() - 1.0)  # classes that were never seen come last
+        found[:, model.classes_] = soft
+        found[np.arange(len(x)), np.asarray(model.predict(x), dtype=np.int64)] = soft.max() + 1.0
+        return found
+
+    return scores
 
 
 def _regressors(x: NDArray[Any], y: NDArray[Any]) -> Iterator[_Fit]:

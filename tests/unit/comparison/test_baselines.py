@@ -1,0 +1,27 @@
+"""The classical methods give every class a score, so that top-k is as fair to them as to the model."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from twentywatts.comparison.baselines import _classifiers
+from twentywatts.comparison.metrics import metric_of
+
+NAMES = ["majority class", "logistic regression", "k-nearest neighbours", "support vector machine"]
+
+
+@pytest.mark.parametrize("class_count", [2, 10])
+def test_scores_rank_classes_and_keep_the_prediction_on_top(class_count: int) -> None:
+    images, targets = load_digits(n_class=class_count, return_X_y=True)
+    cut, width = len(images) // 2, class_count + 1  # one class that training never saw
+    fits = {fit.name: fit.predict(images[cut:]) for fit in _classifiers(images[:cut], targets[:cut], width)}
+    assert list(fits) == NAMES
+    for name, scores in fits.items():
+        assert scores.shape == (len(images) - cut, width)
+        if name != "majority class":
+            assert metric_of("accuracy").score(scores, targets[cut:]) > 0.85
+    if class_count == 10:
+        for name in ("logistic regression", "support vector machine"):
+            assert metric_of("top-3").score(fits[name], targets[cut:]) > 0.97
+            top = np.sort(fits[name], axis=1)
+            assert (top[:, -1] > top[:, -2]).all()
