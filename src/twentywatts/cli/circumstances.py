@@ -10,16 +10,16 @@ __all__ = ["circumstances"]
 
 def circumstances() -> dict[str, str]:
     """Return the command, the time, the kind of host and the versions."""
-    import datetime
-    import platform
+    import os
+    import time
 
     from twentywatts import __version__
     from twentywatts.errors import clean
 
     return {
         "command": clean(shlex.join(["twentywatts", *sys.argv[1:]])),
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "host": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+        "host": f"{os.uname().sysname} {os.uname().machine}" if hasattr(os, "uname") else sys.platform,
+        "python": sys.version.partition(" ")[0],
         "twentywatts": __version__,
     }

@@ -106,6 +106,7 @@ def _until_stopped(inbox: Inbox, station: Station, client: OtlpClient | None, in
     import signal
     import time
 
+    from twentywatts import __version__
     from twentywatts.errors import TwentyWattsError, clean
     from twentywatts.meter.exporters.otlp import payload
 
@@ -120,7 +121,7 @@ def _until_stopped(inbox: Inbox, station: Station, client: OtlpClient | None, in
         if client is None or not rows:
             continue
         try:
-            client.send(payload(rows, start_ns=start_ns, now_ns=time.time_ns(), host=host))
+            client.send(payload(rows, start_ns=start_ns, now_ns=time.time_ns(), host=host, version=__version__))
             told = ""
         except TwentyWattsError as error:
             if str(error) != told:

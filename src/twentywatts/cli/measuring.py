@@ -15,7 +15,7 @@ from twentywatts.meter.contract import Finding
 from twentywatts.meter.here import Here, look
 from twentywatts.meter.inbox import Inbox
 from twentywatts.meter.mark_pipe import MarkPipe
-from twentywatts.meter.recorder import Recorder, journal_header
+from twentywatts.meter.recorder import Recorder, journal_header, node_name
 from twentywatts.meter.window import Edge, Span
 from twentywatts.reports.measurement import (
     Measured,
@@ -220,10 +220,8 @@ def resume(path: str, outputs: Outputs) -> int:
 
 def _told(story: Story) -> Measured:
     """Return what a journal tells as a measurement."""
-    import platform
-
     header, end = story.header, story.end or {}
-    is_same_host = header.get("host") == platform.node()
+    is_same_host = header.get("host") == node_name()
     span = Span("", story.assembly, story.edges[0][1], story.edges[-1][1], is_modelled=is_same_host)
     notes = [f"from a journal that was begun at {clean(header.get('time', 'an unknown time'))[:40]}"]
     if story.damaged or story.is_torn:

@@ -21,7 +21,7 @@ from twentywatts.meter.processes import ended_cpu_time_s, tree_cpu_time_s
 from twentywatts.meter.sampler import Sample, Sampler
 from twentywatts.meter.window import Edge
 
-__all__ = ["MOST_MARKS", "Recorder", "journal_header"]
+__all__ = ["MOST_MARKS", "Recorder", "journal_header", "node_name"]
 
 MOST_MARKS = 5000  # further ones are counted, not kept: each holds the state of every channel
 
@@ -104,17 +104,22 @@ class Recorder:
         self._journal.samples(samples, extra)
 
 
+def node_name() -> str:
+    """Return what this machine calls itself; empty where the system does not tell."""
+    import os
+
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+
+
 def journal_header(assembly: Assembly, command: Mapping[str, Any], *, interval_s: float | None) -> dict[str, Any]:
     """Return the first line of a journal: the machine and boot, the command, the channels."""
-    import datetime
     import os
-    import platform
 
     return {
         "boot_id": boot_id(),
-        "host": platform.node(),
+        "host": node_name(),
         "pid": os.getpid(),
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
         "monotonic_s": time.monotonic(),
         "interval_s": interval_s,
         **command,

@@ -131,7 +131,7 @@ def test_a_port_that_is_taken_is_told(port: int) -> None:
 
 
 def test_otlp_names_follow_the_hardware_conventions() -> None:
-    document = payload([CPU, WALL], start_ns=1, now_ns=2, host="node7")
+    document = payload([CPU, WALL], start_ns=1, now_ns=2, host="node7", version="1")
     (resource,) = document["resourceMetrics"]
     assert {"key": "host.name", "value": {"stringValue": "node7"}} in resource["resource"]["attributes"]
     metrics = {metric["name"]: metric for metric in resource["scopeMetrics"][0]["metrics"]}

@@ -28,7 +28,7 @@ _CUMULATIVE = 2  # AGGREGATION_TEMPORALITY_CUMULATIVE
 Document = dict[str, Any]
 
 
-def payload(rows: Sequence[Row], *, start_ns: int, now_ns: int, host: str) -> Document:
+def payload(rows: Sequence[Row], *, start_ns: int, now_ns: int, host: str, version: str) -> Document:
     """Return one ExportMetricsServiceRequest. start_ns, now_ns: Unix time of the station's start and of the rows."""
     times = {"startTimeUnixNano": str(start_ns), "timeUnixNano": str(now_ns)}
     metrics = []
@@ -45,9 +45,7 @@ def payload(rows: Sequence[Row], *, start_ns: int, now_ns: int, host: str) -> Do
         ]
         if points:
             metrics.append({"name": f"{prefix}.power", "unit": "W", "gauge": {"dataPoints": points}})
-    from twentywatts import __version__
-
-    scope = {"name": "twentywatts", "version": __version__}
+    scope = {"name": "twentywatts", "version": version}
     resource = {"attributes": [_attribute("host.name", host), _attribute("service.name", "twentywatts")]}
     return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"scope": scope, "metrics": metrics}]}]}
 
