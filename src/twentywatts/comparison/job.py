@@ -15,6 +15,7 @@ from twentywatts.comparison.result import Comparison, ModelSummary, Refusal, Row
 from twentywatts.comparison.rows import candidate_row, order, reference_row, yardstick_row
 from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
 from twentywatts.comparison.split import check_targets, split, summary
+from twentywatts.comparison.text import is_share
 from twentywatts.counting import Counts, count
 from twentywatts.errors import InputError, ModelError, RefusedError
 from twentywatts.machines import Machine, bundled_names, load
@@ -104,6 +105,8 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
     """Return the comparison of a Job; ``progress`` is told what happens next and the share that is done."""
     if not (math.isfinite(job.max_drop) and job.max_drop >= 0):
         raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
+    if is_share(job.metric.name) and job.max_drop >= 1:
+        raise InputError(f"the largest drop is a share: 0.02 is two points, got {job.max_drop!r}")
     machines = [load(name) for name in dict.fromkeys(job.machines)]
     progress("reading the model", 0.0)
     network = read(job.model, batch=1, axes=job.scenario.axes)

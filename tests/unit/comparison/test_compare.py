@@ -175,3 +175,9 @@ def test_replacing_the_scenario_does_not_change_the_result_object(comparison: tw
     again = replace(comparison)
     assert str(again) == str(comparison)
     assert "loihi" in str(comparison)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "top-3", "f1"])
+def test_two_points_are_not_a_drop_of_two(metric: str) -> None:
+    with pytest.raises(InputError, match=r"0\.02 is two points"):
+        tw.compare("model.onnx", "data.npz", max_drop=2, metric=metric)
