@@ -70,9 +70,11 @@ def write_text(text: str, target: str | Path) -> None:
 
 def _to_stdout(text: str) -> None:
     """Write a document as UTF-8, whatever the terminal's encoding is; raises BrokenPipeError and OSError."""
+    if sys.stdout is None:
+        return  # it was closed when the command started
     stream = getattr(sys.stdout, "buffer", None)
-    if stream is None:  # a notebook's output takes text alone; a closed one takes nothing
-        print(text, end="")
+    if stream is None:  # a notebook's output takes text alone
+        sys.stdout.write(text)
         return
     sys.stdout.flush()
     stream.write(_encoded(text))

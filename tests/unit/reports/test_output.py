@@ -19,8 +19,26 @@ def test_what_fails_leaves_the_old_file(tmp_path):
     target.write_text("old")
     with pytest.raises(ValueError, match="JSON"):
         write_json({"a": float("nan")}, target)
-    with pytest.raises(UnicodeEncodeError):
-        write_text("\ud800", target)
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_a_name_of_bytes_that_are_no_text_can_be_written(tmp_path):
+    """A file's name may be such bytes; Python hands them over as lone surrogates, which UTF-8 does not have."""
+    write_text("a\udcff.onnx", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "a?.onnx"
+
+
+def test_what_fails_halfway_leaves_the_old_file(tmp_path, monkeypatch):
+    target = tmp_path / "out.txt"
+    target.write_text("old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        write_text("new", target)
     assert target.read_text() == "old"
     assert os.listdir(tmp_path) == ["out.txt"]
 
