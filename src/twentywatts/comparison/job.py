@@ -105,7 +105,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
     """Return the comparison of a Job; ``progress`` is told what happens next and the share that is done."""
     if not (math.isfinite(job.max_drop) and job.max_drop >= 0):
         raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
-    if is_share(job.metric.name) and job.max_drop >= 1:
+    if is_share(job.metric.name) and job.max_drop > 1:
         raise InputError(f"the largest drop is a share: 0.02 is two points, got {job.max_drop!r}")
     machines = [load(name) for name in dict.fromkeys(job.machines)]
     progress("reading the model", 0.0)
