@@ -50,7 +50,7 @@ def live_view(
     from rich.text import Text
 
     table = Table(title=f"twentywatts watch   {_total_text(rows)}", title_justify="left", box=None, pad_edge=False)
-    for name in ("component", "power", "energy", "the last looks", "how"):
+    for name in ("component", "power", "energy", "trend", "how"):
         is_number = name in ("power", "energy")
         table.add_column(
             name, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis", max_width=26
