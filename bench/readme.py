@@ -16,7 +16,7 @@ from twentywatts.reports.words import form_text, ratio_words
 from twentywatts.units import format_interval, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = "this-cpu raspberry-pi-4 t4 h100-sxm loihi truenorth odin isaac hermes dimc-22nm human-brain".split()
+SHOWN = "this-cpu raspberry-pi-4 t4 h100-sxm loihi truenorth odin isaac hermes neurram dimc-22nm human-brain".split()
 MARK = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", re.DOTALL)
 KEEPS = {True: " ✓", False: " ✗", None: " ?"}
 

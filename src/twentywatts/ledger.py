@@ -52,8 +52,9 @@ class Ledger:
 
     per: what one unit is (inference, token, image, run). count: how many units the account covers.
     boundary, rate_per_s: as in the Scenario. latency_s: time from input to output of one batch [s].
-    bound: what holds the time (compute, memory, launch, …). notes: what the reader must know; not_covered: what the
-    boundary would contain and this account does not. own_sources: citations that the machine's own file brings.
+    bound: what holds the time (compute, memory, launch, …). chip_count: chips that the model occupies.
+    notes: what the reader must know; not_covered: what the boundary would contain and this account does not.
+    own_sources: citations that the machine's own file brings.
     """
 
     machine: str
@@ -64,6 +65,7 @@ class Ledger:
     count: float = 1.0
     rate_per_s: float | None = None
     bound: str = ""
+    chip_count: int = 1
     notes: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
     own_sources: Mapping[str, Source] = field(default_factory=dict)

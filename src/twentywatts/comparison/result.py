@@ -31,6 +31,7 @@ class Row:
     where the metric has none. accuracy_drop: reference minus this. keeps_accuracy: True or False where the exact
     bound decides, None where the samples are too few; verdict: that in one sentence with the samples it would take.
     counts: what was done per inference. ratio: energy over the reference's energy, shared figures cancelled.
+    standing: chip, macro (one array without the rest of a chip) or design (never built); only chips are ranked first.
     """
 
     role: Role
@@ -48,6 +49,7 @@ class Row:
     ledger: Ledger
     counts: Mapping[str, float]
     ratio: Interval
+    standing: str = "chip"
     notes: tuple[str, ...] = ()
 
 

@@ -56,7 +56,17 @@ def _row(
         ledger=ledger,
         counts=counts_of(outcome.workload),
         ratio=ledger.ratio(against.ledger if against else ledger).interval,
-        notes=(*outcome.notes, *ledger.notes),
+        standing=machine.standing,
+        notes=(*_shares(machine), *outcome.notes, *ledger.notes),
+    )
+
+
+def _shares(machine: Machine) -> tuple[str, ...]:
+    """Return what a reader must know of a detected processor: it is charged for its own cores, not for a socket."""
+    return (
+        (f"charged for what was detected, not for a whole server: {machine.summary}",)
+        if machine.origin == "detected"
+        else ()
     )
 
 

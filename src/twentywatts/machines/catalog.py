@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +20,8 @@ from twentywatts.plugins import names as plugin_names
 __all__ = ["SCHEMA", "bundled_names", "load", "parse"]
 
 _MAX_FILE_BYTES = 1_000_000
+_MAX_KEY_PARTS = 64  # tomllib's time and memory go with the square of these
+_DEEP_KEY = re.compile(rf"""(?:[\w"'-]+[ \t]*\.[ \t]*){{{_MAX_KEY_PARTS}}}""")
 
 
 def _folder(family: str) -> Traversable:
@@ -93,7 +96,10 @@ def _read_file(path: Path) -> Machine:
             raise MachineError(f"cannot read machine file '{path}': not a file")
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise MachineError(f"machine file '{path}' is larger than {_MAX_FILE_BYTES:,} bytes")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _DEEP_KEY.search(text):
+            raise MachineError(f"machine file '{path}' has a key of more than {_MAX_KEY_PARTS} parts")
+        tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise MachineError(f"cannot read machine file '{path}': {reason}") from error

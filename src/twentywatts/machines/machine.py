@@ -36,7 +36,7 @@ ONE_OF = {
 _OPTIONAL = {
     "processor": (
         "peak_fp16_flop_per_s peak_int8_op_per_s cache_capacity_bytes cache_energy_j_per_byte mac_fp32_energy_j "
-        "mac_fp16_energy_j mac_int8_energy_j host_power_w process_nm"
+        "mac_fp16_energy_j mac_int8_energy_j call_time_s host_power_w process_nm"
     ).split(),
     "neuromorphic": (
         "fan_in_count neuron_idle_update_energy_j spike_energy_j message_energy_j hop_energy_j mac_energy_j "
@@ -70,6 +70,7 @@ TRAITS: Mapping[str, tuple[str, ...] | str] = {
     "signed_inputs": "true or false",
     "offset_weights": "true or false",
     "design_only": "true or false",
+    "macro_only": "true or false",
 }
 
 KEYS = {family: frozenset(REQUIRED[family]) | frozenset(_OPTIONAL[family]) for family in FAMILIES}
@@ -95,6 +96,13 @@ class Machine:
     refused: str = ""
     origin: str = "bundled"
     sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> str:
+        """``chip``; ``macro`` for one array without the rest of a chip; ``design`` for what was never built."""
+        if self.traits.get("design_only"):
+            return "design"
+        return "macro" if self.traits.get("macro_only") else "chip"
 
     def value(self, key: str, default: float | None = None) -> float | None:
         """Return the mid value of a figure in SI units, or ``default`` where the chip publishes none."""

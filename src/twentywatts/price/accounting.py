@@ -74,6 +74,7 @@ def price(workload: Workload, machine: Machine, scenario: Scenario, *, per: str 
         latency_s=Spread(costs.latency_s),
         rate_per_s=scenario.rate_per_s,
         bound=costs.bound,
+        chip_count=costs.chip_count,
         notes=(*costs.notes, *notes),
         not_covered=(*costs.not_covered, *lacking),
         own_sources=machine.sources,

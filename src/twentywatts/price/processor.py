@@ -1,14 +1,14 @@
 """The price of arithmetic on a processor: roofline time, static power over it, energy per operation and per byte.
 
-For each layer  t = max(operations / (η_c peak), bytes / (η_m bandwidth)) + kernels × launch, and
-E = MAC × e_mac + bytes × e_byte + P_base × t,  with P_base = idle + base_share × (max − idle). Energy per MAC is the
-published one, or compute_share × (max − idle) / (peak / 2). A chip that would exceed its power limit slows down.
-docs/method/processor.md has the range and the known error.
+For each layer  t = max(operations / (η_c peak), bytes / (η_m bandwidth)) + kernels × launch; a batch adds one call of
+the runtime. E = MAC × e_mac + bytes × e_byte + P_base × t,  with P_base = idle + base_share × (max − idle). Energy per
+MAC is the published one, or compute_share × (max − idle) / (peak / 2). A chip that would exceed its power limit slows
+down. docs/method/processor.md has the range and the known error.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,7 @@ def costs(workload: ProcessorWorkload, machine: Machine, values: Values, scenari
 
     ``workload`` arrays have shape (..., layers) and count one batch; ``values`` come from ``values_of``.
     """
+    workload = _with_call(workload)
     traffic = _traffic(workload, machine)
     peak_key = next(key for key in _PEAKS[workload.precision] if key in machine.figures)
     compute_s, memory_s, launch_s = _times(workload, traffic, values, peak_key)
@@ -65,7 +66,7 @@ def costs(workload: ProcessorWorkload, machine: Machine, values: Values, scenari
         used={
             Cause.COMPUTE: mac_keys,
             Cause.MEMORY: ("memory_energy_j_per_byte", "cache_energy_j_per_byte"),
-            Cause.STATIC: (*powers, peak_key, "memory_bandwidth_bytes_per_s", "launch_time_s"),
+            Cause.STATIC: (*powers, peak_key, "memory_bandwidth_bytes_per_s", "launch_time_s", "call_time_s"),
         },
         latency_s=busy_s.sum(axis=-2),
         idle_power_w=values["idle_power_w"],
@@ -74,6 +75,26 @@ def costs(workload: ProcessorWorkload, machine: Machine, values: Values, scenari
         notes=_notes(workload, peak_key),
         not_covered=tuple(f"layer '{name}' is not understood and not priced" for name in workload.unknown),
     )
+
+
+def _with_call(workload: ProcessorWorkload) -> ProcessorWorkload:
+    """Return the workload with a last part that does no work: the call into the runtime, once per batch."""
+    return replace(
+        workload,
+        layers=(*workload.layers, "call"),
+        mac_count=_padded(workload.mac_count),
+        op_count=_padded(workload.op_count),
+        weight_bytes=_padded(workload.weight_bytes),
+        input_bytes=_padded(workload.input_bytes),
+        output_bytes=_padded(workload.output_bytes),
+        kernel_count=_padded(workload.kernel_count),
+    )
+
+
+def _padded(array: Array) -> Array:
+    wide = np.zeros((*array.shape[:-1], array.shape[-1] + 1))
+    wide[..., :-1] = array
+    return wide
 
 
 def _traffic(workload: ProcessorWorkload, machine: Machine) -> _Traffic:
@@ -85,7 +106,8 @@ def _traffic(workload: ProcessorWorkload, machine: Machine) -> _Traffic:
     spills = activation > capacity
     memory += activation * spills
     memory[..., 0] += workload.input_bytes[..., 0] * ~spills[..., 0]
-    memory[..., -1] += workload.output_bytes[..., -1] * ~spills[..., -1]
+    last = -2 if memory.shape[-1] > 1 else -1  # the call comes after the last layer
+    memory[..., last] += workload.output_bytes[..., last] * ~spills[..., last]
     activation += workload.weight_bytes
     return _Traffic(memory=memory, cache=activation)
 
@@ -98,6 +120,8 @@ def _times(workload: ProcessorWorkload, traffic: _Traffic, values: Values, peak_
     bandwidth = values["bandwidth_efficiency_frac"] * values["memory_bandwidth_bytes_per_s"]
     memory = traffic.memory[..., None] / bandwidth
     launch = workload.kernel_count[..., None] * values["launch_time_s"]
+    if "call_time_s" in values:
+        launch[..., -1, :] += values["call_time_s"]
     return compute, memory, launch
 
 

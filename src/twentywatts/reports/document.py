@@ -65,6 +65,7 @@ def _row(row: Row) -> Document:
         "title": row.title,
         "role": str(row.role),
         "family": row.family,
+        "standing": row.standing,
         "form": row.form,
         "setting": dict(row.setting),
         "accuracy": row.accuracy,
@@ -111,6 +112,7 @@ def _account(ledger: Ledger, *, notes: Iterable[str] = ()) -> Document:
         "evidence": ledger.evidence.label,
         "guessed_frac": ledger.guessed_frac,
         "bound": ledger.bound,
+        "chip_count": ledger.chip_count,
         "causes": [
             {"cause": str(cause), "energy_j": _quantity(spread.interval)} for cause, spread in ledger.by_cause().items()
         ],

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,16 @@ __all__ = ["check_writable", "write_json", "write_text"]
 STDOUT = "-"
 
 
-def check_writable(target: str | Path) -> None:
-    """Raise InputError where ``target`` cannot be written; nothing is left behind. ``-`` is standard output."""
+def check_writable(target: str | Path, *, keep: Iterable[str | Path] = ()) -> None:
+    """Raise InputError where ``target`` cannot be written; nothing is left behind. ``-`` is standard output.
+
+    keep: files that must not be written over, whatever name leads to them: what the command reads, its other outputs.
+    """
     if str(target) == STDOUT:
         return
     path = _resolved(target)
+    if not _is_device(path) and any(_is_same(path, other) for other in keep):
+        raise InputError(f"cannot write '{target}': this command reads or writes that file already; name another one")
     if path.is_dir():
         raise InputError(f"cannot write '{target}': it is a folder; name a file in it")
     if not path.parent.is_dir():
@@ -83,6 +88,18 @@ def _to_stdout(text: str) -> None:
 
 def _encoded(text: str) -> bytes:
     return text.encode(errors="replace")  # a file's name may hold bytes that are no text
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _is_same(path: Path, name: str | Path) -> bool:
+    try:
+        other = _resolved(name)
+        return path == other or (path.exists() and other.exists() and path.samefile(other))
+    except (OSError, ValueError):
+        return False  # what cannot be looked at is told where it is read
 
 
 def _resolved(target: str | Path) -> Path:

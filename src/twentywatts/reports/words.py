@@ -73,8 +73,10 @@ def ratio_words(ratio: Record) -> tuple[str, str]:
 
 
 def form_text(row: Record) -> str:
-    """Return form and setting: ``spiking, T=4``."""
-    return clean(", ".join(text for text in (row["form"], setting_text(row["setting"])) if text))
+    """Return form, setting and what is unusual of the machine: ``spiking, T=4, 24 chips``."""
+    chips = f"{row['chip_count']:,} chips" if row.get("chip_count", 1) > 1 else ""
+    standing = {"macro": "one macro", "design": "never built"}.get(row.get("standing", ""), "")
+    return clean(", ".join(text for text in (row["form"], setting_text(row["setting"]), chips, standing) if text))
 
 
 def reference_row(document: Record) -> Record:
@@ -94,8 +96,8 @@ def yardstick(document: Record) -> Record | None:
 
 
 def cheapest(document: Record) -> Record | None:
-    """Return the candidate that spends least among those that keep the accuracy, or None."""
-    keeping = [row for row in candidates(document) if row["keeps_accuracy"] is True]
+    """Return the whole, built chip that spends least among those that keep the accuracy, or None."""
+    keeping = [row for row in candidates(document) if row["keeps_accuracy"] is True and row["standing"] == "chip"]
     return min(keeping, key=lambda row: row["energy_j"]["mid"], default=None)
 
 
@@ -112,6 +114,7 @@ def headline(document: Record) -> list[str]:
         _answer(document),
         _grounds(document),
         _rivals(document),
+        _on_paper(document),
         _undecided(document),
         _cheap_baseline(document),
         _brain(document),
@@ -129,7 +132,8 @@ def _answer(document: Record) -> str:
     kept = f"keeps the {metric} at {accuracy_text(best['accuracy'], metric)}"
     energy = f"{interval_text(best['energy_j'], 'J')} per {best['per']}"
     against = f"{less}{bounds} {_than(less)} {reference['form']} on {_inside(reference['title'])}"
-    return f"{clean(best['title'])}, run as {form_text(best)}, {kept} for {energy}: {against}."
+    alone = "Nothing that was asked for spends less than the reference. " if best["ratio"]["mid"] >= 1 else ""
+    return f"{alone}{clean(best['title'])}, run as {form_text(best)}, {kept} for {energy}: {against}."
 
 
 def _grounds(document: Record) -> str:
@@ -168,11 +172,24 @@ def _rivals(document: Record) -> str:
     if best is None:
         return ""
     others = [row for row in candidates(document) if row["keeps_accuracy"] is True and row is not best]
+    others = [row for row in others if row["standing"] == "chip"]
     close = [clean(row["title"]) for row in others if row["energy_j"]["low"] <= best["energy_j"]["high"]]
     close = list(dict.fromkeys(close))
     if not close:
         return ""
     return f"Its interval overlaps with that of {_named(close)}: that order is not certain."
+
+
+def _on_paper(document: Record) -> str:
+    """Tell which macros and designs would spend less: they are not whole chips, so they do not win."""
+    best = cheapest(document)
+    limit = best["energy_j"]["mid"] if best else float("inf")
+    rows = [row for row in candidates(document) if row["keeps_accuracy"] is True and row["standing"] != "chip"]
+    rows = [row for row in rows if row["energy_j"]["mid"] < limit]
+    if not rows:
+        return ""
+    named = _named([f"{clean(row['title'])} ({ratio_words(row['ratio'])[0]})" for row in rows])
+    return f"Not counted as chips: {named}, one array without the rest of a chip, or a design that was never built."
 
 
 def _undecided(document: Record) -> str:

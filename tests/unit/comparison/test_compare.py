@@ -98,7 +98,7 @@ def test_waiting_costs_a_server_more_than_a_small_chip(data: Path) -> None:
         return next(row.ledger.energy_j.mid for row in comparison.rows if row.machine == name)
 
     assert energy(waiting, "h100-sxm") > 100 * energy(busy, "h100-sxm")
-    assert energy(waiting, "odin") < 10 * energy(busy, "odin")
+    assert energy(waiting, "odin") < energy(waiting, "h100-sxm") / 1000
 
 
 def test_classical_baselines_are_priced_on_the_same_processor(comparison: tw.Comparison) -> None:
