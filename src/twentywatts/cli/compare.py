@@ -46,9 +46,11 @@ def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.reports import check_writable, comparison_document, write_json, write_text
 
-    for target in (args.html, args.json):
-        if target:
-            check_writable(target)
+    given = [args.model, args.data, args.train or args.data, *(args.on or "").split(",")]
+    if args.json:
+        check_writable(args.json, keep=given)
+    if args.html:
+        check_writable(args.html, keep=[*given, args.json or args.data])
     document = comparison_document(_compare(args))
     if args.json:
         write_json(document, args.json)

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from twentywatts.reports import check_writable, write_json
 
     if args.json is not None:
-        check_writable(args.json)
+        check_writable(args.json, keep=[args.model])
     counts = count(args.model, batch=args.batch, axes=axes_of(args))
     if args.json is None:
         print(counts)

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from twentywatts.reports.output import check_writable
 
     if args.json:
-        check_writable(args.json)
+        check_writable(args.json, keep=[args.machine] if args.action == "show" else [])
     if args.action == "check":
         return _check(args.file)
     return _show(args.machine, args.json) if args.action == "show" else _list(args.json)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from twentywatts.errors import clean
+
 __all__ = ["Progress"]
 
 _QUIET_S = 2.0
@@ -26,7 +28,7 @@ class Progress:
         if now - self._start < _QUIET_S or (not self._terminal and now - self._shown < _PLAIN_EVERY_S):
             return
         self._shown = now
-        line = f"{share:4.0%}  {text}"
+        line = f"{share:4.0%}  {clean(text)}"
         if self._terminal:
             print(f"\r{line:<{self._width}}", end="", file=sys.stderr, flush=True)
             self._width = len(line)

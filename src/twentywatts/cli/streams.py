@@ -18,8 +18,11 @@ _PLAIN |= {"✓": "yes", "✗": "no", "│": "|", "─": "-", "²": "2", "°": "
 def prepare() -> None:
     """Let every text be printed: a letter that the stream's encoding lacks is spelt otherwise, never an error."""
     codecs.register_error("twentywatts", _spelt)
+    # a closed stream is None, and the next file that is opened would take its place: native libraries print into it
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # it stays open as long as the command runs
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)  # a closed stream is None, a notebook's has no such method
+        reconfigure = getattr(stream, "reconfigure", None)  # a notebook's stream has no such method
         if reconfigure is not None:
             reconfigure(errors="twentywatts")
 
@@ -43,8 +46,7 @@ def say(error: object) -> None:
 
 def flush() -> None:
     """Write what standard output still holds; raises OSError where that fails."""
-    if sys.stdout is not None:
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def discard_output() -> None:

@@ -21,7 +21,7 @@ __all__ = ["SCHEMA", "bundled_names", "load", "parse"]
 
 _MAX_FILE_BYTES = 1_000_000
 _MAX_KEY_PARTS = 64  # tomllib's time and memory go with the square of these
-_DEEP_KEY = re.compile(rf"""(?:[\w"'-]+[ \t]*\.[ \t]*){{{_MAX_KEY_PARTS}}}""")
+_DEEP_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{_MAX_KEY_PARTS}}}""")
 
 
 def _folder(family: str) -> Traversable:

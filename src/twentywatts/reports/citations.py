@@ -15,7 +15,8 @@ __all__ = ["bibtex", "read_document"]
 
 _MAX_BYTES = 64_000_000
 _ENTRY_TYPES = {"paper": "article", "book": "book"}
-_SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"}
+_SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_"}
+_SPECIAL |= {"{": r"\textbraceleft{}", "}": r"\textbraceright{}"}  # BibTeX counts a brace behind a backslash as well
 _SPECIAL |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _WANTED = "a JSON document of twentywatts, as `twentywatts compare … --json out.json` writes it"
 

@@ -330,3 +330,14 @@ def test_a_mutated_file_is_read_or_refused_never_worse(tmp_path: Path) -> None:
         path.write_bytes(mutated)
         with contextlib.suppress(TwentyWattsError):
             load(str(path))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + ".a" * 50_000 + " = 1", '"a"' + ' . "a"' * 50_000 + " = 1", "x = " + "9" * 200_000, "[" * 100_000]
+)
+def test_a_file_of_odd_size_ends_soon(text: str, tmp_path: Path) -> None:
+    """TOML's own reader takes minutes and gigabytes for a key of 50,000 parts."""
+    file = tmp_path / "x.toml"
+    file.write_text(text)
+    with pytest.raises(MachineError):
+        load(str(file))

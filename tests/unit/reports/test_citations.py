@@ -1,5 +1,6 @@
 import json
 import re
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,10 @@ def test_all_bundled_sources_make_balanced_entries():
 
 def test_special_letters_are_escaped_and_addresses_are_not():
     text = entry(title="50 % & more_of #1 {x} \\y ~z^", url="https://a.b/c_d%20e#f", doi="10.1/a_b")
-    assert r"50 \% \& more\_of \#1 \{x\} \textbackslash{}y \textasciitilde{}z\textasciicircum{}" in text
+    assert (
+        r"50 \% \& more\_of \#1 \textbraceleft{}x\textbraceright{} \textbackslash{}y \textasciitilde{}z\textasciicircum{}"
+        in text
+    )
     assert "url = {https://a.b/c_d%20e#f}" in text
     assert "doi = {10.1/a_b}" in text
 
@@ -107,3 +111,13 @@ def test_missing_files_folders_and_giants_are_refused(tmp_path):
     for path in (tmp_path / "none.json", tmp_path, giant):
         with pytest.raises(InputError, match=re.escape(path.name)):
             read_document(path)
+
+
+@pytest.mark.parametrize("text", ["}} @article{x,", "\\input{/etc/passwd}", "{", "a}{b", "\\}", "{{x} and }", "{\\"])
+def test_no_text_leaves_its_field(text: str) -> None:
+    """BibTeX counts braces whether or not a backslash stands before them."""
+    source = dict.fromkeys(("title", "authors", "venue", "doi", "url"), text) | {"year": 2020, "kind": "paper"}
+    body = bibtex({"sources": {text: source}}).rstrip("\n").removeprefix("@article")
+    depths = list(accumulate((letter == "{") - (letter == "}") for letter in body))
+    assert min(depths[:-1]) == 1
+    assert depths[-1] == 0

@@ -54,6 +54,21 @@ def test_mode_and_link_survive(tmp_path):
     assert real.stat().st_mode & 0o777 == 0o640
 
 
+def test_what_is_kept_is_kept_under_every_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").write_text("model")
+    (tmp_path / "link").symlink_to("model")
+    (tmp_path / "hard").hardlink_to(tmp_path / "model")
+    for name in ("model", "./model", "link", "hard", tmp_path / "model"):
+        with pytest.raises(InputError, match="name another one"):
+            check_writable(name, keep=["none", "", "model"])
+    with pytest.raises(InputError, match="name another one"):
+        check_writable("new.json", keep=["./new.json"])
+    check_writable("other.json", keep=["model", "x" * 5000, "a\0b"])
+    check_writable("-", keep=["-"])
+    check_writable(os.devnull, keep=[os.devnull])
+
+
 def test_a_device_is_written_to_and_not_replaced():
     check_writable(os.devnull)
     write_text("gone", os.devnull)
