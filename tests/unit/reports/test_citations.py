@@ -44,10 +44,8 @@ def test_all_bundled_sources_make_balanced_entries():
 
 def test_special_letters_are_escaped_and_addresses_are_not():
     text = entry(title="50 % & more_of #1 {x} \\y ~z^", url="https://a.b/c_d%20e#f", doi="10.1/a_b")
-    assert (
-        r"50 \% \& more\_of \#1 \textbraceleft{}x\textbraceright{} \textbackslash{}y \textasciitilde{}z\textasciicircum{}"
-        in text
-    )
+    assert r"50 \% \& more\_of \#1 \textbraceleft{}x\textbraceright{} \textbackslash{}y" in text
+    assert r"\textasciitilde{}z\textasciicircum{}" in text
     assert "url = {https://a.b/c_d%20e#f}" in text
     assert "doi = {10.1/a_b}" in text
 
