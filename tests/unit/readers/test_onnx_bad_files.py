@@ -102,6 +102,13 @@ def test_more_messages_than_memory_holds() -> None:
     check_message_count(b"\x00" * 10_000_000)  # no message at all
 
 
+def test_numbers_without_end_are_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gigabyte of ``ir_version`` is valid protobuf, and would take minutes to walk through."""
+    monkeypatch.setattr("twentywatts.readers.wire._MAX_FIELD_COUNT", 1000)
+    with pytest.raises(ModelError, match="more than 1000 single values"):
+        check_message_count(b"\x08\x01" * 5_000_000)
+
+
 # the model ------------------------------------------------------------------------------------------------------------
 
 

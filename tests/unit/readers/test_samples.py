@@ -294,3 +294,32 @@ def test_200_mutations_are_read_or_refused_never_worse(case: Case, compressed: b
             continue
         assert isinstance(samples, Samples)
         assert np.isfinite(samples.inputs["image"]).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [("int64", 1.5), ("int64", 1e30), ("int64", np.uint64(2**63)), ("uint8", -1), ("float32", 1e300), ("float16", 1e6)],
+)
+def test_values_that_the_type_of_the_model_cannot_hold_are_told(case: Case, dtype: str, values: Any) -> None:
+    case.save(x=np.full((6, 2), values), y=Y)
+    assert f"type {dtype}" in refusal(case, network(("x", (1, 2), dtype)))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float16", "float64", "bool"])
+def test_whole_numbers_may_come_as_floats(case: Case, dtype: str) -> None:
+    case.save(x=np.array([[0.0, 1.0]] * 6), y=Y)
+    assert read_samples(case.path, network(("x", (1, 2), dtype))).inputs["x"].dtype == dtype
+
+
+def test_arrays_that_nobody_asked_for_are_not_unpacked(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.save(image=X, y=Y, extra=np.zeros(1000))
+    read: list[str] = []
+    whole = np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda self, key: (read.append(key), whole(self, key))[1])
+    read_samples(case.path, ONE)
+    assert sorted(read) == ["image", "y"]
+
+
+def test_targets_beyond_what_models_answer_are_told(case: Case) -> None:
+    case.save(image=X, y=np.full(6, 1e300))
+    assert "'y' holds values beyond" in refusal(case)
