@@ -33,7 +33,7 @@ class Inbox:
         self._watched: tuple[signal.Signals, ...] = ()
         self._before: dict[signal.Signals, object] = {}
         self._pipe = (-1, -1)
-        self._is_exact = hasattr(signal, "sigtimedwait")
+        self._is_exact = hasattr(signal, "sigtimedwait") and _is_alone()
 
     def __enter__(self) -> Inbox:
         self._before = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, signal.SIG_DFL)}
@@ -86,6 +86,14 @@ class Inbox:
         ready, _, _ = select.select([self._pipe[0]], [], [], max(timeout_s, 0.0))
         numbers = os.read(self._pipe[0], 512) if ready else b""
         return [(number, _guessed_sender(number)) for number in numbers]
+
+
+def _is_alone() -> bool:
+    """Tell whether this process has one thread: another one would not hold a signal back, and die of it."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
 
 
 def _guessed_sender(number: int) -> int:

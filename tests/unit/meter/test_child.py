@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def inbox(request: pytest.FixtureRequest) -> Iterator[Inbox]:
     """Both ways of hearing signals: with their sender (Linux), and by handlers (elsewhere)."""
     found = Inbox()
     if request.param == "exact" and not found._is_exact:
-        pytest.skip("no sigtimedwait here")
+        pytest.skip("other threads of this process would take the signals, or no sigtimedwait here")
     found._is_exact = request.param == "exact"
     with found:
         yield found
@@ -155,3 +156,14 @@ def test_marks_arrive_in_order_and_nonsense_is_counted(inbox: Inbox) -> None:
     assert seen == ["one", "two  [31m"]
     assert pipe.ignored == 2
     assert marks.VARIABLE in pipe.environment
+
+
+@pytest.mark.skipif("TWENTYWATTS_TEST_ALONE" in os.environ, reason="this is the process of its own")
+def test_the_same_in_a_process_of_its_own() -> None:
+    """Other tests leave threads behind; here signals are waited for exactly, as in the command."""
+    line = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", __file__]
+    environment = {**os.environ, "TWENTYWATTS_TEST_ALONE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    result = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=240, check=False)
+    assert result.returncode == 0, result.stdout
+    if Path("/proc/self/task").is_dir():
+        assert "other threads" not in result.stdout, result.stdout
