@@ -12,6 +12,7 @@ from typing import NamedTuple
 from twentywatts.meter.contract import Channel, Quantity
 
 __all__ = ["Accumulator", "EnergyAccumulator", "PowerAccumulator", "State", "accumulator_of"]
+_MOST_J = 1e18  # more than any machine can have used; keeps the product of absurd times finite
 
 
 class State(NamedTuple):
@@ -135,7 +136,7 @@ class EnergyAccumulator:
             tally.spare_j += self.channel.step_j
         if self._range_j:
             # how many further wraps the highest plausible power allows in this stretch
-            unseen = max(0, int((self.channel.limit_w * elapsed_s - delta_j) // self._range_j))
+            unseen = max(0, int((min(self.channel.limit_w * elapsed_s, _MOST_J) - delta_j) // self._range_j))
             tally.unseen_wraps += unseen
             tally.spare_j += unseen * self._range_j
 
