@@ -87,6 +87,13 @@ class Ledger:
         guessed = sum(e.energy_j.mid for e in self.entries if e.evidence == Evidence.GUESSED)
         return guessed / total if total > 0 else 0.0
 
+    def guessed_frac_of(self, cause: Cause) -> float:
+        """Share of one cause's joules that rests on guessed figures, 0 to 1."""
+        entries = [entry for entry in self.entries if entry.cause == cause]
+        total = sum(entry.energy_j.mid for entry in entries)
+        guessed = sum(entry.energy_j.mid for entry in entries if entry.evidence == Evidence.GUESSED)
+        return guessed / total if total > 0 else 0.0
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Every source key behind this account, sorted."""

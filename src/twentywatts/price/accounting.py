@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from twentywatts.plugins import find
 from twentywatts.price.boundary import missing_entries
 from twentywatts.price.costs import Costs, Values
 from twentywatts.price.fitted import load_fitted
-from twentywatts.scenario import Boundary, Scenario
+from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Spread, lognormal
 from twentywatts.workload import Workload
 
@@ -89,17 +90,11 @@ def _with_model_error(costs: Costs, workload: Workload, machine: Machine, scenar
     assert pricer is not None
     key = f"model.{pricer}.{machine.name}"
     factor = lognormal(key, load_fitted(pricer).model_error, draws=scenario.draws, seed=scenario.seed)
-    return Costs(
-        parts=costs.parts,
+    return replace(
+        costs,
         energy_j={cause: array * factor for cause, array in costs.energy_j.items()},
-        used=costs.used,
         latency_s=costs.latency_s * factor,
-        idle_power_w=costs.idle_power_w,
-        chip_count=costs.chip_count,
-        bound=costs.bound,
-        scopes=costs.scopes,
-        notes=costs.notes,
-        not_covered=costs.not_covered,
+        portions=tuple(replace(portion, energy_j=portion.energy_j * factor) for portion in costs.portions),
     )
 
 
@@ -110,17 +105,21 @@ def _fitted_sources(workload: Workload) -> tuple[str, ...]:
 
 
 def _entries(costs: Costs, machine: Machine, fitted: tuple[str, ...]) -> Iterator[Entry]:
-    """Yield one entry per part and cause; every entry rests on the pricer's fit as well."""
-    for cause, array in costs.energy_j.items():
-        used = [machine.figures[key] for key in costs.used.get(cause, ()) if key in machine.figures]
+    """Yield one entry per part and portion of a cause; every entry rests on the pricer's fit as well."""
+    for portion in costs.in_portions():
+        used = [machine.figures[key] for key in portion.used if key in machine.figures]
         evidence = min((figure.evidence for figure in used), default=Evidence.MODELLED)
         sources = tuple(sorted({*fitted, *(figure.source for figure in used)}))
         for index, part in enumerate(costs.parts):
-            values = np.broadcast_to(array[index], costs.latency_s.shape)
+            values = np.broadcast_to(portion.energy_j[index], costs.latency_s.shape)
             if values[0] > 0:
-                scope = costs.scopes.get(cause, Boundary.CHIP)
                 yield Entry(
-                    part=part, cause=cause, energy_j=Spread(values), scope=scope, evidence=evidence, sources=sources
+                    part=part,
+                    cause=portion.cause,
+                    energy_j=Spread(values),
+                    scope=portion.scope,
+                    evidence=evidence,
+                    sources=sources,
                 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,9 +11,23 @@ from twentywatts.ledger import Cause
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.uncertain import Array
 
-__all__ = ["Costs", "Values"]
+__all__ = ["Costs", "Portion", "Values", "sum_by_cause", "used_by_cause"]
 
 Values = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Portion:
+    """A summand of one cause that rests on figures of its own: buffers of the memory's joules, say.
+
+    energy_j: joules per inference, shape (..., parts, 1 + draws). used: keys of the figures that went into it.
+    scope: the narrowest boundary that contains it.
+    """
+
+    cause: Cause
+    energy_j: Array
+    used: tuple[str, ...]
+    scope: Boundary = Boundary.CHIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +39,8 @@ class Costs:
     latency_s: time of one batch, shape (..., 1 + draws). idle_power_w: power while powered and waiting, (1 + draws,),
     of all chips in use. chip_count: chips that the model occupies. bound: what holds the time.
     scopes: cause → narrowest boundary that contains it, where it is not the chip.
+    portions: summands of causes, where a cause mixes figures of different grades: they add up to its ``energy_j``,
+    and evidence, sources and scope are then theirs, so that one guess does not taint what was published.
     """
 
     parts: tuple[str, ...]
@@ -35,8 +51,23 @@ class Costs:
     chip_count: int = 1
     bound: str = ""
     scopes: Mapping[Cause, Boundary] = field(default_factory=dict)
+    portions: tuple[Portion, ...] = ()
     notes: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
+
+    def in_portions(self) -> list[Portion]:
+        """Return the summands of every cause, cause by cause; one that is not split is its own only portion."""
+        return [portion for cause in self.energy_j for portion in self._portions_of(cause)]
+
+    def _portions_of(self, cause: Cause) -> list[Portion]:
+        found = [portion for portion in self.portions if portion.cause == cause]
+        whole = Portion(
+            cause=cause,
+            energy_j=self.energy_j[cause],
+            used=self.used.get(cause, ()),
+            scope=self.scopes.get(cause, Boundary.CHIP),
+        )
+        return found or [whole]
 
     def unit_count(self, scenario: Scenario) -> int:
         """Units (each of ``chip_count`` chips) that keep up with the rate at mid values; 1 without a rate."""
@@ -54,3 +85,20 @@ class Costs:
     def total_j(self) -> Array:
         """Joules per inference summed over parts and causes, shape (..., 1 + draws)."""
         return np.asarray(sum(array.sum(axis=-2) for array in self.energy_j.values()))
+
+
+def sum_by_cause(portions: Iterable[Portion]) -> dict[Cause, Array]:
+    """Return the joules of each cause, summed over its portions: the ``energy_j`` of Costs."""
+    found: dict[Cause, Array] = {}
+    for portion in portions:
+        before = found.get(portion.cause)
+        found[portion.cause] = portion.energy_j if before is None else before + portion.energy_j
+    return found
+
+
+def used_by_cause(portions: Iterable[Portion]) -> dict[Cause, tuple[str, ...]]:
+    """Return the figures behind each cause: the ``used`` of Costs."""
+    found: dict[Cause, tuple[str, ...]] = {}
+    for portion in portions:
+        found[portion.cause] = tuple(dict.fromkeys((*found.get(portion.cause, ()), *portion.used)))
+    return found

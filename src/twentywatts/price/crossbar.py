@@ -9,7 +9,7 @@ layer after layer, one copy of the weights. docs/method/crossbar.md has the rang
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -18,7 +18,7 @@ from twentywatts.errors import RefusedError
 from twentywatts.figures import Figure, load_figures
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
-from twentywatts.price.costs import Costs, Values
+from twentywatts.price.costs import Costs, Portion, Values, sum_by_cause, used_by_cause
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.uncertain import Array
 from twentywatts.workload import CrossbarWorkload
@@ -49,31 +49,32 @@ def costs(workload: CrossbarWorkload, machine: Machine, values: Values, scenario
     _check(machine)
     tiling = tiling_of(workload, machine)
     reload = _reload(workload, machine, tiling)
-    compute_j, conversion_j, keys = _array_energy(workload, machine, values, tiling)
-    compute_j = compute_j + _digital_energy(workload, values, tiling)
-    write_j = reload.cells[..., None] * _figure(values, "cell_write_energy_j")
-    offchip_j = reload.weight_bytes[..., None] * _figure(values, "offchip_energy_j_per_byte")
-    memory_j = _buffer_energy(workload, values, tiling) + (write_j + offchip_j) / scenario.batch
     busy_s = _busy_s(machine, values, tiling)
     write_s = reload.cells[..., None] * _figure(values, "cell_write_time_s")
     batch_s = busy_s * scenario.batch + write_s
+    static_w = values["static_power_w"]
+    portions = (
+        *_array_portions(workload, machine, values, tiling),
+        *_digital_portions(workload, values, tiling),
+        *_reload_portions(reload, values, scenario),
+        _portion(Cause.STATIC, busy_s * static_w, "static_power_w", "array_read_time_s", "adc_time_s"),
+        _portion(Cause.STATIC, write_s * static_w / scenario.batch, "static_power_w", "cell_write_time_s"),
+    )
     return Costs(
         parts=workload.layers,
-        energy_j={
-            Cause.COMPUTE: compute_j,
-            Cause.CONVERSION: conversion_j,
-            Cause.MEMORY: memory_j,
-            Cause.COMMUNICATION: _partial_sum_energy(workload, values, tiling),
-            Cause.STATIC: batch_s * values["static_power_w"] / scenario.batch,
-        },
-        used=_used(keys, bool(reload.cells.any()), tiling, workload),
+        energy_j=sum_by_cause(portions),
+        used=used_by_cause(portion for portion in portions if portion.energy_j.any()),
         latency_s=batch_s.sum(axis=-2),
-        idle_power_w=values["static_power_w"],
+        idle_power_w=static_w,
         bound="memory" if write_s[..., 0].sum() > busy_s[..., 0].sum() * scenario.batch else "compute",
-        scopes={Cause.MEMORY: Boundary.DEVICE} if reload.cells.any() else {},
+        portions=portions,
         notes=_notes(machine, tiling, reload),
         not_covered=_not_covered(machine),
     )
+
+
+def _portion(cause: Cause, energy_j: Array, *keys: str) -> Portion:
+    return Portion(cause=cause, energy_j=energy_j, used=keys)
 
 
 def tiling_of(workload: CrossbarWorkload, machine: Machine) -> Tiling:
@@ -140,24 +141,52 @@ def _figure(values: Values, key: str) -> Array:
     return values.get(key, np.zeros_like(values["static_power_w"]))
 
 
-def _array_energy(
+def _array_portions(
     workload: CrossbarWorkload, machine: Machine, values: Values, tiling: Tiling
-) -> tuple[Array, Array, tuple[str, ...]]:
-    """Return joules of the arrays and of the conversions, shape (..., layers, 1 + draws), and the figures used."""
+) -> tuple[Portion, ...]:
+    """Return joules of the arrays and of the conversions, shape (..., layers, 1 + draws)."""
     if "adc_energy_j" not in values or (workload.adc_bits == 0 and "digital_mac_energy_j" in values):
         reference = (machine.value("input_bits") or 1.0) * (machine.value("weight_bits", 1.0) or 1.0)
         scale = workload.input_bits * workload.weight_bits / reference
         mac_j = tiling.mac_count[..., None] * values["digital_mac_energy_j"] * scale
-        return mac_j, np.zeros_like(mac_j), ("digital_mac_energy_j",)
+        nothing = _portion(Cause.CONVERSION, np.zeros_like(mac_j))
+        return _portion(Cause.COMPUTE, mac_j, "digital_mac_energy_j"), nothing
     lit = (np.clip(workload.active_frac, 0.0, 1.0) / _HALF)[..., None]
     dac_share = workload.dac_bits / (machine.value("dac_bits", 1.0) or 1.0)
     drive_j = tiling.row_drives[..., None] * values["row_drive_energy_j"] * dac_share
     cell_j = tiling.cell_reads[..., None] * values["cell_read_energy_j"]
     bits = workload.adc_bits or (machine.value("adc_bits") or 1.0)
     adc_j = values["adc_energy_j"] * adc_scale(int(bits), machine.value("adc_bits") or bits)
-    per_conversion = adc_j + _figure(values, "shift_add_energy_j")
-    conversion_j = tiling.conversions[..., None] * per_conversion
-    return (drive_j + cell_j) * lit, conversion_j, (*_ANALOG_KEYS, "shift_add_energy_j")
+    conversions = tiling.conversions[..., None]
+    return (
+        _portion(Cause.COMPUTE, drive_j * lit, "row_drive_energy_j"),
+        _portion(Cause.COMPUTE, cell_j * lit, "cell_read_energy_j"),
+        _portion(Cause.CONVERSION, conversions * adc_j, "adc_energy_j"),
+        _portion(Cause.CONVERSION, conversions * _figure(values, "shift_add_energy_j"), "shift_add_energy_j"),
+    )
+
+
+def _digital_portions(workload: CrossbarWorkload, values: Values, tiling: Tiling) -> tuple[Portion, ...]:
+    """Return joules around the arrays: digital operations, buffers, partial sums."""
+    digital_j = _digital_energy(workload, values, tiling)
+    buffer_j = _buffer_energy(workload, values, tiling)
+    partial_j = _partial_sum_energy(workload, values, tiling)
+    return (
+        _portion(Cause.COMPUTE, digital_j, "digital_op_energy_j"),
+        _portion(Cause.MEMORY, buffer_j, "buffer_energy_j_per_byte"),
+        _portion(Cause.COMMUNICATION, partial_j, "buffer_energy_j_per_byte"),
+    )
+
+
+def _reload_portions(reload: _Reload, values: Values, scenario: Scenario) -> tuple[Portion, ...]:
+    """Return joules of what does not fit: weights read from outside and written into cells for every batch."""
+    write_j = reload.cells[..., None] * _figure(values, "cell_write_energy_j") / scenario.batch
+    offchip_j = reload.weight_bytes[..., None] * _figure(values, "offchip_energy_j_per_byte") / scenario.batch
+    offchip = _portion(Cause.MEMORY, offchip_j, "offchip_energy_j_per_byte")
+    return (
+        _portion(Cause.MEMORY, write_j, "cell_write_energy_j"),
+        replace(offchip, scope=Boundary.DEVICE),
+    )
 
 
 def _digital_energy(workload: CrossbarWorkload, values: Values, tiling: Tiling) -> Array:
@@ -202,21 +231,6 @@ def _busy_s(machine: Machine, values: Values, tiling: Tiling) -> Array:
     read_s = np.maximum(values["array_read_time_s"], convert_s)
     seconds: Array = tiling.sequential_reads[..., None] * read_s
     return seconds
-
-
-def _used(
-    keys: tuple[str, ...], reloads: bool, tiling: Tiling, workload: CrossbarWorkload
-) -> dict[Cause, tuple[str, ...]]:
-    """Return the figures behind each cause; those of parts that cost nothing are left out."""
-    digital = ("digital_op_energy_j",) if np.any(workload.op_count) or tiling.partial_sum_adds.any() else ()
-    written = ("cell_write_energy_j", "offchip_energy_j_per_byte") if reloads else ()
-    return {
-        Cause.COMPUTE: (*(key for key in keys if key not in ("adc_energy_j", "shift_add_energy_j")), *digital),
-        Cause.CONVERSION: tuple(key for key in keys if key in ("adc_energy_j", "shift_add_energy_j")),
-        Cause.MEMORY: ("buffer_energy_j_per_byte", *written),
-        Cause.COMMUNICATION: ("buffer_energy_j_per_byte",),
-        Cause.STATIC: ("static_power_w", "array_read_time_s", *(("cell_write_time_s",) if reloads else ())),
-    }
 
 
 def _notes(machine: Machine, tiling: Tiling, reload: _Reload) -> tuple[str, ...]:

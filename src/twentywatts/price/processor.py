@@ -8,13 +8,14 @@ down. docs/method/processor.md has the range and the known error.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
-from twentywatts.price.costs import Costs, Values
+from twentywatts.price.costs import Costs, Portion, Values, sum_by_cause, used_by_cause
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.uncertain import Array
 from twentywatts.workload import ProcessorWorkload
@@ -36,6 +37,21 @@ class _Traffic:
     cache: Array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Times:
+    """Seconds of each layer, shape (..., layers, 1 + draws): arithmetic, traffic, kernel launches, the one call."""
+
+    compute: Array
+    memory: Array
+    kernels: Array
+    call: Array
+
+    @property
+    def launch(self) -> Array:
+        """Seconds in which nothing of the model's work is done."""
+        return self.kernels + self.call
+
+
 def costs(workload: ProcessorWorkload, machine: Machine, values: Values, scenario: Scenario) -> Costs:
     """Return joules per inference by layer and cause, and the seconds of one batch.
 
@@ -44,37 +60,60 @@ def costs(workload: ProcessorWorkload, machine: Machine, values: Values, scenari
     workload = _with_call(workload)
     traffic = _traffic(workload, machine)
     peak_key = next(key for key in _PEAKS[workload.precision] if key in machine.figures)
-    compute_s, memory_s, launch_s = _times(workload, traffic, values, peak_key)
-    mac_j, mac_keys = _mac_energy(workload.precision, peak_key, machine, values)
-    op_j, _ = _mac_energy("fp32", "peak_fp32_flop_per_s", machine, values)
-    compute_j = workload.mac_count[..., None] * mac_j + workload.op_count[..., None] * op_j / 2
-    memory_j = traffic.memory[..., None] * values["memory_energy_j_per_byte"]
-    if "cache_energy_j_per_byte" in values:
-        memory_j = memory_j + traffic.cache[..., None] * values["cache_energy_j_per_byte"]
+    times = _times(workload, traffic, values, peak_key)
+    dynamic = _dynamic(workload, traffic, machine, values, peak_key)
     base_w = _base_power(values)
-    busy_s = np.maximum(compute_s, memory_s) + launch_s
-    busy_s = np.maximum(busy_s, (compute_j + memory_j) / (values["max_power_w"] - base_w))
     share = 1.0 / workload.batch
-    powers = ("idle_power_w", "max_power_w")
+    busy_s = np.maximum(times.compute, times.memory) + times.launch
+    dynamic_j = np.asarray(sum(portion.energy_j for portion in dynamic))
+    limited_s = np.maximum(dynamic_j / (values["max_power_w"] - base_w) - busy_s, 0.0)
+    waits = [(seconds * base_w, keys) for seconds, keys in _waits(times, limited_s, peak_key)]
+    portions = [replace(portion, energy_j=portion.energy_j * share) for portion in dynamic]
+    portions += [
+        Portion(cause=Cause.STATIC, energy_j=joules * share, used=("idle_power_w", "max_power_w", *keys))
+        for joules, keys in waits
+    ]
     return Costs(
         parts=workload.layers,
-        energy_j={
-            Cause.COMPUTE: compute_j * share,
-            Cause.MEMORY: memory_j * share,
-            Cause.STATIC: busy_s * base_w * share,
-        },
-        used={
-            Cause.COMPUTE: mac_keys,
-            Cause.MEMORY: ("memory_energy_j_per_byte", "cache_energy_j_per_byte"),
-            Cause.STATIC: (*powers, peak_key, "memory_bandwidth_bytes_per_s", "launch_time_s", "call_time_s"),
-        },
-        latency_s=busy_s.sum(axis=-2),
+        energy_j=sum_by_cause(portions),
+        used=used_by_cause(portions),
+        latency_s=(busy_s + limited_s).sum(axis=-2),
         idle_power_w=values["idle_power_w"],
-        bound=_bound(compute_s, memory_s, launch_s),
-        scopes={Cause.MEMORY: Boundary.DEVICE},
+        bound=_bound(times),
+        portions=tuple(portions),
         notes=_notes(workload, peak_key),
         not_covered=tuple(f"layer '{name}' is not understood and not priced" for name in workload.unknown),
     )
+
+
+def _dynamic(
+    workload: ProcessorWorkload, traffic: _Traffic, machine: Machine, values: Values, peak_key: str
+) -> list[Portion]:
+    """Return the joules of one batch for arithmetic and traffic."""
+    mac_j, mac_keys = _mac_energy(workload.precision, peak_key, machine, values)
+    op_j, op_keys = _mac_energy("fp32", "peak_fp32_flop_per_s", machine, values)
+    macs, ops = workload.mac_count[..., None] * mac_j, workload.op_count[..., None] * op_j / 2
+    found = [
+        Portion(cause=Cause.COMPUTE, energy_j=macs, used=mac_keys),
+        Portion(cause=Cause.COMPUTE, energy_j=ops, used=op_keys),
+    ]
+    for bytes_moved, key in ((traffic.memory, "memory_energy_j_per_byte"), (traffic.cache, "cache_energy_j_per_byte")):
+        if key in values:
+            energy_j = bytes_moved[..., None] * values[key]
+            found.append(Portion(cause=Cause.MEMORY, energy_j=energy_j, used=(key,), scope=Boundary.DEVICE))
+    return found
+
+
+def _waits(times: _Times, limited_s: Array, peak_key: str) -> Iterator[tuple[Array, tuple[str, ...]]]:
+    """Yield the seconds of each layer by what holds them at mid values, and the figures that those rest on."""
+    is_compute = times.compute[..., :1] >= times.memory[..., :1]
+    roofline_s = np.maximum(times.compute, times.memory)
+    yield roofline_s * is_compute, (peak_key, "peak_fp32_flop_per_s")
+    yield roofline_s * ~is_compute, ("memory_bandwidth_bytes_per_s",)
+    yield times.kernels, ("launch_time_s",)
+    yield times.call, ("call_time_s",)
+    if limited_s.any():
+        yield limited_s, (peak_key, "memory_energy_j_per_byte")
 
 
 def _with_call(workload: ProcessorWorkload) -> ProcessorWorkload:
@@ -112,17 +151,18 @@ def _traffic(workload: ProcessorWorkload, machine: Machine) -> _Traffic:
     return _Traffic(memory=memory, cache=activation)
 
 
-def _times(workload: ProcessorWorkload, traffic: _Traffic, values: Values, peak_key: str) -> tuple[Array, Array, Array]:
-    """Return compute, memory and launch seconds, each of shape (..., layers, 1 + draws)."""
+def _times(workload: ProcessorWorkload, traffic: _Traffic, values: Values, peak_key: str) -> _Times:
+    """Return the seconds of each layer; the call into the runtime is the last of them."""
     efficiency = values["compute_efficiency_frac"]
     compute = 2.0 * workload.mac_count[..., None] / (efficiency * values[peak_key])
     compute = compute + workload.op_count[..., None] / (efficiency * values["peak_fp32_flop_per_s"])
     bandwidth = values["bandwidth_efficiency_frac"] * values["memory_bandwidth_bytes_per_s"]
     memory = traffic.memory[..., None] / bandwidth
-    launch = workload.kernel_count[..., None] * values["launch_time_s"]
+    kernels = workload.kernel_count[..., None] * values["launch_time_s"]
+    call = np.zeros_like(kernels)
     if "call_time_s" in values:
-        launch[..., -1, :] += values["call_time_s"]
-    return compute, memory, launch
+        call[..., -1, :] = values["call_time_s"]
+    return _Times(compute=compute, memory=memory, kernels=kernels, call=call)
 
 
 def _mac_energy(precision: str, peak_key: str, machine: Machine, values: Values) -> tuple[Array, tuple[str, ...]]:
@@ -143,15 +183,15 @@ def _base_power(values: Values) -> Array:
     return np.minimum(base, 0.95 * values["max_power_w"])
 
 
-def _bound(compute: Array, memory: Array, launch: Array) -> str:
+def _bound(times: _Times) -> str:
     """Return which term holds most of the time at mid values; nothing where many settings are priced at once."""
-    if compute.ndim > 2:
+    if times.compute.ndim > 2:
         return ""
-    is_compute = compute[:, 0] >= memory[:, 0]
+    is_compute = times.compute[:, 0] >= times.memory[:, 0]
     totals = {
-        "compute": float(compute[is_compute, 0].sum()),
-        "memory": float(memory[~is_compute, 0].sum()),
-        "launch": float(launch[:, 0].sum()),
+        "compute": float(times.compute[is_compute, 0].sum()),
+        "memory": float(times.memory[~is_compute, 0].sum()),
+        "launch": float(times.launch[:, 0].sum()),
     }
     return max(totals, key=lambda name: totals[name])
 

@@ -114,7 +114,12 @@ def _account(ledger: Ledger, *, notes: Iterable[str] = ()) -> Document:
         "bound": ledger.bound,
         "chip_count": ledger.chip_count,
         "causes": [
-            {"cause": str(cause), "energy_j": _quantity(spread.interval)} for cause, spread in ledger.by_cause().items()
+            {
+                "cause": str(cause),
+                "energy_j": _quantity(spread.interval),
+                "guessed_frac": ledger.guessed_frac_of(cause),
+            }
+            for cause, spread in ledger.by_cause().items()
         ],
         "sources": list(ledger.sources),
         "notes": _once([*notes, *ledger.notes, *(entry.note for entry in ledger.entries)]),
@@ -124,20 +129,25 @@ def _account(ledger: Ledger, *, notes: Iterable[str] = ()) -> Document:
 
 def _layers(ledger: Ledger) -> list[Document]:
     total = ledger.energy_j.mid
+    main = _main_causes(ledger)
     return [
         {
             "layer": part,
             "energy_j": _quantity(spread.interval),
             "share_frac": spread.mid / total if total > 0 else 0.0,
-            "main_cause": str(_main_cause(ledger, part)),
+            "main_cause": str(main[part]),
         }
         for part, spread in ledger.by_part().items()
     ]
 
 
-def _main_cause(ledger: Ledger, part: str) -> Cause:
-    entries = [entry for entry in ledger.entries if entry.part == part]
-    return max(entries, key=lambda entry: entry.energy_j.mid).cause
+def _main_causes(ledger: Ledger) -> dict[str, Cause]:
+    """Return the cause of most of the joules of each layer or component."""
+    joules: dict[str, dict[Cause, float]] = {}
+    for entry in ledger.entries:
+        causes = joules.setdefault(entry.part, {})
+        causes[entry.cause] = causes.get(entry.cause, 0.0) + entry.energy_j.mid
+    return {part: max(causes, key=lambda cause: causes[cause]) for part, causes in joules.items()}
 
 
 def _not_covered(comparison: Comparison) -> list[str]:

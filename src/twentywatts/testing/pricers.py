@@ -28,7 +28,7 @@ def check_pricer(pricer: Pricer, workload: Workload, machine: Machine) -> Costs:
     """Return the costs of a workload; raises AssertionError for the first clause that does not hold.
 
     Arrays have the shapes of ``Costs``, are finite and not negative; what was used is named for every cause, from the
-    machine's figures; two calls agree, the workload is left as it was, and mid values do not depend on the draws.
+    machine's figures; portions add up to their cause; two calls agree, the workload is left as it was, and mid values do not depend on the draws.
     """
     before = copy.deepcopy(_arrays(workload))
     costs, again, mid = (_call(pricer, workload, machine, draws=draws) for draws in (_DRAWS, _DRAWS, 0))
@@ -41,6 +41,7 @@ def check_pricer(pricer: Pricer, workload: Workload, machine: Machine) -> Costs:
     clause(np.array_equal(costs.total_j(), again.total_j()), "the same call gives the same costs")
     clause(np.isclose(mid.total_j()[0], costs.total_j()[0], rtol=1e-9), "element 0 is the value at every figure's mid")
     clause(np.isclose(mid.latency_s[0], costs.latency_s[0], rtol=1e-9), "element 0 of the time is the one at mid")
+    _check_portions(costs)
     return costs
 
 
@@ -69,6 +70,13 @@ def _check_shapes(costs: Costs) -> None:
         wanted = (len(costs.parts), 1 + _DRAWS)
         clause(joules.shape in (wanted, (wanted[0], 1)), f"energy of {cause} has shape {wanted}, got {joules.shape}")
         clause(np.isfinite(joules).all() and (joules >= 0).all(), f"energy of {cause} is finite and not negative")
+
+
+def _check_portions(costs: Costs) -> None:
+    for cause in {portion.cause for portion in costs.portions}:
+        total = sum(portion.energy_j for portion in costs.portions if portion.cause == cause)
+        agrees = cause in costs.energy_j and np.allclose(total, costs.energy_j[cause], rtol=1e-9, atol=0.0)
+        clause(agrees, f"the portions of {cause} add up to its energy")
 
 
 def _check_used(costs: Costs, machine: Machine) -> None:

@@ -13,6 +13,7 @@ from twentywatts.figures import Evidence, parse_figure
 from twentywatts.ledger import Cause, Entry, Ledger
 from twentywatts.machines import Machine, load
 from twentywatts.price import accounting, load_fitted, price
+from twentywatts.price.costs import Costs, Portion
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.workload import BrainWorkload, ProcessorWorkload
 
@@ -99,12 +100,49 @@ def as_guess(machine: Machine, key: str) -> Machine:
 
 def test_a_guess_that_is_used_takes_the_evidence_down() -> None:
     machine = firm("h100-sxm")
-    cited = price(work(), machine, MID)
-    guessed = price(work(), as_guess(machine, "memory_energy_j_per_byte"), MID)
+    one_level = replace(machine, figures={k: f for k, f in machine.figures.items() if k != "cache_energy_j_per_byte"})
+    cited = price(work(), one_level, MID)
+    guessed = price(work(), as_guess(one_level, "memory_energy_j_per_byte"), MID)
     assert (cited.evidence, guessed.evidence) == (Evidence.MODELLED, Evidence.GUESSED)
     memory = guessed.by_cause()[Cause.MEMORY].mid
     assert cited.guessed_frac == 0
     assert guessed.guessed_frac == pytest.approx(memory / guessed.energy_j.mid)
+
+
+def test_a_guess_does_not_taint_what_was_published_of_the_same_cause() -> None:
+    machine = firm("h100-sxm")
+    ledger = price(work(), as_guess(machine, "memory_energy_j_per_byte"), MID)
+    dear = as_guess(machine, "cache_energy_j_per_byte")
+    other, both = price(work(), dear, MID), price(work(), as_guess(dear, "memory_energy_j_per_byte"), MID)
+    whole = ledger.by_cause()[Cause.MEMORY].mid / ledger.energy_j.mid
+    assert 0 < ledger.guessed_frac < 0.5 * whole < other.guessed_frac
+    assert ledger.guessed_frac + other.guessed_frac == pytest.approx(whole) == both.guessed_frac
+
+
+def test_a_guessed_call_time_taints_the_time_of_the_call_alone() -> None:
+    machine = load("h100-sxm")
+    assert machine.figures["call_time_s"].grade == "guess"
+    ledger = price(work(macs=1e12), machine, MID)
+    call = next(entry for entry in ledger.entries if entry.part == "call")
+    assert 0 < ledger.guessed_frac < 0.1
+    assert ledger.guessed_frac == pytest.approx(call.energy_j.mid / ledger.energy_j.mid)
+    assert ledger.by_cause()[Cause.STATIC].mid > 3 * call.energy_j.mid
+
+
+def test_writing_cells_is_guessed_and_reading_them_is_not() -> None:
+    costs = Costs(
+        parts=("fc",),
+        energy_j={Cause.MEMORY: np.array([[3.0]])},
+        used={},
+        latency_s=np.ones(1),
+        idle_power_w=np.zeros(1),
+        portions=(
+            Portion(cause=Cause.MEMORY, energy_j=np.array([[1.0]]), used=("cell_write_energy_j",)),
+            Portion(cause=Cause.MEMORY, energy_j=np.array([[2.0]]), used=("cell_read_energy_j",)),
+        ),
+    )
+    found = {entry.energy_j.mid: entry.evidence for entry in accounting._entries(costs, load("neurram"), ())}
+    assert found == {1.0: Evidence.GUESSED, 2.0: Evidence.MODELLED}
 
 
 def test_a_guess_that_is_not_used_does_not() -> None:
