@@ -103,7 +103,7 @@ def test_a_frozen_counter_is_never_a_zero(tmp_path: Path) -> None:
 
 def test_a_socket_that_is_dead_is_named(tmp_path: Path) -> None:
     with living("frozen-counter", tmp_path / "machine"):
-        done = measure("--json", tmp_path / "run.json", "--", "true", env=environment(tmp_path / "machine"))
+        done = measure("--json", tmp_path / "run.json", "--", "sleep", "0.5", env=environment(tmp_path / "machine"))
     found = document(tmp_path / "run.json")
     assert found["measured"] is True, "the other socket lives"
     assert any("cpu 0" in text and "frozen" in text for text in found["not_covered"])
