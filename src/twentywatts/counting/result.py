@@ -162,7 +162,7 @@ def _lines(counts: Counts) -> list[str]:
         lines.append(f"  … and {len(counts.layers) - len(top)} layers with less work or none")
     lines.append(_row("total", "", counts))
     if counts.unknown:
-        lines.append(f"  not counted: {len(counts.unknown)} layers ({counts.unknown_node_frac:.1%} of all)")
+        lines.append(f"  not counted: {len(counts.unknown)} layers ({100 * counts.unknown_node_frac:.1f} % of all)")
         lines += [f"    {u.name} ({u.op}): {u.reason}" for u in counts.unknown[:_SHOWN]]
         if len(counts.unknown) > _SHOWN:
             lines.append(f"    … and {len(counts.unknown) - _SHOWN} more")
