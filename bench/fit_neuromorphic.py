@@ -17,7 +17,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,7 @@ def network(text: str) -> SpikingWorkload:
     inputs, first, branches, depth, width, last, outputs = map(int, found.groups())
     shapes = [(inputs, first)] + [(width, width)] * (branches * depth)
     shapes += [(width * max(branches, 1) if depth else first, last), (last, outputs)]
-    return dense(shapes)
+    return replace(dense(shapes), depth_count=3 + (depth if branches else 0))
 
 
 def dense(shapes: Sequence[tuple[int, int]]) -> SpikingWorkload:

@@ -49,6 +49,7 @@ class SpikingWorkload:
     graded_bits: 1 for binary spikes, else bits of payload. mac_count: (layers,) multiply-accumulates of layers that
     take analog input (direct coding) **per inference**, counted once where the input is static and cached.
     op_count: digital operations outside neurons (a readout's final division, average pooling).
+    depth_count: layers on the longest way from input to output where branches stand side by side; None: all in a row.
     """
 
     layers: tuple[str, ...]
@@ -67,6 +68,7 @@ class SpikingWorkload:
     weight_bits: int = 8
     graded_bits: int = 1
     analog_input: bool = True
+    depth_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

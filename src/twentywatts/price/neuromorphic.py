@@ -2,7 +2,7 @@
 
 E = chips (P_static + P_base) t + Σ_layers [ events e_syn + active updates e_upd + idle updates e_idle + spikes e_spike
     + messages (e_msg + hops e_hop) + MACs of analog inputs e_mac ] + E_io
-t = t_io + Σ_steps max(tick, busiest core + t_sync) + (layers - 1) max(tick, t_sync)
+t = t_io + Σ_steps max(tick, busiest core + t_sync) + (depth - 1) max(tick, t_sync)
 The busiest core of a step holds the largest share of a layer: events t_syn + updates t_upd + spikes t_msg.
 price/mapping.py lays the network out. docs/method/neuromorphic.md has sources, range and the known error.
 """
@@ -100,7 +100,7 @@ def activity_of(workload: SpikingWorkload, machine: Machine, placement: Placemen
         spikes=np.asarray(workload.spikes, dtype=np.float64) * repeats,
         messages=messages,
         hops=_mean_hops(machine, placement, capacity),
-        fill_steps=len(workload.layers) - 1 if clocked else 0,
+        fill_steps=(workload.depth_count or len(workload.layers)) - 1 if clocked else 0,
     )
 
 
