@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twentywatts.reports.words import form_text, ratio_words
+from twentywatts.reports.words import evidence_text, form_text, main_causes, ratio_words
 from twentywatts.units import format_interval, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,11 +29,9 @@ def line(row: dict[str, Any]) -> str:
     energy = format_interval(*(row["energy_j"][key] for key in ("low", "mid", "high")), "J")
     ratio = "1" if row["role"] == "reference" else " ".join(ratio_words(row["ratio"])[:1])
     latency = format_si(row["latency_s"]["mid"], "s")
-    causes = sorted(row["causes"], key=lambda cause: -cause["energy_j"]["mid"])
     name = row["machine"] if row["role"] != "reference" else f"**{row['machine']}** (reference)"
-    return (
-        f"| {name} | {form} | {accuracy} | {energy} | {ratio} | {latency} | {causes[0]['cause']} | {row['evidence']} |"
-    )
+    cells = (name, form, accuracy, energy, ratio, latency, main_causes(row)[0], evidence_text(row))
+    return f"| {' | '.join(cells)} |"
 
 
 def table(document: dict[str, Any]) -> str:

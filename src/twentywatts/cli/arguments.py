@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["add_model_arguments", "axes_of"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["add_model_arguments", "axes_of", "model_files"]
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,3 +35,12 @@ def axes_of(args: argparse.Namespace) -> dict[str, int]:
             raise InputError(f"--axis takes NAME=SIZE such as sequence=128, got '{pair}'")
         axes[name] = int(size)
     return axes
+
+
+def model_files(args: argparse.Namespace) -> list[Path]:
+    """Return the model's file and those that hold its weights: no report may be written over any of them."""
+    from pathlib import Path
+
+    from twentywatts.readers.files import external_files
+
+    return [Path(args.model), *external_files(Path(args.model))]

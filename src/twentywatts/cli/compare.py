@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from twentywatts.cli.arguments import add_model_arguments, axes_of
+from twentywatts.cli import streams
+from twentywatts.cli.arguments import add_model_arguments, axes_of, model_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.reports import check_writable, comparison_document, write_json, write_text
 
-    given = [args.model, args.data, args.train or args.data, *(args.on or "").split(",")]
+    given = [*model_files(args), args.data, args.train or args.data, *(args.on or "").split(",")]
     if args.json:
         check_writable(args.json, keep=given)
     if args.html:
@@ -98,8 +99,6 @@ def _compare(args: argparse.Namespace) -> Comparison:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-
     from twentywatts.reports.table import comparison_view
 
-    Console().print(comparison_view(document))
+    streams.console().print(comparison_view(document))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from twentywatts.cli.arguments import add_model_arguments, axes_of
+from twentywatts.cli.arguments import add_model_arguments, axes_of, model_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from twentywatts.reports import check_writable, write_json
 
     if args.json is not None:
-        check_writable(args.json, keep=[args.model])
+        check_writable(args.json, keep=model_files(args))
     counts = count(args.model, batch=args.batch, axes=axes_of(args))
     if args.json is None:
         print(counts)

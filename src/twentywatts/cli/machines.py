@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from twentywatts.cli import streams
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -71,9 +73,7 @@ def _output(machines: list[Machine], target: str | None, *, detail: bool = False
 
         write_json(machines_document(machines), target)
         return 0
-    from rich.console import Console
-
-    Console(highlight=False).print(machine_view(machines[0]) if detail else machines_view(machines))
+    streams.console().print(machine_view(machines[0]) if detail else machines_view(machines))
     return 0
 
 

@@ -8,8 +8,14 @@ import sys
 
 from twentywatts.errors import clean
 
-__all__ = ["discard_output", "flush", "prepare", "say"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rich.console import Console
 
+__all__ = ["console", "discard_output", "flush", "prepare", "say"]
+
+_NARROWEST = 40  # columns: below that no table can be read
+_USUAL = 80
 _LONGEST = 2000  # characters of an error: a name in a file can have a million
 _PLAIN = {"µ": "u", "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "·": "-", "•": "-", "≤": "<=", "≥": ">="}
 _PLAIN |= {"✓": "yes", "✗": "no", "│": "|", "─": "-", "²": "2", "°": "deg", "→": "->", "σ": "sigma", "Ω": "ohm"}
@@ -42,6 +48,16 @@ def say(error: object) -> None:
         print(f"twentywatts: {line}", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # nobody listens: the exit code still tells
         _discard(sys.stderr)
+
+
+def console() -> Console:
+    """Return a console for tables as wide as the terminal says, and wide enough to be read whatever it says."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    if found.width < _NARROWEST:
+        found.width = _NARROWEST if found.width else _USUAL  # no width at all: nobody knows it
+    return found
 
 
 def flush() -> None:

@@ -15,7 +15,7 @@ from twentywatts.comparison.result import Comparison, ModelSummary, Refusal, Row
 from twentywatts.comparison.rows import candidate_row, order, reference_row, yardstick_row
 from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
 from twentywatts.comparison.split import check_targets, split, summary
-from twentywatts.comparison.text import is_share
+from twentywatts.comparison.text import accuracy_text, is_share
 from twentywatts.counting import Counts, count
 from twentywatts.errors import InputError, ModelError, RefusedError
 from twentywatts.machines import Machine, bundled_names, load
@@ -191,8 +191,8 @@ def _notes(bench: Bench) -> tuple[str, ...]:
     counts = bench.counts
     notes = [*counts.notes, *_flattered(bench)]
     if counts.unknown:
-        share = counts.unknown_node_frac
-        notes.append(f"{len(counts.unknown)} layers ({share:.1%}) are not understood: processor rows are a lower bound")
+        share = f"{100 * counts.unknown_node_frac:.1f} %"
+        notes.append(f"{len(counts.unknown)} layers ({share}) are not understood: processor rows are a lower bound")
     return tuple(notes)
 
 
@@ -204,6 +204,6 @@ def _flattered(bench: Bench) -> list[str]:
     if interval is None or tuned <= interval[1]:
         return []
     return [
-        f"the model reaches {tuned:.1%} on the tuning samples, more than on the reported ones: if it was trained on "
-        "them, settings chosen there are too coarse; tune on samples that it has not seen"
+        f"the model reaches {accuracy_text(tuned, metric.name)} on the tuning samples, more than on the reported ones: "
+        "if it was trained on them, settings chosen there are too coarse; tune on samples that it has not seen"
     ]

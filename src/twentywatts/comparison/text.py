@@ -13,6 +13,7 @@ __all__ = [
     "accuracy_mark",
     "accuracy_text",
     "is_share",
+    "metric_text",
     "plain_table",
     "points_text",
     "ratio_interval_text",
@@ -23,6 +24,7 @@ __all__ = [
 _SETTING_WORDS = {"timesteps": "T={}", "adc_bits": "{}-bit ADC", "slices": "slices {}", "precision": "{}"}
 _SETTING_WORDS |= {"weight_bits": "{}-bit weights", "input_bits": "{}-bit inputs"}
 _IMPLIED = {("precision", "fp32"), ("precision", "int8")}  # the names of the forms float and int8 say it
+_METRICS = {"f1": "F1 score", "mean-error": "mean error"}
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _HEADERS = ("machine", "form", "accuracy", "energy per inference (90 %)", "against reference", "latency", "evidence")
 
@@ -49,6 +51,11 @@ def accuracy_text(accuracy: float | None, metric: str) -> str:
     if accuracy is None:
         return "–"
     return f"{100 * accuracy:.1f} %" if is_share(metric) else f"{accuracy:.3g}"
+
+
+def metric_text(metric: str) -> str:
+    """Return a metric's name for a sentence: ``f1`` is ``F1 score``, ``top-5`` is ``top-5 accuracy``."""
+    return f"{metric} accuracy" if metric.startswith("top-") else _METRICS.get(metric, clean(metric))
 
 
 def points_text(drop: float, metric: str) -> str:
@@ -96,12 +103,17 @@ def plain_table(comparison: Comparison) -> str:
     rows = [_cells(row, metric) for row in comparison.rows]
     lines = [f"{clean(comparison.model.name)} on {clean(comparison.data.name)}: {clean(comparison.data.split)}", ""]
     lines += _aligned([_HEADERS, *rows])
-    lines += ["", f"✓ keeps {metric} within {points_text(comparison.max_drop, metric)}   ✗ does not   ? cannot tell"]
+    lines += ["", _marks(comparison)]
     lines += _section("Baselines on the same processor", (_baseline(item, metric) for item in comparison.baselines))
     refused = (f"{clean(item.machine)}: {clean(item.reason)}" for item in comparison.refused)
     lines += _section("Refused", refused)
     lines += _section("Not covered", (clean(note) for note in comparison.notes))
     return "\n".join(lines)
+
+
+def _marks(comparison: Comparison) -> str:
+    metric, limit = comparison.data.metric, points_text(comparison.max_drop, comparison.data.metric)
+    return f"✓ keeps the {metric_text(metric)} within {limit}   ✗ does not   ? too few samples to tell"
 
 
 def _cells(row: Row, metric: str) -> tuple[str, ...]:

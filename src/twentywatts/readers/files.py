@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import re
 import stat
 from pathlib import Path
 
 from twentywatts.errors import ModelError
 
-__all__ = ["MAX_FILE_BYTES", "external_file", "read_bytes"]
+__all__ = ["MAX_FILE_BYTES", "external_file", "external_files", "read_bytes"]
 
 MAX_FILE_BYTES = 2**31 - 1  # what one protobuf message may hold; larger models keep their weights in external files
 
+_LOCATION = re.compile(
+    rb"\x0a\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])"
+)  # key, then the length of its value
 _SIGNATURES = (
     (b"PK\x03\x04", "a zip archive (a PyTorch or Keras file?)"),
     (b"\x80\x02", "a Python pickle, which is never opened"),
@@ -74,3 +79,31 @@ def external_file(folder: Path, location: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{given} cannot be read: {error}") from None
     return real
+
+
+def external_files(path: Path) -> list[Path]:
+    """Return the files that hold external data of a model, those that are there; none where it cannot be read.
+
+    The names are looked for in the bytes of the file, which costs no more than a look at each: the model itself is
+    checked where it is read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return []
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            names = {_value(content, found) for found in _LOCATION.finditer(content)}
+    except (OSError, ValueError):  # an empty file cannot be mapped
+        return []
+    found = []
+    for name in sorted(names):
+        try:
+            found.append(external_file(path.parent, name.decode()))
+        except (ModelError, UnicodeDecodeError):
+            continue
+    return found
+
+
+def _value(content: mmap.mmap, found: re.Match[bytes]) -> bytes:
+    first, *more = found[1]
+    size = (first & 127) | ((more[0] << 7) if more else 0)
+    return content[found.end() : found.end() + size]

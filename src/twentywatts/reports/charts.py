@@ -7,12 +7,23 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_mark, is_share
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, is_share, metric_text
 from twentywatts.errors import clean
-from twentywatts.reports.words import CAUSES, cause_shares, form_text, interval_text, quantity_text
+from twentywatts.reports.words import CAUSES, cause_name, cause_shares, form_text, interval_text, quantity_text
 from twentywatts.units import format_si
 
-__all__ = ["CAUSE_STYLES", "FAMILY_STYLES", "accuracy_chart", "cause_chart", "comparable", "energy_chart"]
+__all__ = [
+    "CAUSE_STYLES",
+    "FAMILY_STYLES",
+    "accuracy_chart",
+    "cause_chart",
+    "chart_layout",
+    "chart_text",
+    "comparable",
+    "energy_chart",
+    "error_bars",
+    "name_axis",
+]
 
 Record = Mapping[str, Any]
 Chart = dict[str, Any]
@@ -45,9 +56,10 @@ _GRID = "#e3e6ea"
 def energy_chart(document: Record) -> Chart:
     """Return energy by machine: one line each, log axis, 90 % intervals; filled where the accuracy is kept."""
     rows = _lines(document)
-    traces = [_energy_trace(family, rows) for family in FAMILY_STYLES]
+    metric = document["data"]["metric"]
+    traces = [_energy_trace(family, rows, metric) for family in FAMILY_STYLES]
     axis = _energy_axis([row["energy_j"] for row in rows])
-    layout = _layout(height=_ROW_PX * len(rows) + 110, xaxis=axis, yaxis=_name_axis(_labels(rows)))
+    layout = chart_layout(height=_ROW_PX * len(rows) + 110, xaxis=axis, yaxis=name_axis(_labels(rows)))
     return {"data": [trace for trace in traces if trace["x"]], "layout": layout}
 
 
@@ -61,7 +73,7 @@ def _lines(document: Record) -> list[Record]:
     return [*machines, *baselines, last] if last["role"] == "yardstick" else [*machines, last, *baselines]
 
 
-def _energy_trace(family: str, rows: Sequence[Record]) -> Chart:
+def _energy_trace(family: str, rows: Sequence[Record], metric: str) -> Chart:
     found = [(index, row) for index, row in enumerate(rows) if row["family"] == family]
     colour, symbol = FAMILY_STYLES[family]
     return {
@@ -73,14 +85,14 @@ def _energy_trace(family: str, rows: Sequence[Record]) -> Chart:
         "text": [quantity_text(row["energy_j"], "J") for _, row in found],
         "textposition": "top center",
         "cliponaxis": False,
-        "error_x": _error([row["energy_j"] for _, row in found], colour),
+        "error_x": error_bars([row["energy_j"] for _, row in found], colour),
         "marker": {
             "symbol": [_symbol(symbol, row) for _, row in found],
             "size": 11,
             "color": colour,
             "line": _outline(colour),
         },
-        "customdata": [_hover(row) for _, row in found],
+        "customdata": [_hover(row, metric) for _, row in found],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
 
@@ -96,7 +108,8 @@ def _outline(colour: str) -> Chart:
     return {"color": colour, "width": 2}
 
 
-def _error(quantities: Sequence[Record], colour: str) -> Chart:
+def error_bars(quantities: Sequence[Record], colour: str) -> Chart:
+    """Return the 90 % intervals of quantities as plotly's error bars."""
     return {
         "type": "data",
         "symmetric": False,
@@ -108,10 +121,10 @@ def _error(quantities: Sequence[Record], colour: str) -> Chart:
     }
 
 
-def _hover(row: Record) -> str:
+def _hover(row: Record, metric: str) -> str:
     accuracy = row.get("accuracy")
     parts = [_text(row.get("title", row["machine"])), _text(form_text(row)), interval_text(row["energy_j"], "J")]
-    parts += [f"accuracy {100 * accuracy:.1f} %"] if accuracy is not None and 0 <= accuracy <= 1 else []
+    parts += [f"{_text(metric_text(metric))} {accuracy_text(accuracy, metric)}"] if accuracy is not None else []
     return "<br>".join(part for part in parts if part)
 
 
@@ -131,10 +144,11 @@ def _label(row: Record, *, with_form: bool) -> str:
     if row["role"] in ("candidate", "baseline"):
         mark = accuracy_mark(row.get("keeps_accuracy", row.get("good_enough")))
     form = _text(row["form"]) if with_form else ""
-    return " ".join(part for part in (_shorten(row["machine"]), form, mark) if part)
+    return " ".join(part for part in (chart_text(row["machine"]), form, mark) if part)
 
 
-def _shorten(name: object, length: int = 22) -> str:
+def chart_text(name: object, length: int = 22) -> str:
+    """Return a name for a chart, shortened and escaped."""
     text = clean(name)
     return _text(text if len(text) <= length else text[: length - 1] + "…")
 
@@ -158,7 +172,8 @@ def _energy_axis(quantities: Sequence[Record]) -> Chart:
     }
 
 
-def _name_axis(labels: Sequence[str]) -> Chart:
+def name_axis(labels: Sequence[str]) -> Chart:
+    """Return an axis that names its rows from top to bottom."""
     return {
         "tickvals": list(range(len(labels))),
         "ticktext": list(labels),
@@ -173,7 +188,8 @@ def _name_axis(labels: Sequence[str]) -> Chart:
     }
 
 
-def _layout(*, height: int, xaxis: Chart, yaxis: Chart, **more: Any) -> Chart:
+def chart_layout(*, height: int, xaxis: Chart, yaxis: Chart, **more: Any) -> Chart:
+    """Return the layout that every chart shares: house fonts and colours, nothing to drag."""
     return {
         "height": height,
         "xaxis": xaxis,
@@ -197,7 +213,7 @@ def accuracy_chart(document: Record) -> Chart:
     axis = _accuracy_axis([row["accuracy"] for row in rows], metric)
     energies = _energy_axis([row["energy_j"] for row in rows])
     energies["range"][1] += 0.15 * (energies["range"][1] - energies["range"][0])  # room for names to the right
-    layout = _layout(height=500, xaxis=energies, yaxis=axis)
+    layout = chart_layout(height=500, xaxis=energies, yaxis=axis)
     labels = [_place(row, text) for row, text in zip(rows, _labels(rows), strict=True)]
     return {"data": [trace for trace in traces if trace["x"]], "layout": layout, "labels": labels}
 
@@ -246,14 +262,14 @@ def _accuracy_trace(family: str, rows: Sequence[Record], metric: str) -> Chart:
         "name": family,
         "x": [row["energy_j"]["mid"] for row in found],
         "y": [row["accuracy"] for row in found],
-        "error_x": {**_error([row["energy_j"] for row in found], colour), "thickness": 1},
+        "error_x": {**error_bars([row["energy_j"] for row in found], colour), "thickness": 1},
         "marker": {
             "symbol": [_symbol(symbol, row) for row in found],
             "size": 11,
             "color": colour,
             "line": _outline(colour),
         },
-        "customdata": [_hover(row) for row in found],
+        "customdata": [_hover(row, metric) for row in found],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
 
@@ -264,10 +280,10 @@ def cause_chart(document: Record) -> Chart:
     shares = [dict(cause_shares(row)) for row in rows]
     used = [cause for cause in CAUSES if any(cause in share for share in shares)]
     axis = {"range": [0, 1], "tickformat": ".0%", "gridcolor": _GRID, "zeroline": False, "fixedrange": True}
-    layout = _layout(
+    layout = chart_layout(
         height=_ROW_PX * len(rows) + 130,
         xaxis=axis,
-        yaxis=_name_axis(_labels(rows)),
+        yaxis=name_axis(_labels(rows)),
         barmode="stack",
         bargap=0.3,
         annotations=[_total(index, row) for index, row in enumerate(rows)],
@@ -283,11 +299,11 @@ def _cause_trace(cause: str, shares: Sequence[Mapping[str, float]]) -> Chart:
     return {
         "type": "bar",
         "orientation": "h",
-        "name": cause,
+        "name": cause_name(cause),
         "x": values,
         "y": list(range(len(values))),
         "marker": {"color": colour, "pattern": fill, "line": {"color": "#20262d", "width": 0.8}},
-        "customdata": [f"{cause}: {100 * value:.1f} %" for value in values],
+        "customdata": [f"{cause_name(cause)}: {100 * value:.1f} %" for value in values],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from twentywatts.reports.charts import CAUSE_STYLES, FAMILY_STYLES
 from twentywatts.reports.html import Markup, join, tag
+from twentywatts.reports.words import cause_name
 
 __all__ = ["cause_legend", "family_legend"]
 
@@ -50,7 +51,7 @@ def cause_legend(document: Record) -> Markup:
     for name, (colour, pattern) in CAUSE_STYLES.items():
         box = f'<path fill="{colour}" stroke="#20262d" d="M.5 .5h17v13h-17z"/>'
         lines = f'<path fill="none" stroke="#1b1f24" d="{_PATTERNS[pattern]}"/>'
-        items += [(name, _drawing(Markup(box + lines)))] if name in used else []
+        items += [(cause_name(name), _drawing(Markup(box + lines)))] if name in used else []
     return _legend(items)
 
 

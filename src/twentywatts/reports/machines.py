@@ -47,6 +47,8 @@ _KEY_FIGURES: Mapping[str, Sequence[tuple[str, str]]] = {
     "brain": (("power_w", "all of it"), ("communication_power_w", "communication"), ("computation_power_w", "compute")),
 }
 
+_DESCRIBED = {"brain": "the whole brain, without the body around it"}  # others: the boundary
+
 
 def machines_document(machines: Iterable[Machine]) -> dict[str, Any]:
     """Return machines as plain values: every figure in SI units with interval, condition and source."""
@@ -132,7 +134,8 @@ def machine_view(machine: Machine) -> RenderableType:
     ]
     if machine.refused:
         parts.append(Text(f"Refused: {clean(machine.refused)}", style="yellow"))
-    parts.append(Text(f"Its power figures describe the {machine.boundary}. Origin: {clean(machine.origin)}."))
+    described = _DESCRIBED.get(machine.family, f"the {machine.boundary}")
+    parts.append(Text(f"Its power figures describe {described}. Origin: {clean(machine.origin)}."))
     traits = ", ".join(f"{clean(key)} = {clean(value)}" for key, value in machine.traits.items())
     parts += [Text(f"Traits: {traits}")] if traits else []
     parts += [Text("\nFigures, with 90 % intervals in brackets", style="bold")]

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_text, is_share
+from twentywatts.comparison.text import accuracy_text, is_share, metric_text
 from twentywatts.errors import MissingExtraError, clean
 from twentywatts.figures import load_sources
 from twentywatts.reports import charts, legends, sections
 from twentywatts.reports.html import Markup, join, tag
 from twentywatts.reports.words import command_text, headline
 
-__all__ = ["comparison_page"]
+__all__ = ["citation", "command", "comparison_page", "figure", "footer", "section", "whole_page"]
 
 Record = Mapping[str, Any]
 
@@ -27,20 +27,25 @@ def comparison_page(document: Record) -> str:
     Every name that came with a model is escaped, and a content security policy lets only the page's own two scripts
     run and nothing be loaded.
     """
-    library, script = _plotly(), _asset("page.js")
     title = clean(document["model"]["name"])
+    return whole_page(f"{title}: joules per inference", _body(document, title))
+
+
+def whole_page(title: str, body: Markup) -> str:
+    """Return a page with the house's style, charts and security policy; raises MissingExtraError without plotly."""
+    library, script = _plotly(), _asset("page.js")
     head = tag(
         "head",
         Markup('<meta charset="utf-8">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{_policy(library, script)}">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup('<meta name="color-scheme" content="light">'),
-        tag("title", f"{title}: joules per inference"),
+        tag("title", title),
         tag("style", Markup(_asset("style.css"))),
         tag("noscript", tag("style", Markup(".chart { display: none; }"))),
     )
     scripts = join(tag("script", Markup(text)) for text in (library, script))
-    return f"<!doctype html>\n{tag('html', head, tag('body', _body(document, title), scripts), lang='en')}\n"
+    return f"<!doctype html>\n{tag('html', head, tag('body', body, scripts), lang='en')}\n"
 
 
 def _policy(*scripts: str) -> str:
@@ -72,34 +77,35 @@ def _body(document: Record, title: str) -> Markup:
         *(tag("p", sentence, class_="more") for sentence in others),
         sections.tiles(document),
     )
-    return join([header, tag("main", *_sections(document)), _footer()])
+    return join([header, tag("main", *_sections(document)), footer()])
 
 
 def _sections(document: Record) -> list[Markup]:
-    metric = document["data"]["metric"]
+    metric = metric_text(document["data"]["metric"])
     parts = [
-        _section("Energy, machine by machine", _energy_figure(document)),
-        _section(f"Energy against {metric}", _accuracy_figure(document)),
-        _section("All machines", sections.results(document)),
-        _section("Where the energy goes", _cause_figure(document), sections.machine_details(document)),
+        section("Energy, machine by machine", _energy_figure(document)),
+        section(f"Energy against {metric}", _accuracy_figure(document)),
+        section("All machines", sections.results(document)),
+        section("Where the energy goes", _cause_figure(document), sections.machine_details(document)),
     ]
     if document["baselines"]:
-        parts.append(_section("Would something simpler do?", sections.baselines(document)))
+        parts.append(section("Would something simpler do?", sections.baselines(document)))
     if document["refused"]:
-        parts.append(_section("Refused", sections.refusals(document)))
+        parts.append(section("Refused", sections.refusals(document)))
     if document["notes"] or document["not_covered"]:
-        parts.append(_section("What this does not cover", sections.coverage(document)))
-    parts.append(_section("Settings", sections.settings(document), _command(document)))
-    parts.append(_section("Sources", sections.sources(document)))
-    return [*parts, _section("How to cite", _citation(document))]
+        parts.append(section("What this does not cover", sections.coverage(document)))
+    parts.append(section("Settings", sections.settings(document), command(document)))
+    parts.append(section("Sources", sections.sources(document)))
+    return [*parts, section("How to cite", citation(document))]
 
 
-def _section(heading: str, *content: object) -> Markup:
+def section(heading: str, *content: object) -> Markup:
+    """Return a section with its heading."""
     return tag("section", tag("h2", heading), *content)
 
 
 def _energy_figure(document: Record) -> Markup:
-    return _figure(
+    return figure(
         "energy",
         charts.energy_chart(document),
         legend=legends.family_legend(document),
@@ -111,20 +117,22 @@ def _energy_figure(document: Record) -> Markup:
 
 def _accuracy_figure(document: Record) -> Markup:
     metric = document["data"]["metric"]
+    name = metric_text(metric)
     best = " The upper left is best: much of it for little energy." if is_share(metric) else ""
     _, far = charts.comparable(document)
     below = ", ".join(f"{clean(row['machine'])} ({accuracy_text(row['accuracy'], metric)})" for row in far)
     best += f" Far below, and not drawn: {below}." if far else ""
-    return _figure(
+    return figure(
         "accuracy",
         charts.accuracy_chart(document),
         legend=legends.family_legend(document, with_accuracy=True),
-        caption=f"{metric.capitalize()} on the reported samples against energy per inference (90 % intervals).{best}",
+        caption=f"{sections.heading(name)} on the reported samples against energy per inference (90 % intervals)."
+        f"{best}",
     )
 
 
 def _cause_figure(document: Record) -> Markup:
-    return _figure(
+    return figure(
         "causes",
         charts.cause_chart(document),
         legend=legends.cause_legend(document),
@@ -133,7 +141,7 @@ def _cause_figure(document: Record) -> Markup:
     )
 
 
-def _figure(name: str, chart: Record, *, legend: Markup, caption: str) -> Markup:
+def figure(name: str, chart: Record, *, legend: Markup, caption: str) -> Markup:
     """Return a chart's place, its data and its caption; the data cannot end the script element that holds them."""
     data = json.dumps(chart, ensure_ascii=True, allow_nan=False)
     for letter in "<>&":
@@ -145,14 +153,16 @@ def _figure(name: str, chart: Record, *, legend: Markup, caption: str) -> Markup
     return tag("figure", legend, place, hint, tag("figcaption", caption), values)
 
 
-def _command(document: Record) -> Markup:
+def command(document: Record) -> Markup:
+    """Return the command that made the document, or nothing."""
     command = command_text(document)
     if not command:
         return Markup("")
     return join([tag("h3", "The command"), tag("pre", tag("code", command), tabindex=0)])
 
 
-def _citation(document: Record) -> Markup:
+def citation(document: Record) -> Markup:
+    """Return how to cite the document."""
     own = load_sources()["twentywatts"]
     version = clean(document["run"].get("twentywatts", ""))
     text = f"{own.authors} ({own.year}). twentywatts{' ' + version if version else ''}. {own.url}"
@@ -160,6 +170,7 @@ def _citation(document: Record) -> Markup:
     return join([tag("p", text), tag("p", advice)])
 
 
-def _footer() -> Markup:
+def footer() -> Markup:
+    """Return the foot of every page."""
     text = "Modelled joules carry an interval and a source; where nothing is published, the machine is refused."
     return tag("footer", tag("p", text))

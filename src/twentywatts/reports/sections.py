@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_mark, accuracy_text, points_text
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_text, points_text
 from twentywatts.errors import clean
 from twentywatts.reports.html import Markup, bullets, join, link, table, tag
 from twentywatts.reports.names import names_text
 from twentywatts.reports.words import (
+    BASELINE_CALL,
     CAUSES,
     EVIDENCE,
     baseline_sentence,
+    cause_name,
     cause_shares,
     cheapest,
+    evidence_legend,
+    evidence_text,
     form_text,
     interval_text,
     keeps_words,
+    main_causes,
+    order_text,
     quantity_text,
     ratio_words,
     reference_row,
@@ -25,7 +31,7 @@ from twentywatts.reports.words import (
     yardstick,
 )
 
-__all__ = ["baselines", "coverage", "machine_details", "refusals", "results", "settings", "sources", "tiles"]
+__all__ = ["baselines", "coverage", "heading", "machine_details", "refusals", "results", "settings", "sources", "tiles"]
 
 Record = Mapping[str, Any]
 
@@ -68,22 +74,26 @@ def _tile(heading: str, name: str, account: Record, detail: str) -> Markup:
 def results(document: Record) -> Markup:
     """Return the table of all machines."""
     metric = document["data"]["metric"]
-    limit = points_text(document["max_drop"], metric)
+    name, limit = metric_text(metric), points_text(document["max_drop"], metric)
     headers = [
         "Machine",
-        metric.capitalize(),
+        heading(name),
         "Energy per inference",
         "Against the reference",
         "Latency",
         "Main causes",
         "Evidence",
     ]
-    caption = f"All machines, at most {limit} of {metric} lost. Brackets hold 90 % intervals."
+    caption = f"Every machine, with the {name} at most {limit} worse. Brackets hold 90 % intervals."
     rows = [_result(row, number, metric) for number, row in enumerate(document["rows"], start=1)]
-    seen = sorted({row["evidence"] for row in document["rows"]})
-    legend = "; ".join(f"{level}: {EVIDENCE[level]}" for level in seen)
-    marks = f"✓ keeps the {metric}, ✗ does not, ? too few samples to tell. {legend}."
-    return join([table(caption, headers, rows, class_="cards results"), tag("p", marks, class_="legend")])
+    marks = f"✓ keeps the {name}, ✗ does not, ? too few samples to tell. {order_text(document)}"
+    notes = [tag("p", text, class_="legend") for text in (marks, f"{evidence_legend(document)}.")]
+    return join([table(caption, headers, rows, class_="cards results"), *notes])
+
+
+def heading(text: str) -> str:
+    """Return a text with a large first letter, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _result(row: Record, number: int, metric: str) -> Sequence[object]:
@@ -95,8 +105,8 @@ def _result(row: Record, number: int, metric: str) -> Sequence[object]:
         _with_bounds(row["energy_j"], "J"),
         _against(row),
         quantity_text(row["latency_s"], "s").replace(" ", "\u00a0"),
-        _main_causes(row),
-        tag("abbr", row["evidence"], title=EVIDENCE[row["evidence"]]),
+        ", ".join(main_causes(row)).replace(" %", "\u00a0%"),
+        tag("abbr", evidence_text(row).replace(" ", "\u00a0"), title=EVIDENCE[row["evidence"]]),
     )
 
 
@@ -129,11 +139,6 @@ def _against(row: Record) -> object:
     words, bounds = ratio_words(row["ratio"])
     first = f"{words} (yardstick)" if row["role"] == "yardstick" else words
     return join([first, tag("span", f"({bounds})", class_="sub")]) if bounds else first
-
-
-def _main_causes(row: Record) -> str:
-    shares = [(cause, share) for cause, share in cause_shares(row) if share >= 0.1][:2]
-    return ", ".join(f"{cause}\u00a0{100 * share:.0f}\u00a0%" for cause, share in shares)
 
 
 def machine_details(document: Record) -> Markup:
@@ -182,19 +187,20 @@ def _cause_table(row: Record) -> Markup:
     shares = dict(cause_shares(row))
     rows = [
         (
-            join([item["cause"], tag("span", CAUSES[item["cause"]], class_="sub")]),
+            join([cause_name(item["cause"]), tag("span", CAUSES[item["cause"]], class_="sub")]),
             interval_text(item["energy_j"], "J"),
             f"{100 * shares.get(item['cause'], 0.0):.1f}\u00a0%",
+            f"{100 * item['guessed_frac']:.0f}\u00a0%",
         )
         for item in row["causes"]
     ]
-    return table("By cause", ["Cause", "Energy", "Share"], rows, class_="account")
+    return table("By cause", ["Cause", "Energy", "Share", "Guessed of it"], rows, class_="account")
 
 
 def _layer_table(row: Record) -> Markup:
     rows = [
         (
-            join([clean(item["layer"]), tag("span", f"mostly {item['main_cause']}", class_="sub")]),
+            join([clean(item["layer"]), tag("span", f"mostly {cause_name(item['main_cause'])}", class_="sub")]),
             interval_text(item["energy_j"], "J"),
             f"{100 * item['share_frac']:.1f}\u00a0%",
         )
@@ -211,7 +217,7 @@ def _footnotes(account: Record, numbers: Mapping[str, int]) -> Markup:
 def baselines(document: Record) -> Markup:
     """Return what simple methods reach, in words and as a table."""
     metric = document["data"]["metric"]
-    headers = ["Method", metric.capitalize(), "Energy per inference", "Against the reference", "Good enough"]
+    headers = ["Method", heading(metric_text(metric)), "Energy per inference", "Against the reference", "Good enough"]
     rows = [
         (
             clean(item["name"]),
@@ -224,7 +230,9 @@ def baselines(document: Record) -> Markup:
     ]
     sentences = bullets(baseline_sentence(item, document) for item in document["baselines"])
     processor = clean(reference_row(document)["title"])
-    caption = f"Simple methods on the same data and on the same processor as the reference ({processor})"
+    caption = (
+        f"Simple methods on the same data and on the same processor as the reference ({processor}), {BASELINE_CALL}"
+    )
     return join([sentences, table(caption, headers, rows, class_="cards")])
 
 
@@ -247,7 +255,8 @@ def settings(document: Record) -> Markup:
         f"{model['parameter_count']:,} parameters, {model['weight_bytes']:,} bytes",
         "SHA-256": model["sha256"],
         "Data": f"{data['name']}: {data['split']}",
-        "Metric": f"{data['metric']} on {data['reported_count']:,} samples; {data['tuning_count']:,} to tune on",
+        "Metric": f"{metric_text(data['metric'])} on {data['reported_count']:,} samples; "
+        f"{data['tuning_count']:,} to tune on",
         "Use": scenario_text(document),
         "Uncertainty": f"{scenario['draws']:,} draws, seed {scenario['seed']}",
     }

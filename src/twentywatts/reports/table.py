@@ -11,16 +11,21 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from twentywatts.comparison.text import accuracy_mark, accuracy_text, points_text
+from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_text, points_text
 from twentywatts.errors import clean
 from twentywatts.reports.names import names_text
 from twentywatts.reports.words import (
-    EVIDENCE,
+    BASELINE_CALL,
+    CAUSES,
     baseline_sentence,
-    cause_shares,
+    cause_name,
+    evidence_legend,
+    evidence_text,
     form_text,
     headline,
     interval_text,
+    main_causes,
+    order_text,
     quantity_text,
     ratio_words,
     scenario_text,
@@ -43,7 +48,9 @@ def comparison_view(document: Record) -> RenderableType:
         _table(document),
         _legend(document),
     ]
-    parts += _section("Baselines", [baseline_sentence(item, document) for item in document["baselines"]])
+    parts += _section(
+        f"Baselines ({BASELINE_CALL})", [baseline_sentence(item, document) for item in document["baselines"]]
+    )
     refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
     parts += _section("Refused", refused)
     parts += _section("What this does not cover", map(clean, [*document["notes"], *document["not_covered"]]))
@@ -53,7 +60,7 @@ def comparison_view(document: Record) -> RenderableType:
 def _table(document: Record) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=False, pad_edge=False)
     table.add_column("machine, form", max_width=22)
-    table.add_column(clean(document["data"]["metric"]), justify="right", max_width=12)
+    table.add_column(metric_text(document["data"]["metric"]), justify="right", max_width=12)
     table.add_column("energy (90 %), causes", max_width=26)
     table.add_column("× reference", max_width=16)
     table.add_column("latency", justify="right", no_wrap=True)
@@ -72,9 +79,9 @@ def _cells(row: Record, metric: str) -> Sequence[Text]:
     return (
         Text(clean(row["machine"]), style="bold").append(f"\n{form_text(row)}", style="not bold"),
         Text(accuracy_text(row["accuracy"], metric)).append(mark, style=style),
-        Text(interval_text(row["energy_j"], "J")).append(f"\n{_causes(row)}", style="dim"),
+        Text(interval_text(row["energy_j"], "J")).append(f"\n{', '.join(main_causes(row))}", style="dim"),
         _against(row),
-        Text(quantity_text(row["latency_s"], "s")).append(f"\n{row['evidence']}", style="dim"),
+        Text(quantity_text(row["latency_s"], "s")).append(f"\n{evidence_text(row)}", style="dim"),
     )
 
 
@@ -86,18 +93,14 @@ def _against(row: Record) -> Text:
     return Text(first).append(f"\n{bounds}" if bounds and row["role"] == "candidate" else "", style="dim")
 
 
-def _causes(account: Record) -> str:
-    """Return the one or two causes that matter."""
-    shares = [(cause, share) for cause, share in cause_shares(account) if share >= 0.1][:2]
-    return ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in shares)
-
-
 def _legend(document: Record) -> Text:
     metric = document["data"]["metric"]
     limit = points_text(document["max_drop"], metric)
-    seen = sorted({row["evidence"] for row in document["rows"]})
-    levels = "; ".join(f"{level} {EVIDENCE[level]}" for level in seen)
-    return Text(f"✓ keeps the {metric} within {limit}, ✗ does not, ? too few samples to tell. {levels}.", style="dim")
+    lines = [f"✓ keeps the {metric_text(metric)} within {limit}, ✗ does not, ? too few samples to tell."]
+    lines += [order_text(document), f"{evidence_legend(document)}."]
+    if any(item["cause"] == "unsplit" for row in document["rows"] for item in row["causes"]):
+        lines.append(f"{cause_name('unsplit').capitalize()}: {CAUSES['unsplit']}.")
+    return Text("\n".join(lines), style="dim")
 
 
 def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:

@@ -6,23 +6,36 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_text, points_text, ratio_interval_text, ratio_text, setting_text
+from twentywatts.comparison.text import (
+    accuracy_text,
+    metric_text,
+    points_text,
+    ratio_interval_text,
+    ratio_text,
+    setting_text,
+)
 from twentywatts.errors import clean
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_interval, format_si
 
 __all__ = [
+    "BASELINE_CALL",
     "CAUSES",
     "EVIDENCE",
     "baseline_sentence",
     "candidates",
+    "cause_name",
     "cause_shares",
     "cheapest",
     "command_text",
+    "evidence_legend",
+    "evidence_text",
     "form_text",
     "headline",
     "interval_text",
     "keeps_words",
+    "main_causes",
+    "order_text",
     "quantity_text",
     "ratio_words",
     "reference_row",
@@ -40,16 +53,48 @@ CAUSES = {
     "static": "powered, whatever it does: leakage, clocks, idle",
     "host": "the computer around the chip",
     "cooling": "cooling and power distribution of the building",
-    "unsplit": "known only as a sum",
+    "unsplit": "known only as one sum: what a board adds to its chip, what a meter read, the rest of a brain",
 }
 EVIDENCE = {
-    "L0": "rests at least in part on a guess",
+    "L0": "n % of the joules rest at least in part on guesses, the others are modelled",
     "L1": "modelled from cited figures",
     "L2": "read from a counter in the chip",
     "L3": "read from a counter of the node",
     "L4": "measured at the wall",
 }
+BASELINE_CALL = "each one call of the runtime, as the model is; a constant answer costs that call alone"
+_CAUSE_NAMES = {"unsplit": "other"}
 _KEEPS = {True: "keeps", False: "does not keep", None: "too few samples to tell"}
+
+
+def cause_name(cause: str) -> str:
+    """Return a cause for people: what the document calls unsplit is ``other``."""
+    return _CAUSE_NAMES.get(cause, cause)
+
+
+def main_causes(account: Record) -> list[str]:
+    """Return the one or two causes that matter, each with its share: ``static 76 %``."""
+    shares = [(cause, share) for cause, share in cause_shares(account) if share >= 0.1][:2]
+    return [f"{cause_name(cause)} {100 * share:.0f} %" for cause, share in shares]
+
+
+def evidence_text(account: Record) -> str:
+    """Return the evidence, and at L0 how much of the joules is guessed: ``L0 23 %``."""
+    guessed = 100 * account["guessed_frac"]
+    share = f"{guessed:.0f}" if guessed >= 0.5 else "<1"
+    return f"{account['evidence']} {share} %" if account["evidence"] == "L0" else str(account["evidence"])
+
+
+def evidence_legend(document: Record) -> str:
+    """Return what the levels of evidence that occur mean: ``L0 n %: …; L1: …``."""
+    seen = sorted({row["evidence"] for row in document["rows"]})
+    return "; ".join(f"{level}{' n %' if level == 'L0' else ''}: {EVIDENCE[level]}" for level in seen)
+
+
+def order_text(document: Record) -> str:
+    """Return in which order the rows stand."""
+    last = "; the yardstick last" if yardstick(document) else ""
+    return f"The reference first, then ✓, then ?, then ✗, each from the least energy to the most{last}."
 
 
 def keeps_words(keeps_accuracy: bool | None) -> str:
@@ -129,7 +174,7 @@ def _answer(document: Record) -> str:
     less, bounds = ratio_words(best["ratio"])
     reference = reference_row(document)
     bounds = f" ({bounds})" if bounds else ""
-    kept = f"keeps the {metric} at {accuracy_text(best['accuracy'], metric)}"
+    kept = f"keeps the {metric_text(metric)} at {accuracy_text(best['accuracy'], metric)}"
     energy = f"{interval_text(best['energy_j'], 'J')} per {best['per']}"
     against = f"{less}{bounds} {_than(less)} {reference['form']} on {_inside(reference['title'])}"
     alone = "Nothing that was asked for spends less than the reference. " if best["ratio"]["mid"] >= 1 else ""
@@ -157,13 +202,13 @@ def _than(ratio: str) -> str:
 def _no_answer(document: Record) -> str:
     asked = candidates(document)
     metric = document["data"]["metric"]
-    limit = points_text(document["max_drop"], metric)
+    name, limit = metric_text(metric), points_text(document["max_drop"], metric)
     if not asked:
         return "No machine was left to compare: every one that was asked for is refused below."
     if any(row["keeps_accuracy"] is None for row in asked):
         count = document["data"]["reported_count"]
-        return f"{count:,} samples are too few to show that any machine keeps the {metric} within {limit}."
-    return f"No machine keeps the {metric} within {limit}."
+        return f"{count:,} samples are too few to show that any machine keeps the {name} within {limit}."
+    return f"No machine keeps the {name} within {limit}."
 
 
 def _rivals(document: Record) -> str:
@@ -201,7 +246,7 @@ def _undecided(document: Record) -> str:
         return ""
     rows = sorted(rows, key=lambda row: row["energy_j"]["mid"])
     named = _named([f"{clean(row['title'])} ({ratio_words(row['ratio'])[0]})" for row in rows])
-    count, metric = document["data"]["reported_count"], document["data"]["metric"]
+    count, metric = document["data"]["reported_count"], metric_text(document["data"]["metric"])
     return f"Less still is spent by {named}, but {count:,} samples are too few to show that the {metric} is kept there."
 
 

@@ -49,6 +49,19 @@ def test_one_machine_in_words(capsys):
     assert "synaptic_event_energy_j" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "39"])
+def test_a_terminal_without_a_width_still_gets_its_table(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["machines", "show", "loihi"]) == 0
+    assert "synaptic_event_energy_j" in capsys.readouterr().out
+
+
+def test_the_powers_of_a_brain_are_not_those_of_a_chip(capsys):
+    assert main(["machines", "show", "human-brain"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "power figures describe the whole brain" in text
+
+
 def test_an_unknown_machine_suggests_the_nearest(capsys):
     assert main(["machines", "show", "loihy"]) == 2
     assert "did you mean 'loihi'" in capsys.readouterr().err

@@ -14,9 +14,10 @@ import pytest
 from onnx import AttributeProto, TensorProto, helper
 from tests.support.onnx_models import constant, info, model_of, save, zeros
 
+from twentywatts.cli import main
 from twentywatts.errors import InputError, ModelError
 from twentywatts.readers import read
-from twentywatts.readers.files import MAX_FILE_BYTES
+from twentywatts.readers.files import MAX_FILE_BYTES, external_files
 from twentywatts.readers.wire import check_message_count
 
 
@@ -203,6 +204,28 @@ def test_external_data_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "w.bin").unlink()
     with pytest.raises(ModelError, match="missing"):
         network.weights["w"].read()
+
+
+@pytest.mark.parametrize("name", ["w.bin", "folder/" + "long" * 50 + ".data"])
+def test_no_report_is_written_over_external_data(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = tmp_path / name
+    weights.parent.mkdir(exist_ok=True)
+    np.arange(12, dtype=np.float32).tofile(weights)
+    before = weights.read_bytes()
+    path = save(external(name), tmp_path)
+    assert external_files(path) == [weights.resolve()]
+    (tmp_path / "other.json").hardlink_to(weights)
+    for target in (weights, tmp_path / "other.json"):
+        assert main(["count", str(path), "--json", str(target)]) == 2
+        assert main(["compare", str(path), "--data", "d.npz", "--html", str(target)]) == 2
+        assert capsys.readouterr().err.count("reads or writes that file already") == 2
+        assert weights.read_bytes() == before
+
+
+def test_files_without_external_data_name_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.onnx").touch()
+    assert external_files(save(gemm(), tmp_path)) == []
+    assert [external_files(tmp_path / name) for name in ("empty.onnx", "absent.onnx", ".")] == [[], [], []]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.support.example_comparison import example_comparison
 from twentywatts.comparison.result import Baseline, Comparison
 from twentywatts.reports.document import comparison_document
 from twentywatts.reports.table import comparison_view, sources_view
-from twentywatts.reports.words import baseline_sentence, headline, quantity_text
+from twentywatts.reports.words import baseline_sentence, evidence_text, headline, quantity_text
 
 
 def shown(view, width=80):
@@ -34,6 +34,9 @@ def test_the_table_fits_and_names_everything(comparison, width):
     assert "97.9 % ✓" in text
     assert "97.6 % ?" in text
     assert "93.4 % ✗" in text
+    assert "The reference first, then ✓, then ?, then ✗" in text
+    assert "Other: known only as one sum" in text
+    assert "unsplit" not in text
 
 
 def test_names_cannot_steer_the_terminal():
@@ -66,6 +69,24 @@ def test_the_headline_says_when_its_joules_are_mostly_guessed(comparison, share,
     for row in document["rows"]:
         row["guessed_frac"] = share
     assert ("92 % of its joules rest at least in part on guessed figures." in headline(document)) is said
+
+
+@pytest.mark.parametrize(
+    ("evidence", "share", "text"),
+    [("L0", 0.234, "L0 23 %"), ("L0", 1e-6, "L0 <1 %"), ("L0", 1.0, "L0 100 %"), ("L1", 0.0, "L1")],
+)
+def test_the_evidence_says_how_much_is_guessed(evidence, share, text):
+    assert evidence_text({"evidence": evidence, "guessed_frac": share}) == text
+
+
+@pytest.mark.parametrize("metric", ["f1", "mean-error", "top-5"])
+def test_a_metric_has_a_name_that_fits_a_sentence(comparison, metric):
+    document = copy.deepcopy(comparison_document(comparison))
+    document["data"]["metric"] = metric
+    text = " ".join(shown(comparison_view(document), 120).split())
+    assert {"f1": "the F1 score", "mean-error": "the mean error", "top-5": "the top-5 accuracy"}[metric] in text
+    assert "the f1" not in text
+    assert "the mean-error" not in text
 
 
 def with_verdicts(comparison: Comparison, keeps: bool | None) -> Comparison:
