@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from twentywatts.errors import InputError, clean
+from twentywatts.reports.members import read_members
 from twentywatts.reports.names import unaccented
 
 __all__ = ["bibtex", "read_document"]
 
-_MAX_BYTES = 64_000_000
+_MAX_BYTES = 200_000_000
+_MAX_SOURCES_BYTES = 4_000_000  # all that are bundled take 60,000
 _ENTRY_TYPES = {"paper": "article", "book": "book"}
 _SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_"}
 _SPECIAL |= {"{": r"\textbraceleft{}", "}": r"\textbraceright{}"}  # BibTeX counts a brace behind a backslash as well
@@ -22,9 +23,12 @@ _WANTED = "a JSON document of twentywatts, as `twentywatts compare … --json ou
 
 
 def read_document(path: str | Path) -> dict[str, Any]:
-    """Return a twentywatts JSON document that has sources; raises InputError that says what is wrong with the file."""
+    """Return ``schema`` and ``sources`` of a twentywatts JSON document; raises InputError that says what is wrong.
+
+    A document has a line for every layer on every machine, so nothing else of it is built.
+    """
     document = _parse(path)
-    if not isinstance(document, dict) or not str(document.get("schema", "")).startswith("twentywatts."):
+    if not str(document.get("schema", "")).startswith("twentywatts."):
         raise InputError(f"'{path}' is not {_WANTED}")
     sources = document.get("sources")
     if not isinstance(sources, dict):
@@ -35,15 +39,17 @@ def read_document(path: str | Path) -> dict[str, Any]:
     return document
 
 
-def _parse(path: str | Path) -> Any:
+def _parse(path: str | Path) -> dict[str, Any]:
     file = Path(path)
     try:
         if not file.is_file():
-            raise InputError(f"cannot read '{path}': {'not a file' if file.exists() else 'no such file'}")
+            raise InputError("not a file" if file.exists() else "no such file")
         size = file.stat().st_size
         if size > _MAX_BYTES:
-            raise InputError(f"'{path}' has {size:,} bytes, more than any document of twentywatts ({_MAX_BYTES:,})")
-        return json.loads(file.read_bytes().decode("utf-8"))
+            raise InputError(f"it has {size:,} bytes, more than any document of twentywatts ({_MAX_BYTES:,})")
+        return read_members(file, ("schema", "sources"), max_bytes=_MAX_SOURCES_BYTES)
+    except InputError as error:
+        raise InputError(f"cannot read '{path}': {error}") from None
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

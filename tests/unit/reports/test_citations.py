@@ -1,9 +1,10 @@
 import json
 import re
+import tracemalloc
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.example_comparison import example_comparison
 
@@ -11,6 +12,7 @@ from twentywatts.errors import InputError
 from twentywatts.figures import load_sources
 from twentywatts.reports.citations import bibtex, read_document
 from twentywatts.reports.document import comparison_document
+from twentywatts.reports.members import read_members
 from twentywatts.reports.names import names_text, unaccented
 from twentywatts.reports.records import source_records
 
@@ -76,8 +78,46 @@ def test_no_text_breaks_an_entry(title, authors, address):
 def test_a_document_is_read_back(tmp_path):
     document = comparison_document(example_comparison())
     path = tmp_path / "out.json"
+    wanted = {name: document[name] for name in ("schema", "sources")}
+    for indent in (None, 2):
+        path.write_text(json.dumps(document, indent=indent), encoding="utf-8")
+        assert read_document(path) == wanted
+
+
+texts = st.text() | st.sampled_from(["schema", "sources", '"', "\\", '"sources": {', "{", "]", "sources\\"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(texts, values, max_size=6), st.sampled_from([None, 1]), st.booleans())
+def test_members_are_those_that_json_reads(tmp_path_factory, document, indent, ascii_only):
+    path = tmp_path_factory.getbasetemp() / "members.json"
+    path.write_text(json.dumps(document, indent=indent, ensure_ascii=ascii_only), encoding="utf-8", errors="replace")
+    read = json.loads(path.read_text(encoding="utf-8"))
+    wanted = {k: v for k, v in read.items() if k in ("schema", "sources") and isinstance(v, str | list | dict)}
+    assert read_members(path, ("schema", "sources"), max_bytes=10**6) == wanted
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"cut short|no JSON"):
+        read_members(path, ("schema", "sources"), max_bytes=10**6)
+
+
+def test_what_is_not_cited_is_not_built(tmp_path):
+    path = tmp_path / "out.json"
+    document = {"schema": "twentywatts.comparison/1", "rows": [{"layers": ['\\"x' * 10, 1.5]}] * 10_000, "sources": {}}
     path.write_text(json.dumps(document), encoding="utf-8")
-    assert read_document(path) == document
+    tracemalloc.start()
+    read_document(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.1 * path.stat().st_size
+    document["sources"] = {str(index): {"title": "x" * 1000} for index in range(5000)}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(InputError, match="at most 4,000,000"):
+        read_document(path)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +145,7 @@ def test_anything_else_is_one_clear_error(tmp_path, content):
 def test_missing_files_folders_and_giants_are_refused(tmp_path):
     giant = tmp_path / "giant.json"
     with giant.open("wb") as file:
-        file.truncate(65_000_000)
+        file.truncate(200_000_001)
     for path in (tmp_path / "none.json", tmp_path, giant):
         with pytest.raises(InputError, match=re.escape(path.name)):
             read_document(path)
