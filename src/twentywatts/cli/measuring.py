@@ -6,7 +6,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from twentywatts.cli.circumstances import circumstances
 from twentywatts.errors import InputError, TwentyWattsError, clean
@@ -17,6 +16,7 @@ from twentywatts.meter.inbox import Inbox
 from twentywatts.meter.mark_pipe import MarkPipe
 from twentywatts.meter.recorder import Recorder, journal_header, node_name
 from twentywatts.meter.window import Edge, Span
+from twentywatts.records import record
 from twentywatts.reports.measurement import (
     Measured,
     laps_of,
@@ -43,7 +43,7 @@ _NEVER_S = 3600.0  # signals wake the loop before
 _CANNOT_WRITE = (13, 1, 28, 30, 122)  # EACCES EPERM ENOSPC EROFS EDQUOT: the measurement goes on without
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Wishes:
     """What was asked for on the command line."""
 
@@ -56,7 +56,7 @@ class Wishes:
     wants_marks: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Outputs:
     """Where the result goes. say: prints lines on standard error."""
 

@@ -3,10 +3,14 @@
 Names are loaded when they are first used: a program that imports this room pays for what it uses.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from twentywatts.meter.api import Meter, mark, measure, measured
     from twentywatts.meter.benchmark import benchmark
     from twentywatts.meter.contract import Channel, Finding, How, Quantity, ReadError, Reading, Scope, Source

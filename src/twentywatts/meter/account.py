@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from twentywatts.errors import TwentyWattsError
 from twentywatts.meter.contract import How, Reading, Scope
+from twentywatts.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.ledger import Ledger
     from twentywatts.uncertain import Array, Spread
@@ -22,7 +22,7 @@ _PROCESSOR = (Scope.PACKAGE, Scope.SOC, Scope.MODULE, Scope.CORE, Scope.RAIL, Sc
 _WHOLE = (Scope.BATTERY, Scope.HOST, Scope.WALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Total:
     """The sum of readings that do not overlap.
 

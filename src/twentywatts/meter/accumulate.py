@@ -7,9 +7,9 @@ a window is the difference of two of them, and windows may nest, overlap and sha
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Quantity
+from twentywatts.records import NamedTuple
 
 __all__ = ["Accumulator", "EnergyAccumulator", "PowerAccumulator", "State", "accumulator_of"]
 _MOST_J = 1e18  # more than any machine can have used; keeps the product of absurd times finite

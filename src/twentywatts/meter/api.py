@@ -7,11 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from twentywatts.errors import TwentyWattsError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, ParamSpec, Self, TypeVar, overload
+
     from twentywatts.figures import Evidence
     from twentywatts.ledger import Ledger
     from twentywatts.meter import shared
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
     from twentywatts.meter.window import Edge, Span
     from twentywatts.uncertain import Interval
 
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
 __all__ = ["Meter", "mark", "measure", "measured"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
 _BY_PROCESSOR_TIME = ("package", "dram", "soc")  # scopes
 _LATER = 0x20 | 0x80 | 0x200  # flags of code that makes a generator, a coroutine, an asynchronous generator
 _HERE = threading.local()  # the meters that are running in this thread, innermost last
@@ -269,12 +272,16 @@ def _nothing_lives(assembly: Assembly) -> str:
     return f"no live energy counter ({said}). `twentywatts doctor` lists every counter with the commands that open it"
 
 
-@overload
-def measured(function: Callable[P, R], /) -> Callable[P, R]: ...
-@overload
-def measured(
-    *, repeat: int = 1, warmup: int = 0, name: str = "", require_measured: bool = False
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+if TYPE_CHECKING:
+
+    @overload
+    def measured(function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def measured(
+        *, repeat: int = 1, warmup: int = 0, name: str = "", require_measured: bool = False
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
 def measured(
     function: Callable[..., Any] | None = None,
     /,

@@ -7,9 +7,9 @@ node's own meter and a wall meter hold everything and stand apart, unless there 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 
 from twentywatts.meter.contract import Channel, Quantity, Scope, Source
+from twentywatts.records import record, replace
 
 __all__ = ["Assembly", "open_channels", "without"]
 
@@ -28,7 +28,7 @@ Verdicts = dict[str, str]  # key: why it is refused
 Rejected = tuple[tuple[Channel, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Assembly:
     """What a meter reads.
 

@@ -10,19 +10,23 @@ that waits for memory less. The evidence stays that of the reading, ``how`` beco
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 from twentywatts.errors import InputError
 from twentywatts.meter.contract import How, Reading
+from twentywatts.meter.place import ROOT, Place, place_of
 from twentywatts.meter.processes import descendants
+from twentywatts.records import record, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["CpuTimes", "attribute", "busy_s", "cpu_times", "group_s", "share_frac"]
 
 _BUSY = (0, 1, 2, 5, 6)  # user nice system irq softirq of /proc/stat; steal is other machines' time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class CpuTimes:
     """Processor time up to a moment [s]: of the program (None: not known), and of everything on the host."""
 
@@ -30,7 +34,7 @@ class CpuTimes:
     busy_s: float | None
 
 
-def cpu_times(pid: int | None = None, *, root: Path = Path("/"), whole_group: bool | None = None) -> CpuTimes:
+def cpu_times(pid: int | None = None, *, root: Root = ROOT, whole_group: bool | None = None) -> CpuTimes:
     """Return the processor times of a process tree and of its host now.
 
     pid: top of the tree (default: this process). whole_group: count the tree's control group instead, which misses no
@@ -40,7 +44,7 @@ def cpu_times(pid: int | None = None, *, root: Path = Path("/"), whole_group: bo
     group = group_s(pid, root=root) if whole_group in (True, None) else None
     if whole_group is None and not _is_container(pid, root):
         group = None
-    return CpuTimes(program_s=_tree_s(pid, root / "proc") if group is None else group, busy_s=busy_s(root))
+    return CpuTimes(program_s=_tree_s(pid, place_of(root) / "proc") if group is None else group, busy_s=busy_s(root))
 
 
 def share_frac(first: CpuTimes, last: CpuTimes) -> float | None:
@@ -104,17 +108,17 @@ def _ticks_per_s() -> float:
         return 100.0
 
 
-def busy_s(root: Path = Path("/")) -> float | None:
+def busy_s(root: Root = ROOT) -> float | None:
     """Return the busy time of all processors of the host since boot [s]; None where it does not tell."""
     try:
-        with (root / "proc/stat").open("rb") as file:
+        with open(place_of(root) / "proc/stat", "rb") as file:
             fields = file.readline(512).split()
         return sum(int(fields[1 + index]) for index in _BUSY) / _ticks_per_s() if fields[0] == b"cpu" else None
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _tree_s(pid: int, proc: Path) -> float | None:
+def _tree_s(pid: int, proc: Place) -> float | None:
     """Return the processor time of a process and everything below it, ended children included [s]."""
     try:
         fields = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
@@ -124,32 +128,32 @@ def _tree_s(pid: int, proc: Path) -> float | None:
     return own + sum(process.cpu_time_s for process in descendants(pid, proc=proc))
 
 
-def _group_path(pid: int, root: Path) -> str | None:
+def _group_path(pid: int, root: Root) -> str | None:
     """Return the path of a process in the unified control group tree, "/" in a container; None where there is none."""
     try:
-        lines = (root / "proc" / str(pid) / "cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (place_of(root) / "proc" / str(pid) / "cgroup").read_text().splitlines()
     except (OSError, ValueError):
         return None
     found = next((line[3:] for line in lines if line.startswith("0::/")), None)
     return None if found is None or ".." in found.split("/") else found
 
 
-def group_s(pid: int, *, root: Path = Path("/")) -> float | None:
+def group_s(pid: int, *, root: Root = ROOT) -> float | None:
     """Return the processor time of a process's control group (version 2) [s]; None where there is none."""
     path = _group_path(pid, root)
     if path is None:
         return None
     try:
-        text = (root / "sys/fs/cgroup" / path.lstrip("/") / "cpu.stat").read_text(encoding="ascii", errors="replace")
+        text = (place_of(root) / "sys/fs/cgroup" / path.lstrip("/") / "cpu.stat").read_text()
         usage = next(line.split()[1] for line in text.splitlines() if line.startswith("usage_usec "))
         return int(usage) / 1e6
     except (OSError, ValueError, IndexError, StopIteration):
         return None
 
 
-def _is_container(pid: int, root: Path) -> bool:
+def _is_container(pid: int, root: Root) -> bool:
     """Return whether the control group tree starts at this process's own group (the host's root has no events file)."""
     try:
-        return _group_path(pid, root) == "/" and (root / "sys/fs/cgroup/cgroup.events").exists()
+        return _group_path(pid, root) == "/" and os.path.exists(place_of(root) / "sys/fs/cgroup/cgroup.events")
     except OSError:
         return False

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from twentywatts.errors import InputError
 from twentywatts.meter.api import Meter
 from twentywatts.meter.contract import How
 from twentywatts.meter.window import Span
+from twentywatts.records import record
 from twentywatts.uncertain import Interval
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _RESAMPLES = 2000
 _PERIODS = 50  # a window of so many counter periods has an edge error of 2 %
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Plan:
     """How to measure: see ``benchmark``. meter: makes the meter of one window. wait, clock: stand-ins for tests."""
 
@@ -42,7 +42,7 @@ class Plan:
     clock: Callable[[], float] = time.perf_counter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class BenchmarkResult:
     """Joules per unit of one function.
 

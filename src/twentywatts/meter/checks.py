@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations, pairwise
-from pathlib import Path
 
 from twentywatts.meter.contract import Channel, Clock, Quantity, Scope
+from twentywatts.meter.place import ROOT, Place, place_of
 from twentywatts.meter.reading import LEAST_W, slowest_tick_s
+from twentywatts.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["Judge", "boot_id", "cache_file", "mirrored"]
 
@@ -32,7 +36,7 @@ def _spin(seconds: float) -> None:
         pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Judge:
     """Says which channels must not be trusted, and why; call it with the channels.
 
@@ -40,7 +44,7 @@ class Judge:
     spin: keeps a processor busy for so many seconds. clock: monotonic seconds.
     """
 
-    cache: Path | None = None
+    cache: Root | None = None
     fresh: bool = False
     clock: Clock = time.monotonic
     spin: Callable[[float], None] = _spin
@@ -144,15 +148,15 @@ def _between(channel: Channel, before: float | None, value: float | None, after:
     )
 
 
-def boot_id(root: Path = Path("/")) -> str:
+def boot_id(root: Root = ROOT) -> str:
     """Return what names this boot of the machine, empty where the system does not tell."""
     try:
-        return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()[:64]
+        return (place_of(root) / "proc/sys/kernel/random/boot_id").read_text().strip()[:64]
     except (OSError, ValueError):
         return ""
 
 
-def cache_file() -> Path | None:
+def cache_file() -> Place | None:
     """Return the file of this boot's verdicts in the user's cache, None where there is no boot id or no home."""
     boot = boot_id()
     if not boot:
@@ -161,27 +165,28 @@ def cache_file() -> Path | None:
         folder = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     except (KeyError, OSError):
         return None
-    return Path(folder) / "twentywatts" / f"counters-{boot}" if os.path.isabs(folder) else None
+    return Place(folder) / "twentywatts" / f"counters-{boot}" if os.path.isabs(folder) else None
 
 
-def _load(path: Path) -> dict[str, str]:
+def _load(path: Root) -> dict[str, str]:
     """Return the verdicts of a cache file; nothing where it cannot be read or is damaged."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = place_of(path).read_text().splitlines()
     except (OSError, ValueError):
         return {}
     parts = (line.split("\t") for line in lines)
     return {part[0]: part[1] for part in parts if len(part) == 2 and part[1]}
 
 
-def _save(path: Path, verdicts: dict[str, str]) -> None:
+def _save(path: Root, verdicts: dict[str, str]) -> None:
     """Write the verdicts in one step; a read-only or full home is no reason to fail."""
     lasting = {key: reason for key, reason in verdicts.items() if "\t" not in key and reason != _UNREAD}
     text = "".join(f"{key}\t{' '.join(reason.split())}\n" for key, reason in lasting.items())
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = f"{os.fspath(path)}.{os.getpid()}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(draft, path)
     except OSError:
         return

@@ -7,10 +7,16 @@ reader, so that a folder of plain files is a machine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Protocol
+
+from twentywatts.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Protocol
+else:
+    Protocol = object  # typing.Protocol, whose import costs more than this file, only tells a type checker something
 
 __all__ = ["Channel", "Finding", "How", "Quantity", "ReadError", "Reading", "Scope", "Source"]
 
@@ -54,7 +60,11 @@ class ReadError(Exception):
     """A channel could not be read this time; the text is the reason (no permission, gone, no data)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _nothing() -> None:
+    """Close what holds nothing."""
+
+
+@record(hidden=("read", "close"))
 class Channel:
     """One counter or power sensor.
 
@@ -71,7 +81,7 @@ class Channel:
     component: str
     scope: Scope
     quantity: Quantity
-    read: Callable[[], float] = field(repr=False, compare=False)
+    read: Callable[[], float]
     source: str = ""
     step_j: float = 0.0
     range_j: float | None = None
@@ -83,10 +93,10 @@ class Channel:
     inside: tuple[str, ...] = ()
     twin: str = ""
     notes: tuple[str, ...] = ()
-    close: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    close: Callable[[], None] = _nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Finding:
     """What ``doctor`` says of one counter that may exist.
 
@@ -104,7 +114,7 @@ class Finding:
     fix: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Reading:
     """Joules of one channel over one window.
 
@@ -151,5 +161,5 @@ class Source(Protocol):
         ...
 
 
-Reader = Callable[[Path], str]
+Reader = Callable[["Path"], str]
 Clock = Callable[[], float]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twentywatts.errors import InputError
 from twentywatts.meter.assemble import Assembly
 from twentywatts.meter.contract import Channel, Finding, Quantity, ReadError
 from twentywatts.meter.here import Here, look
+from twentywatts.records import record, replace
 
 __all__ = ["Examination", "RuleFile", "apply", "examine", "rule_files"]
 
@@ -22,7 +22,7 @@ __all__ = ["Examination", "RuleFile", "apply", "examine", "rule_files"]
 _TEE = re.compile(r"echo '([^'\n]+)' \| sudo tee (/etc/(?:udev/rules\.d|tmpfiles\.d)/[\w.-]+\.(?:rules|conf))")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class RuleFile:
     """A file that ``--apply`` writes."""
 
@@ -30,7 +30,7 @@ class RuleFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Examination:
     """What was found. findings: every counter, alive filled in; summed: keys of what ``measure`` adds up."""
 

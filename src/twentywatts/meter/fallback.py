@@ -10,13 +10,14 @@ and accelerators are not in it.
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from twentywatts.meter.contract import How, Reading, Scope
+from twentywatts.meter.place import ROOT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.machines.machine import Machine
+    from twentywatts.meter.place import Root
 
 __all__ = ["KEY", "modelled"]
 
@@ -25,7 +26,7 @@ _FIGURES = ("idle_power_w", "max_power_w")
 
 
 def modelled(
-    duration_s: float, cpu_s: float, *, machine: Machine | None = None, root: Path = Path("/"), why: str = ""
+    duration_s: float, cpu_s: float, *, machine: Machine | None = None, root: Root = ROOT, why: str = ""
 ) -> Reading:
     """Return the modelled energy of this computer's processor over a window [J], or an unavailable reading.
 
@@ -33,9 +34,11 @@ def modelled(
     this-cpu. why: reason for modelling, for the notes.
     """
     if machine is None:
+        from pathlib import Path
+
         from twentywatts.machines.host import this_cpu
 
-        machine = this_cpu(root=root)
+        machine = this_cpu(root=Path(root))
     count = os.cpu_count() or 1
     busy_frac = min(max(cpu_s / (duration_s * count), 0.0), 1.0) if duration_s > 0 else 0.0
     figures = [machine.figures.get(name) for name in _FIGURES]

@@ -7,16 +7,16 @@ files of another machine. Nothing is kept between runs then.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from twentywatts.meter.assemble import Assembly, open_channels, without
 from twentywatts.meter.checks import Judge, cache_file
 from twentywatts.meter.contract import Finding, Source
+from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.shared import RANKS
 from twentywatts.meter.sources import find_all
+from twentywatts.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.lock import Claim
 
@@ -25,11 +25,11 @@ __all__ = ["Here", "look", "machine_root"]
 _VARIABLE = "TWENTYWATTS_ROOT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Here:
     """What was found. claim: the locks of this rank of a job, to be held while it measures."""
 
-    root: Path
+    root: Place
     sources: tuple[Source, ...]
     assembly: Assembly
     claim: Claim | None = None
@@ -39,9 +39,9 @@ class Here:
         return [finding for source in self.sources for finding in _said(source)]
 
 
-def machine_root() -> Path:
+def machine_root() -> Place:
     """Return the folder that is the machine."""
-    return Path(os.environ.get(_VARIABLE) or "/")
+    return Place(os.environ.get(_VARIABLE) or ROOT)
 
 
 def look(*, wall: str | None = None, fresh: bool = False, is_rank: bool = True) -> Here:
@@ -52,7 +52,7 @@ def look(*, wall: str | None = None, fresh: bool = False, is_rank: bool = True) 
     """
     root = machine_root()
     sources = tuple(find_all(root=root, options={"wall": {"config": _checked(wall)}} if wall else {}))
-    cache = cache_file() if root == Path("/") else None
+    cache = cache_file() if root == ROOT else None
     assembly = open_channels(sources, judge=Judge(cache=cache, fresh=fresh))
     claim = None
     if is_rank and any(name in os.environ for name in RANKS):
@@ -60,12 +60,14 @@ def look(*, wall: str | None = None, fresh: bool = False, is_rank: bool = True) 
     return Here(root=root, sources=sources, assembly=assembly, claim=claim)
 
 
-def _checked(wall: str) -> Path:
+def _checked(wall: str) -> str:
     """Return the path of a configuration that can be used: one that was named must not be passed over."""
+    from pathlib import Path
+
     from twentywatts.meter.sources.wall.config import load
 
     load(Path(wall))
-    return Path(wall)
+    return wall
 
 
 def _claimed(assembly: Assembly) -> tuple[Assembly, Claim | None]:

@@ -14,12 +14,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from twentywatts.errors import InputError
 from twentywatts.meter.contract import Channel
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from twentywatts.meter.assemble import Assembly
     from twentywatts.meter.sampler import Sample
 

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from twentywatts.meter.checks import boot_id
 from twentywatts.meter.contract import Channel, Scope
+from twentywatts.meter.place import Place, place_of
 from twentywatts.meter.shared import RANKS
+from twentywatts.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["Claim", "claim", "job_of"]
 
@@ -24,7 +28,7 @@ _JOBS = ("SLURM_JOB_ID", "SLURM_STEP_ID", "TORCHELASTIC_RUN_ID", "MASTER_PORT", 
 _OWN_DEVICES = (Scope.GPU, Scope.GPU_PARTITION)  # each rank may have its own; all else belongs to the node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Claim:
     """What this rank may measure. elsewhere: key and reason of what another rank holds. locks: descriptors to keep."""
 
@@ -45,7 +49,7 @@ def job_of(environment: Mapping[str, str]) -> str | None:
     return ".".join(known) if known else f"parent-{os.getppid()}"
 
 
-def claim(channels: Iterable[Channel], job: str, *, folder: Path | None = None, boot: str | None = None) -> Claim:
+def claim(channels: Iterable[Channel], job: str, *, folder: Root | None = None, boot: str | None = None) -> Claim:
     """Take the lock of every device of these channels that no other rank holds; never waits, never raises."""
     boot = boot_id() if boot is None else boot
     folder = _folder() if folder is None else folder
@@ -54,14 +58,14 @@ def claim(channels: Iterable[Channel], job: str, *, folder: Path | None = None, 
     for channel in channels:
         device = channel.key if channel.scope in _OWN_DEVICES else "node"
         if device not in locks:
-            locks[device] = _take(folder / _name(boot, job, device))
+            locks[device] = _take(place_of(folder) / _name(boot, job, device))
         if locks[device] is None:
             elsewhere[channel.key] = "another rank of this job on this node measures it"
     return Claim(elsewhere=elsewhere, locks=tuple(lock for lock in locks.values() if lock is not None and lock >= 0))
 
 
-def _folder() -> Path:
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp")
+def _folder() -> Place:
+    return Place(os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp")
 
 
 def _name(boot: str, job: str, device: str) -> str:
@@ -71,7 +75,7 @@ def _name(boot: str, job: str, device: str) -> str:
     return f"twentywatts-{blake2b(f'{user}|{boot}|{job}|{device}'.encode(), digest_size=12).hexdigest()}.lock"
 
 
-def _take(path: Path) -> int | None:
+def _take(path: Place) -> int | None:
     """Return the descriptor of the lock; None where somebody holds it; -1 where locking is not possible here."""
     try:
         import fcntl

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+
+from twentywatts.meter.place import Place, place_of
+from twentywatts.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["Process", "descendants", "ended_cpu_time_s", "tree_cpu_time_s"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Process:
     """One process. cpu_time_s: its own and that of its children that ended and were waited for [s]."""
 
@@ -20,10 +25,10 @@ class Process:
     cpu_time_s: float
 
 
-def descendants(pid: int, *, proc: Path = Path("/proc")) -> list[Process]:
+def descendants(pid: int, *, proc: Root = "/proc") -> list[Process]:
     """Return the living processes below ``pid``, parents first; none where there is no /proc."""
     below: dict[int, list[Process]] = {}
-    for process in _all(proc):
+    for process in _all(place_of(proc)):
         below.setdefault(process.parent, []).append(process)
     found, waiting = [], [pid]
     while waiting:
@@ -44,7 +49,7 @@ def tree_cpu_time_s() -> float:
     return ended_cpu_time_s() + sum(process.cpu_time_s for process in descendants(os.getpid()))
 
 
-def _all(proc: Path) -> Iterator[Process]:
+def _all(proc: Place) -> Iterator[Process]:
     try:
         names = os.listdir(proc)
     except OSError:
@@ -57,7 +62,7 @@ def _all(proc: Path) -> Iterator[Process]:
                 yield process
 
 
-def _parse(path: Path, tick_s: float) -> Process | None:
+def _parse(path: Place, tick_s: float) -> Process | None:
     """Return a process, or None where it is gone, a zombie, or not readable."""
     try:
         head, _, tail = path.read_bytes().rpartition(b")")  # the name may hold spaces and brackets

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from twentywatts.meter.accumulate import State
 from twentywatts.meter.assemble import Assembly
@@ -20,6 +19,10 @@ from twentywatts.meter.journal import Journal, describe
 from twentywatts.meter.processes import ended_cpu_time_s, tree_cpu_time_s
 from twentywatts.meter.sampler import Sample, Sampler
 from twentywatts.meter.window import Edge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["MOST_MARKS", "Recorder", "journal_header", "node_name"]
 

@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
 
 from twentywatts.errors import InputError, clean
 from twentywatts.meter.accumulate import Accumulator, accumulator_of
@@ -19,6 +18,13 @@ from twentywatts.meter.assemble import Assembly, Rejected
 from twentywatts.meter.contract import Channel, Quantity, ReadError, Scope
 from twentywatts.meter.journal import SCHEMA
 from twentywatts.meter.window import Edge
+from twentywatts.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    Record = dict[str, Any]
 
 __all__ = ["Gap", "Story", "read_journal"]
 
@@ -27,10 +33,8 @@ _MOST_CHANNELS, _MOST_EDGES, _LONGEST_TEXT = 4096, 10_000, 500
 _TEXTS = ("key", "component", "source", "error_source", "twin")
 _NUMBERS = {"step_j": (0.0, 1e3), "period_s": (0.0, 1e5), "error_frac": (0.0, 10.0), "limit_w": (0.0, 1e9)}
 
-Record = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Gap:
     """A stretch of the run of which nothing is known, in seconds since its start (to_s None: until the end)."""
 

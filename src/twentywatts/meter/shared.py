@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from twentywatts.meter.assemble import Assembly, open_channels
 from twentywatts.meter.contract import Source
 from twentywatts.meter.sampler import Sample, Sampler
+from twentywatts.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.lock import Claim
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 
 from twentywatts.meter.accumulate import State
 from twentywatts.meter.assemble import Assembly
 from twentywatts.meter.contract import Channel, Clock, How, Quantity, Scope
 from twentywatts.meter.sampler import Sampler
+from twentywatts.records import record
 
 __all__ = ["Row", "Station"]
 
@@ -20,7 +20,7 @@ _SHORTEST_S = 0.5  # a mean power over less is noise
 _STALE_S = 60.0  # no valid sample for so long: the counter is gone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Row:
     """One counter now. energy_j: since the station began. power_w: mean since the last look; None: not known.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
-
 from twentywatts.errors import TwentyWattsError
 from twentywatts.meter.accumulate import State
 from twentywatts.meter.contract import How, Reading, Scope
+from twentywatts.records import NamedTuple, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.figures import Evidence
     from twentywatts.ledger import Ledger

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from twentywatts.errors import clean
+from twentywatts.records import record
 from twentywatts.reports.plain import plain
 from twentywatts.units import format_interval, format_si
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from twentywatts.meter.assemble import Assembly
     from twentywatts.meter.contract import Finding, Reading
     from twentywatts.meter.replay import Gap
     from twentywatts.meter.window import Edge, Span
+
+    Document = dict[str, Any]
 
 __all__ = ["SCHEMA", "Measured", "laps_of", "marks_csv", "measurement_document", "summary", "why_nothing_lives"]
 
@@ -25,10 +29,11 @@ _WORDS = {"counter": "counter", "integrated": "power sensor, integrated", "attri
 
 _SHOWN_TWICE = ("the same counter as", "a mirror of")
 
-Document = dict[str, Any]
+
+_NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Measured:
     """One measured command.
 
@@ -39,7 +44,7 @@ class Measured:
 
     span: Span
     laps: tuple[tuple[float, Span], ...] = ()
-    command: Mapping[str, Any] = field(default_factory=dict)
+    command: Mapping[str, Any] = _NOTHING
     findings: tuple[Finding, ...] = ()
     gaps: tuple[Gap, ...] = ()
     notes: tuple[str, ...] = ()

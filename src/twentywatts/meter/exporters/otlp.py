@@ -10,11 +10,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from twentywatts.errors import InputError, TwentyWattsError
 from twentywatts.meter.contract import Scope
 from twentywatts.meter.station import Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Document = dict[str, Any]
 
 __all__ = ["OtlpClient", "payload"]
 
@@ -24,8 +29,6 @@ _PATH = "/v1/metrics"
 _TIMEOUT_S, _TRIES, _LONGEST_WAIT_S = 10.0, 3, 30.0
 _TRY_AGAIN = (429, 502, 503, 504)  # OTLP: only these may be repeated
 _CUMULATIVE = 2  # AGGREGATION_TEMPORALITY_CUMULATIVE
-
-Document = dict[str, Any]
 
 
 def payload(rows: Sequence[Row], *, start_ns: int, now_ns: int, host: str, version: str) -> Document:

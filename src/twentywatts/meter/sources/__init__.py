@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from twentywatts.meter.place import ROOT
 from twentywatts.meter.sources.files import FoundSource, read_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from twentywatts.meter.contract import Reader, Source
+    from collections.abc import Callable
+    from typing import Any
+
+    from twentywatts.meter.contract import Finding, Reader, Source
+    from twentywatts.meter.place import Root
 
 __all__ = ["NAMES", "find_all"]
 
 # best first: where two sources show one physical counter, the earlier one is kept. What a name needs is imported when
 # it is asked; a name that is not here is looked up among the installed plug-ins of the group "twentywatts.meters".
 NAMES = ("powercap", "perf", "hwmon", "jetson", "nvml", "amdsmi", "apple", "battery", "wall")
+# files without one of which a source has nothing to find: it is then not even loaded, until doctor asks it why
+_SIGNS = {
+    "powercap": ("sys/class/powercap", "host/sys/class/powercap"),
+    "perf": ("sys/bus/event_source/devices/power",),
+    "hwmon": ("sys/class/hwmon",),
+    "jetson": ("sys/bus/i2c/drivers/ina3221", "sys/bus/i2c/drivers/ina3221x"),
+    "nvml": ("dev/nvidiactl", "proc/driver/nvidia/version", "dev/dxg"),
+    "amdsmi": ("sys/module/amdgpu",),
+    "apple": (),
+    "battery": ("sys/class/power_supply",),
+}
 
 
 def find_all(
     *,
-    root: Path = Path("/"),
+    root: Root = ROOT,
     reader: Reader = read_text,
     only: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -31,7 +48,7 @@ def find_all(
     """
     more = options or {}
     given: dict[str, Any] = {"root": root, "reader": reader}
-    sources = [_find(name, {**given, **more.get(name, {})}) for name in (NAMES if only is None else only)]
+    sources = [_later_or_now(name, given, more.get(name, {})) for name in (NAMES if only is None else only)]
     _nest([source for source in sources if isinstance(source, FoundSource)])
     return sources
 
@@ -45,6 +62,37 @@ def _nest(sources: Sequence[FoundSource]) -> None:
     channels = {channel.key: channel for channel in nested([c for source in sources for c in source.found])}
     for source in sources:
         source.found = tuple(channels[channel.key] for channel in source.found)
+
+
+class _Absent(FoundSource):
+    """A source that has nothing to find here; why, it tells when it is asked."""
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, name: str, ask: Callable[[], Source]) -> None:
+        super().__init__(name=name)
+        self._ask = ask
+
+    def findings(self) -> list[Finding]:
+        return self._ask().findings()
+
+
+def _later_or_now(name: str, given: dict[str, Any], more: Mapping[str, Any]) -> Source:
+    arguments = {**given, **more}
+    is_plain = not more and given["reader"] is read_text and sys.platform == "linux"
+    if is_plain and name in _SIGNS and not any(_is_there(given["root"], sign) for sign in _SIGNS[name]):
+        return _Absent(name, lambda: _find(name, arguments))
+    return _find(name, arguments)
+
+
+def _is_there(root: Root, sign: str) -> bool:
+    path = os.path.join(root, sign)
+    try:
+        return bool(os.listdir(path))
+    except NotADirectoryError:
+        return True
+    except OSError:
+        return os.path.exists(path)  # a folder that may not be listed
 
 
 def _find(name: str, arguments: dict[str, Any]) -> Source:

@@ -11,11 +11,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT
 from twentywatts.meter.sources.files import FoundSource, Tree, read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -64,7 +69,7 @@ class _Library:
 
 def find(
     *,
-    root: Path = Path("/"),
+    root: Root = ROOT,
     reader: Reader = read_text,
     amdsmi: Any = None,
     environ: Mapping[str, str] | None = None,
@@ -192,14 +197,14 @@ def _nothing(reason: str, fix: tuple[str, ...] = (), *, found: bool = False) -> 
 
 def _module(tree: Tree) -> Any:
     """Return the library, or the Finding that says why it is not used (nothing is loaded without the driver)."""
+    if tree.root != ROOT:
+        return _nothing("AMD SMI reads the machine itself, not a folder")
+    if not os.path.exists(tree.at("sys", "module", "amdgpu")):
+        return _nothing("the driver amdgpu is not loaded")
     import contextlib
     import io
     from importlib import import_module
 
-    if tree.root != Path("/"):
-        return _nothing("AMD SMI reads the machine itself, not a folder")
-    if not os.path.exists(tree.at("sys", "module", "amdgpu")):
-        return _nothing("the driver amdgpu is not loaded")
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return import_module("amdsmi")

@@ -10,11 +10,16 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT, place_of
 from twentywatts.meter.sources.files import FoundSource, read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -34,9 +39,7 @@ _PARTS = {
 }
 
 
-def find(
-    *, root: Path = Path("/"), reader: Reader = read_text, monitor: Any = None, platform: str = sys.platform
-) -> Source:
+def find(*, root: Root = ROOT, reader: Reader = read_text, monitor: Any = None, platform: str = sys.platform) -> Source:
     """Return the parts of an Apple chip. monitor: takes the place of zeus_apple_silicon.AppleEnergyMonitor()."""
     del reader  # there are no files to read
     if monitor is None:
@@ -90,11 +93,11 @@ def _nothing(reason: str, fix: tuple[str, ...] = (), *, found: bool = False) -> 
     return Finding(source=NAME, what="Apple silicon", found=found, readable=False, reason=reason, fix=fix)
 
 
-def _monitor(root: Path, platform: str) -> Any:
+def _monitor(root: Root, platform: str) -> Any:
     """Return a monitor, or the Finding that says why there is none."""
     from importlib import import_module
 
-    if platform != "darwin" or root != Path("/"):
+    if platform != "darwin" or place_of(root) != ROOT:
         return _nothing("not a Mac")
     try:
         return import_module("zeus_apple_silicon").AppleEnergyMonitor()

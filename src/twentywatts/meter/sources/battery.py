@@ -7,12 +7,16 @@ hold (energy_now) falls in coarse steps; it is a second channel inside the first
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.sources import advice
 from twentywatts.meter.sources.files import DeniedError, FoundSource, Tree, gather, read_text, signed
+from twentywatts.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -27,7 +31,7 @@ _ENERGY_PERIOD_S = 60.0
 
 class _Battery(NamedTuple):
     tree: Tree
-    folder: Path
+    folder: Place
 
     @property
     def is_discharging(self) -> bool:
@@ -52,7 +56,7 @@ class _Battery(NamedTuple):
         return max(missing_uwh, 0) * _MICRO * _JOULES_PER_WH
 
 
-def find(*, root: Path = Path("/"), reader: Reader = read_text) -> Source:
+def find(*, root: Root = ROOT, reader: Reader = read_text) -> Source:
     """Return the batteries of the machine in ``root`` as one meter; it can be read while at least one discharges."""
     tree = Tree(root, reader)
     batteries = [battery for battery in _all(tree) if _powers_the_machine(battery)]

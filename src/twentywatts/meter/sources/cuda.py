@@ -8,7 +8,8 @@ Source: CUDA C++ Programming Guide, environment variables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from twentywatts.records import record
 
 __all__ = ["Choice", "choose"]
 
@@ -16,12 +17,15 @@ VARIABLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_NONE: Mapping[int, tuple[str, ...]] = {}
+
+
+@record()
 class Choice:
     """Positions of the boards in NVML's order; partitions: position of a board to the partitions named of it."""
 
     positions: tuple[int, ...]
-    partitions: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    partitions: Mapping[int, tuple[str, ...]] = _NONE
     notes: tuple[str, ...] = ()
 
 

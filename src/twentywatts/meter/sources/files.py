@@ -11,10 +11,16 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import NoReturn
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError
+from twentywatts.meter.place import ROOT, Place, place_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import NoReturn
+
+    from twentywatts.meter.place import Root
 
 __all__ = [
     "DeniedError",
@@ -53,7 +59,7 @@ class GoneError(ReadError):
     """The file or the device behind it is not there."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Root) -> str:
     """Return the text of a small file; raises OSError. Never waits: a pipe without a writer reads as empty."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
@@ -79,7 +85,7 @@ def signed(text: str | bytes) -> int:
     return -value if negative else value
 
 
-def _explain(error: BaseException, path: Path) -> NoReturn:
+def _explain(error: BaseException, path: Place) -> NoReturn:
     """Raise the ReadError that says what happened to ``path``."""
     number = error.errno if isinstance(error, OSError) and error.errno is not None else 0
     name = f"{path.parent.name}/{path.name}"
@@ -97,7 +103,7 @@ class HeldFile:
 
     __slots__ = ("_descriptor", "_path", "_scale")
 
-    def __init__(self, path: Path, scale: float) -> None:
+    def __init__(self, path: Place, scale: float) -> None:
         self._path, self._scale, self._descriptor = path, scale, -1
 
     def read(self) -> float:
@@ -130,14 +136,14 @@ class Tree:
 
     __slots__ = ("reader", "root")
 
-    def __init__(self, root: Path, reader: Reader = read_text) -> None:
-        self.root, self.reader = root, reader
+    def __init__(self, root: Root, reader: Reader = read_text) -> None:
+        self.root, self.reader = place_of(root), reader
 
-    def at(self, *parts: str) -> Path:
+    def at(self, *parts: str) -> Place:
         """Return a path in the machine, /sys/class for "sys" and "class"."""
-        return self.root.joinpath(*parts)
+        return Place(os.path.join(self.root, *parts))
 
-    def holds(self, path: Path) -> bool:
+    def holds(self, path: Place) -> bool:
         """Return whether ``path``, with every link followed, lies inside the root."""
         root = os.fspath(self.root)
         if root == os.sep:
@@ -148,7 +154,7 @@ class Tree:
             return False
         return target == root or target.startswith(root + os.sep)
 
-    def names(self, path: Path) -> list[str]:
+    def names(self, path: Place) -> list[str]:
         """Return the names in a folder, hwmon2 before hwmon10; none where it cannot be listed."""
         if not self.holds(path):
             return []
@@ -157,26 +163,26 @@ class Tree:
         except (OSError, ValueError):
             return []
 
-    def folders(self, path: Path, pattern: str) -> Iterator[Path]:
+    def folders(self, path: Place, pattern: str) -> Iterator[Place]:
         """Yield the folders in ``path`` whose whole name matches ``pattern`` and that lie inside the root."""
         for name in self.names(path):
             if re.fullmatch(pattern, name) and self.names(path / name):
                 yield path / name
 
-    def text(self, path: Path) -> str:
+    def text(self, path: Place) -> str:
         """Return a file's text without spaces around it; raises ReadError."""
         if not self.holds(path):
             raise GoneError(f"{path.parent.name}/{path.name} leads out of this machine's folder")
         return self.text_again(path)
 
-    def text_again(self, path: Path) -> str:
+    def text_again(self, path: Place) -> str:
         """Return the text of a file that was found to lie inside the root before; raises ReadError."""
         try:
-            return str(self.reader(path)).strip()
+            return str(self.reader(path) if self.reader is read_text else self.reader(_as_path(path))).strip()
         except (OSError, ValueError, LookupError) as error:  # a reader may be a dictionary
             _explain(error, path)
 
-    def text_or(self, path: Path, default: str = "") -> str:
+    def text_or(self, path: Place, default: str = "") -> str:
         """Return a file's text in printable letters, or the default where it cannot be read."""
         try:
             found = self.text(path)
@@ -184,27 +190,27 @@ class Tree:
             return default
         return "".join(letter for letter in found[:120] if letter.isprintable()) or default
 
-    def count(self, path: Path) -> int:
+    def count(self, path: Place) -> int:
         """Return the count in a file; raises ReadError."""
         return unsigned(self.text(path))
 
-    def count_or(self, path: Path, default: int | None = None) -> int | None:
+    def count_or(self, path: Place, default: int | None = None) -> int | None:
         """Return the count in a file, or the default where it cannot be read."""
         try:
             return self.count(path)
         except ReadError:
             return default
 
-    def limit_w(self, folder: Path, pattern: str) -> float:
+    def limit_w(self, folder: Place, pattern: str) -> float:
         """Return the power that no reading can exceed [W]: 2 kW, or half as much again as the device's own limits."""
         limits = [
             (self.count_or(folder / name) or 0) * 1e-6 for name in self.names(folder) if re.fullmatch(pattern, name)
         ]
         return max([_LIMIT_W, *(1.5 * limit for limit in limits if limit < 10 * _LIMIT_W)])
 
-    def meter(self, path: Path, scale: float) -> tuple[Callable[[], float], Callable[[], None]]:
+    def meter(self, path: Place, scale: float) -> tuple[Callable[[], float], Callable[[], None]]:
         """Return (read, close) of a counter file whose count times ``scale`` is joules or watts."""
-        if self.reader is read_text and self.root == Path("/"):
+        if self.reader is read_text and self.root == ROOT:
             held = HeldFile(path, scale)
             return held.read, held.close
         if not self.holds(path):
@@ -227,6 +233,12 @@ class FoundSource:
     def findings(self) -> list[Finding]:
         """Return what doctor says."""
         return list(self.said)
+
+
+def _as_path(place: Place) -> Path:
+    from pathlib import Path
+
+    return Path(place)
 
 
 Advice = Callable[[Channel, ReadError], tuple[str, ...]]

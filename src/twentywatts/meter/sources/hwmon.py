@@ -9,12 +9,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.sources import advice, rapl
 from twentywatts.meter.sources.files import DeniedError, Tree, gather, read_text
+from twentywatts.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -32,8 +38,8 @@ class _Device(NamedTuple):
     """One hwmon folder. base: where its sensors stand (older drivers: in device/); place: stable name of the device."""
 
     tree: Tree
-    folder: Path
-    base: Path
+    folder: Place
+    base: Place
     name: str
     place: str
 
@@ -49,7 +55,7 @@ class _Device(NamedTuple):
         return f"{NAME}:{self.name}:{self.place}:{sensor}"
 
 
-def find(*, root: Path = Path("/"), reader: Reader = read_text) -> Source:
+def find(*, root: Root = ROOT, reader: Reader = read_text) -> Source:
     """Return the energy and power sensors of the machine in ``root`` whose meaning is known."""
     tree = Tree(root, reader)
     devices = list(_devices(tree))
@@ -220,7 +226,7 @@ _DRIVERS: dict[str, Callable[[_Device], Iterator[Channel]]] = {
 
 def _inside_their_module(channels: list[Channel]) -> list[Channel]:
     """Return the channels with the parts of each Grace module inside it."""
-    from dataclasses import replace
+    from twentywatts.records import replace
 
     keys = {channel.twin: channel.key for channel in channels if channel.twin.startswith("grace:")}
     return [

@@ -8,12 +8,16 @@ Linux Developer Guide.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.sources import advice
 from twentywatts.meter.sources.files import DeniedError, FoundSource, Tree, gather, read_text, unsigned
+from twentywatts.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -35,7 +39,7 @@ class _Rail(NamedTuple):
 
     name: str
     place: str
-    factors: tuple[Path, ...]
+    factors: tuple[Place, ...]
     scale: float
     period_s: float
 
@@ -44,7 +48,7 @@ class _Rail(NamedTuple):
         return f"{NAME}:{self.place}:{self.name}"
 
 
-def find(*, root: Path = Path("/"), reader: Reader = read_text) -> Source:
+def find(*, root: Root = ROOT, reader: Reader = read_text) -> Source:
     """Return the rails of the Jetson in ``root``."""
     tree = Tree(root, reader)
     rails = [*_hwmon_rails(tree), *_iio_rails(tree)]

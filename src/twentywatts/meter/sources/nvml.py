@@ -14,11 +14,16 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 from twentywatts.meter.contract import Finding, Reader, ReadError, Source
+from twentywatts.meter.place import ROOT
 from twentywatts.meter.sources.files import FoundSource, Tree, read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from twentywatts.meter.place import Root
 
 __all__ = ["find", "processes"]
 
@@ -29,7 +34,7 @@ _DRIVER = (("dev", "nvidiactl"), ("proc", "driver", "nvidia", "version"), ("dev"
 
 def find(
     *,
-    root: Path = Path("/"),
+    root: Root = ROOT,
     reader: Reader = read_text,
     nvml: Any = None,
     environ: Mapping[str, str] | None = None,
@@ -61,7 +66,7 @@ def _nothing(reason: str, fix: tuple[str, ...] = (), *, found: bool = False) -> 
 
 def _module(tree: Tree) -> Any:
     """Return the module pynvml, or the Finding that says why it is not used (nothing is loaded without a driver)."""
-    if tree.root != Path("/"):
+    if tree.root != ROOT:
         return _nothing("NVML reads the machine itself, not a folder")
     if sys.platform == "darwin":
         return _nothing("there is no NVIDIA driver for macOS")
@@ -90,7 +95,7 @@ def processes(key: str, *, nvml: Any = None, since_us: int = 0) -> dict[int, flo
     where the board does not tell (partitions, virtual boards).
     """
     if nvml is None:
-        nvml = _module(Tree(Path("/")))
+        nvml = _module(Tree(ROOT))
         if isinstance(nvml, Finding):
             raise ReadError(nvml.reason)
     from twentywatts.meter.sources.nvml_api import Library, NotSupportedError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, ReadError, Scope
 from twentywatts.meter.sources.nvml_api import Board, Library, NotSupportedError
 from twentywatts.meter.sources.sensors import BoardSensor, board_sensor, counter_update_s, usage_average_s
+from twentywatts.records import record, replace
 
 __all__ = ["NAME", "Listed", "measure", "refused"]
 
@@ -21,7 +21,7 @@ _AVERAGED = "the driver averages this power over 1 s: edges of a window are blur
 _AT_ZERO = "the energy counter stood at 0 when it was found: power stands by in its place"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Listed:
     """A board as it was found: position in NVML's order, name, virtual (a host keeps its counters)."""
 

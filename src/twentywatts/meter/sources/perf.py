@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import NamedTuple, Protocol
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.sources import advice, rapl
 from twentywatts.meter.sources.files import DeniedError, FoundSource, Tree, gather, read_text
+from twentywatts.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from twentywatts.meter.place import Root
+else:
+    Protocol = object
 
 __all__ = ["Event", "Opener", "find"]
 
@@ -38,13 +46,13 @@ class Event(Protocol):
 Opener = Callable[[int, int, int], Event]  # (type of the device, config, processor); raises OSError
 
 
-def find(*, root: Path = Path("/"), reader: Reader = read_text, opener: Opener | None = None) -> Source:
+def find(*, root: Root = ROOT, reader: Reader = read_text, opener: Opener | None = None) -> Source:
     """Return the energy events of the machine in ``root``; where that is not "/", ``opener`` opens them."""
     tree = Tree(root, reader)
     device = tree.at("sys", "bus", "event_source", "devices", "power")
     if not tree.names(device / "events"):
         return _none("there is no perf device for energy (it needs RAPL and the kernel's intel_rapl_perf)")
-    if opener is None and root == Path("/"):
+    if opener is None and tree.root == ROOT:
         from twentywatts.meter.sources.perf_open import open_event as opener
     if opener is None:
         return _none("events of a machine in a folder cannot be opened")
@@ -83,7 +91,7 @@ class _Wanted(NamedTuple):
     package: str
 
 
-def _wanted(tree: Tree, events: Path, cpus: list[int]) -> Iterator[_Wanted]:
+def _wanted(tree: Tree, events: Place, cpus: list[int]) -> Iterator[_Wanted]:
     """Yield every event that counts joules, on each package's processor; psys on the first alone."""
     packages = _packages(tree, cpus)
     for event in tree.names(events):
@@ -125,7 +133,7 @@ def _config(text: str) -> int | None:
     return int(found[1], 0) if found else None
 
 
-def _scale(tree: Tree, events: Path, event: str) -> float | None:
+def _scale(tree: Tree, events: Place, event: str) -> float | None:
     """Return joules per count, or None where the event does not count joules."""
     text = tree.text_or(events / f"{event}.scale")
     unit = tree.text_or(events / f"{event}.unit", "Joules")

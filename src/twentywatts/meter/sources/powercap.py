@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
+from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.sources import advice, rapl
 from twentywatts.meter.sources.files import DeniedError, FoundSource, GoneError, Tree, gather, natural, read_text
+from twentywatts.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -31,7 +35,7 @@ class _Zone(NamedTuple):
     """One folder of powercap. ident: "intel-rapl:0:1"; parent: "intel-rapl:0" or empty; name: what it says it is."""
 
     ident: str
-    folder: Path
+    folder: Place
     parent: str
     name: str
 
@@ -44,7 +48,7 @@ class _Zone(NamedTuple):
         return self.ident.partition(":")[0]
 
 
-def find(*, root: Path = Path("/"), reader: Reader = read_text) -> Source:
+def find(*, root: Root = ROOT, reader: Reader = read_text) -> Source:
     """Return the RAPL zones of the machine in ``root`` (a container may have its host's below /host)."""
     tree = Tree(root, reader)
     for place in (("sys",), ("host", "sys")):
@@ -58,7 +62,7 @@ def find(*, root: Path = Path("/"), reader: Reader = read_text) -> Source:
     return FoundSource(name=NAME, said=(said,))
 
 
-def _zones(tree: Tree, folder: Path) -> Iterator[_Zone]:
+def _zones(tree: Tree, folder: Place) -> Iterator[_Zone]:
     """Yield every zone once, whether sub-zones stand beside their package, inside it, or both."""
     seen: set[str] = set()
     waiting = [(folder, name) for name in tree.names(folder)]

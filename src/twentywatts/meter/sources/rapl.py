@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from twentywatts.meter.contract import Channel, Scope
+from twentywatts.records import replace
 
 __all__ = ["PLATFORM", "component", "nested", "scope_of"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from twentywatts.records import record
 
 __all__ = ["BoardSensor", "board_sensor", "counter_update_s", "usage_average_s"]
 
@@ -11,7 +12,7 @@ OTHER = "other"
 _INSTANT = ("kepler", "maxwell", "pascal", "volta", "turing", "ga100")  # PowerUsage is not averaged there (nvml-api)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class BoardSensor:
     """The sensor of a board.
 

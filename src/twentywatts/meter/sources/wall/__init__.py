@@ -8,10 +8,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from twentywatts.meter.contract import Clock, Finding, Reader, Source
+from twentywatts.meter.place import ROOT
 from twentywatts.meter.sources.files import FoundSource, read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.meter.place import Root
 
 __all__ = ["find"]
 
@@ -22,20 +30,22 @@ _HOW = (f"write its host into a .toml file and name that file in {VARIABLE}",)
 
 def find(
     *,
-    root: Path = Path("/"),
+    root: Root = ROOT,
     reader: Reader = read_text,
-    config: Path | str | None = None,
+    config: Root | None = None,
     environ: Mapping[str, str] | None = None,
     clock: Clock = time.monotonic,
 ) -> Source:
     """Return the configured meters that answer. config: the file; without it, what TWENTYWATTS_WALL names."""
     del reader  # meters answer by wire
     environ = os.environ if environ is None else environ
-    named = config if config is not None else environ.get(VARIABLE, "") if root == Path("/") else ""
+    named = config if config is not None else environ.get(VARIABLE, "") if os.fspath(root) == ROOT else ""
     if not named:
         nothing = Finding(source=NAME, what="wall meter", found=False, readable=False, reason="none is configured")
         return FoundSource(name=NAME, said=(nothing,))
     # a machine without wall meters pays for none of this
+    from pathlib import Path
+
     from twentywatts.errors import InputError
     from twentywatts.meter.sources.wall.config import load
     from twentywatts.meter.sources.wall.meters import open_meter

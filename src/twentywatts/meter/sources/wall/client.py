@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from twentywatts.meter.contract import ReadError
+from twentywatts.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from typing import Any
 
 __all__ = ["DEADLINE_S", "LARGEST_BYTES", "Client"]
 
@@ -24,7 +25,7 @@ LARGEST_BYTES = 65536  # a meter's answer has a few hundred, a chassis' a few th
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Client:
     """host: name or address, with a port if it is not the scheme's. user, password: as the environment has them."""
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from twentywatts.errors import InputError
 from twentywatts.meter.contract import How, Reading, Scope
+from twentywatts.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ _LARGEST_W = 1e8
 _WALL_EVIDENCE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Trace:
     """Power [W] at rising times [s]; both lists have one length. skipped: rows without a value."""
 
@@ -56,7 +58,7 @@ class Trace:
         return gaps[len(gaps) // 2]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Offset:
     """What is added to the meter's clock to get ours [s], with a 90 % interval; correlation of the two traces there."""
 

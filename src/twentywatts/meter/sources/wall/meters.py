@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 from twentywatts.meter.contract import Channel, Clock, Finding, Quantity, ReadError, Scope
 from twentywatts.meter.sources.wall.client import Client
 from twentywatts.meter.sources.wall.config import MeterConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["open_meter"]
 

@@ -7,9 +7,11 @@ Source: Shelly Technical Documentation, Gen2+, Switch, section Status
 
 from __future__ import annotations
 
-from typing import Any
-
 from twentywatts.meter.sources.wall.config import MeterConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["ENERGY_PERIOD_S", "PERIOD_S", "STEP_J", "energy_j", "path", "power_w"]
 
