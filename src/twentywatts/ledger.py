@@ -51,7 +51,7 @@ class Ledger:
     """The account of one workload on one machine.
 
     per: what one unit is (inference, token, image, run). count: how many units the account covers.
-    boundary, rate_per_s: as in the Scenario. latency_s: time from input to output of one batch [s].
+    boundary: as in the Scenario; rate_per_s: its mean rate. latency_s: time from input to output of one batch [s].
     bound: what holds the time (compute, memory, launch, …). chip_count: chips that the model occupies.
     notes: what the reader must know; not_covered: what the boundary would contain and this account does not.
     own_sources: citations that the machine's own file brings.

@@ -22,11 +22,17 @@ class Scenario:
     batch: inferences served together [count, ≥ 1].
     rate_per_s: inferences per second that the machine is kept for; the idle energy between them is charged.
         None means back to back: no idle time is charged.
+    duty_frac: share of time in which they come at that rate; in the rest the machine is powered and waits.
+    event_rate_per_s: how often something happens in the world while awake, None: at every inference.
+    battery_j: energy of the battery that carries it.
     boundary: what is counted. axes: sizes of the model's named dynamic axes. seed, draws: of the uncertainty.
     """
 
     batch: int = 1
     rate_per_s: float | None = None
+    duty_frac: float = 1.0
+    event_rate_per_s: float | None = None
+    battery_j: float | None = None
     boundary: Boundary = Boundary.DEVICE
     axes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
@@ -40,10 +46,28 @@ class Scenario:
             _whole(f"axis '{name}'", size, least=1)
         if self.rate_per_s is not None and not _is_rate(self.rate_per_s):
             raise InputError(f"the rate must be a positive number of inferences per second, got {self.rate_per_s!r}")
+        self._check_use()
         try:
             object.__setattr__(self, "boundary", Boundary(self.boundary))
         except ValueError:
             raise InputError(f"unknown boundary '{self.boundary}', wanted one of {', '.join(Boundary)}") from None
+
+    def _check_use(self) -> None:
+        """Raise InputError where duty, events or battery make no sense."""
+        if not _is_rate(self.duty_frac) or self.duty_frac > 1:
+            raise InputError(f"the duty is a share of time above 0 and at most 1, got {self.duty_frac!r}")
+        if self.event_rate_per_s is not None and not _is_rate(self.event_rate_per_s):
+            raise InputError(f"the event rate must be a positive number per second, got {self.event_rate_per_s!r}")
+        if self.battery_j is not None and not _is_rate(self.battery_j):
+            raise InputError(f"the battery must hold a positive number of joules, got {self.battery_j!r}")
+        asked = self.duty_frac != 1.0 or self.event_rate_per_s is not None or self.battery_j is not None
+        if asked and self.rate_per_s is None:
+            raise InputError("duty, event rate and battery need a rate: how many inferences per second while awake")
+
+    @property
+    def mean_rate_per_s(self) -> float | None:
+        """Inferences per second averaged over all time, None without a rate."""
+        return None if self.rate_per_s is None else self.rate_per_s * self.duty_frac
 
 
 def _whole(what: str, value: object, *, least: int) -> None:

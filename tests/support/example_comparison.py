@@ -13,6 +13,7 @@ from twentywatts.ledger import Cause, Entry, Ledger
 from twentywatts.machines import Machine
 from twentywatts.machines.catalog import parse
 from twentywatts.price import price
+from twentywatts.price.always_on import Standby, standby
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.uncertain import Spread
 from twentywatts.workload import BrainWorkload, CrossbarWorkload, ProcessorWorkload, SpikingWorkload, Workload
@@ -164,6 +165,7 @@ def make_row(
 ) -> Row:
     """Return a row with a priced ledger and plausible accuracy."""
     ledger = price(workload, machine, scenario)
+    is_kept = scenario.rate_per_s is not None and machine.family != "brain"
     values: dict[str, Any] = {
         "role": Role.CANDIDATE if reference else Role.REFERENCE,
         "machine": machine.name,
@@ -179,13 +181,14 @@ def make_row(
         "verdict": "keeps the accuracy: at most 0.4 points are lost (95 % bound)",
         "counts": {"mac_count": float(MACS.sum())},
         "ratio": ledger.ratio(reference or ledger).interval,
+        "standby": standby(workload, machine, scenario) if is_kept else None,
     }
     return Row(ledger=ledger, **{**values, **changes})
 
 
-def example_comparison(*, model_name: str = "digits.onnx", rate_per_s: float | None = None) -> Comparison:
-    """Return a comparison of one machine of each family, priced by the real pricers."""
-    scenario = Scenario(rate_per_s=rate_per_s, draws=200)
+def example_comparison(*, model_name: str = "digits.onnx", **use: Any) -> Comparison:
+    """Return a comparison of one machine of each family, priced by the real pricers; ``use``: of a Scenario."""
+    scenario = Scenario(draws=200, **use)
     cpu = fake_machine("processor", "this-cpu", title="This computer's processor (fake)")
     reference = make_row(cpu, processor_workload(), scenario, reference=None)
     base = reference.ledger
@@ -318,7 +321,7 @@ def _comparison(
 
 def golden_comparison() -> Comparison:
     """Return a comparison of fixed numbers: its document changes only when the format does."""
-    scenario = Scenario(rate_per_s=10.0, draws=2, seed=7, axes={"tokens": 8})
+    scenario = Scenario(rate_per_s=10.0, duty_frac=0.5, battery_j=1080.0, draws=2, seed=7, axes={"tokens": 8})
     reference = _fixed_ledger("this-cpu", scale=1.0)
     spikes = _fixed_ledger("fake-spikes", scale=0.05)
     rows = [
@@ -359,6 +362,12 @@ def _fixed_ledger(machine: str, *, scale: float) -> Ledger:
     )
 
 
+def _fixed_standby(ledger: Ledger) -> Standby:
+    return Standby(
+        active_j=ledger.energy_j.values / 2, waiting_w=ledger.energy_j.values * 3, busy_s=ledger.latency_s.values
+    )
+
+
 def _fixed_row(ledger: Ledger, reference: Ledger, **changes: Any) -> Row:
     values: dict[str, Any] = {
         "role": Role.CANDIDATE,
@@ -375,5 +384,6 @@ def _fixed_row(ledger: Ledger, reference: Ledger, **changes: Any) -> Row:
         "verdict": "",
         "counts": {},
         "ratio": ledger.ratio(reference).interval,
+        "standby": None if changes.get("role") is Role.YARDSTICK else _fixed_standby(ledger),
     }
     return Row(ledger=ledger, **{**values, **changes})

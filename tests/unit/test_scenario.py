@@ -42,6 +42,13 @@ def test_a_batch_that_is_none_is_refused(batch: Any) -> None:
         ({"draws": 2.5}, "number of draws"),
         ({"seed": -1}, "the seed"),
         ({"seed": "a"}, "the seed"),
+        ({"rate_per_s": 1.0, "duty_frac": 0.0}, "duty is a share"),
+        ({"rate_per_s": 1.0, "duty_frac": 1.5}, "duty is a share"),
+        ({"rate_per_s": 1.0, "duty_frac": None}, "duty is a share"),
+        ({"rate_per_s": 1.0, "event_rate_per_s": -1.0}, "event rate must be"),
+        ({"rate_per_s": 1.0, "battery_j": 0}, "battery must hold"),
+        ({"duty_frac": 0.5}, "need a rate"),
+        ({"battery_j": 10.0}, "need a rate"),
     ],
 )
 def test_what_else_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -32,6 +32,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="inferences per second; idle energy between is charged"
     )
+    parser.add_argument("--duty", type=float, default=1.0, metavar="D", help="share of time awake at that rate (1)")
+    parser.add_argument("--event-rate", type=float, metavar="HZ", help="how often something happens in the world")
+    parser.add_argument("--battery", metavar="ENERGY", help="of the device, such as 0.3Wh: gives days of battery")
     boundaries = ["chip", "device", "system", "facility"]
     parser.add_argument("--boundary", choices=boundaries, default="device", help="what is counted (default device)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split, noise and draws (0)")
@@ -45,17 +48,20 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
+    from twentywatts.errors import InputError
     from twentywatts.reports import check_writable, comparison_document, write_json, write_text
 
     given = [*model_files(args), args.data, args.train or args.data, *(args.on or "").split(",")]
-    if args.json:
+    if args.json == args.html == "-":
+        raise InputError("--json - and --html - would both write to standard output: name a file for one of them")
+    if args.json is not None:
         check_writable(args.json, keep=given)
-    if args.html:
+    if args.html is not None:
         check_writable(args.html, keep=[*given, args.json or args.data])
     document = comparison_document(_compare(args))
-    if args.json:
+    if args.json is not None:
         write_json(document, args.json)
-    if args.html:
+    if args.html is not None:
         from twentywatts.reports.page import comparison_page
 
         write_text(comparison_page(document), args.html)
@@ -84,6 +90,9 @@ def _compare(args: argparse.Namespace) -> Comparison:
         scenario=Scenario(
             batch=args.batch,
             rate_per_s=args.rate,
+            duty_frac=args.duty,
+            event_rate_per_s=args.event_rate,
+            battery_j=None if args.battery is None else _joules(args.battery),
             boundary=Boundary(args.boundary),
             axes=axes_of(args),
             seed=args.seed,
@@ -96,6 +105,23 @@ def _compare(args: argparse.Namespace) -> Comparison:
     finally:
         progress.close()
     return replace(comparison, run={**comparison.run, **circumstances()})
+
+
+def _joules(text: str) -> float:
+    """Return the energy of a battery; raises InputError for anything but a number with a unit of energy."""
+    import re
+
+    from twentywatts.errors import InputError
+    from twentywatts.units import convert
+
+    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([A-Za-z]{1,4})\s*", text)
+    try:
+        if found:
+            return convert(float(found[1]), found[2], "J")
+    except InputError:
+        pass
+    wanted = "an energy such as 0.3Wh, 800mWh or 2kJ (of milliampere-hours: mAh × volts = mWh)"
+    raise InputError(f"--battery takes {wanted}, got '{text}'")
 
 
 def _print(document: dict[str, Any]) -> None:

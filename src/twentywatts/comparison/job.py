@@ -35,6 +35,9 @@ class ScenarioOptions(TypedDict, total=False):
 
     batch: int
     rate_per_s: float | None
+    duty_frac: float
+    event_rate_per_s: float | None
+    battery_j: float | None
     boundary: Boundary
     axes: dict[str, int]
     seed: int
@@ -75,7 +78,7 @@ def compare(
     it a seeded half of ``data`` tunes and only the other half is reported. on: machine names or .toml files (a list,
     or one text with commas), all bundled ones if None. max_drop: loss of the metric that still counts as kept.
     metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number.
-    scenario: batch, rate_per_s, boundary, axes, seed (fields of Scenario).
+    scenario: batch, rate_per_s, duty_frac, event_rate_per_s, battery_j, boundary, axes, seed (fields of Scenario).
     Raises InputError for anything that cannot be used; machines that cannot carry the model are listed as refused.
     """
     return run(
@@ -97,7 +100,7 @@ def machine_names(on: str | Sequence[str] | None) -> tuple[str, ...]:
         return tuple(default_machines())
     names = tuple(name.strip() for name in on.split(",")) if isinstance(on, str) else tuple(on)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"no machine in {on!r}; `twentywatts machines` lists them all")
+        raise InputError(f"no name of a machine, or an empty one, in {on!r}; `twentywatts machines` lists them all")
     return names
 
 

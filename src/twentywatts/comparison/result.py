@@ -9,6 +9,7 @@ from typing import Any
 
 from twentywatts.figures import Source
 from twentywatts.ledger import Ledger
+from twentywatts.price.always_on import Standby
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Interval
 
@@ -32,6 +33,7 @@ class Row:
     bound decides, None where the samples are too few; verdict: that in one sentence with the samples it would take.
     counts: what was done per inference. ratio: energy over the reference's energy, shared figures cancelled.
     standing: chip, macro (one array without the rest of a chip) or design (never built); only chips are ranked first.
+    standby: what its power at any rate follows from, where a rate was asked for.
     """
 
     role: Role
@@ -51,6 +53,7 @@ class Row:
     ratio: Interval
     standing: str = "chip"
     notes: tuple[str, ...] = ()
+    standby: Standby | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

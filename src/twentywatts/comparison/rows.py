@@ -11,6 +11,7 @@ from twentywatts.forms import Setting
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine
 from twentywatts.price import price
+from twentywatts.price.always_on import standby
 from twentywatts.scenario import Scenario
 from twentywatts.workload import BrainWorkload
 
@@ -58,6 +59,7 @@ def _row(
         ratio=ledger.ratio(against.ledger if against else ledger).interval,
         standing=machine.standing,
         notes=(*_shares(machine), *outcome.notes, *ledger.notes),
+        standby=standby(outcome.workload, machine, bench.scenario) if bench.scenario.rate_per_s else None,
     )
 
 

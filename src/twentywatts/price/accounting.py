@@ -73,7 +73,7 @@ def price(workload: Workload, machine: Machine, scenario: Scenario, *, per: str 
         boundary=boundary,
         entries=(*entries, *extra),
         latency_s=Spread(costs.latency_s),
-        rate_per_s=scenario.rate_per_s,
+        rate_per_s=scenario.mean_rate_per_s,
         bound=costs.bound,
         chip_count=costs.chip_count,
         notes=(*costs.notes, *notes),

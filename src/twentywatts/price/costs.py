@@ -77,9 +77,9 @@ class Costs:
 
     def kept_s(self, scenario: Scenario) -> Array:
         """Seconds for which one unit is kept for a batch: busy, and waiting for the next where there is a rate."""
-        if scenario.rate_per_s is None:
+        if scenario.mean_rate_per_s is None:
             return self.latency_s
-        period_s = self.unit_count(scenario) * scenario.batch / scenario.rate_per_s
+        period_s = self.unit_count(scenario) * scenario.batch / scenario.mean_rate_per_s
         return np.maximum(self.latency_s, period_s)
 
     def total_j(self) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 
 from twentywatts.comparison.result import Baseline, Comparison, Row
 from twentywatts.ledger import Cause, Ledger
+from twentywatts.reports.always_on import always_on_record
 from twentywatts.reports.output import check_writable, write_json
 from twentywatts.reports.records import plain, source_records
 from twentywatts.uncertain import Interval
@@ -37,6 +38,7 @@ def comparison_document(comparison: Comparison) -> Document:
         "ratios": [_ratio(row, reference) for row in comparison.rows],
         "baselines": [_baseline(baseline) for baseline in comparison.baselines],
         "refused": [asdict(refusal) for refusal in comparison.refused],
+        "always_on": always_on_record(comparison),
         "sources": source_records(comparison.sources, own=comparison.own_sources),
         "notes": list(comparison.notes),
         "not_covered": _not_covered(comparison),
@@ -52,6 +54,9 @@ def _scenario(comparison: Comparison) -> Document:
     return {
         "batch": scenario.batch,
         "rate_per_s": scenario.rate_per_s,
+        "duty_frac": scenario.duty_frac,
+        "event_rate_per_s": scenario.event_rate_per_s,
+        "battery_j": scenario.battery_j,
         "boundary": str(scenario.boundary),
         "axes": dict(scenario.axes),
         "seed": scenario.seed,

@@ -12,7 +12,7 @@ from typing import Any
 from twentywatts.comparison.text import accuracy_text, is_share, metric_text
 from twentywatts.errors import MissingExtraError, clean
 from twentywatts.figures import load_sources
-from twentywatts.reports import charts, legends, sections
+from twentywatts.reports import always_on_views, charts, legends, sections
 from twentywatts.reports.html import Markup, join, tag
 from twentywatts.reports.words import command_text, headline
 
@@ -88,6 +88,8 @@ def _sections(document: Record) -> list[Markup]:
         section("All machines", sections.results(document)),
         section("Where the energy goes", _cause_figure(document), sections.machine_details(document)),
     ]
+    if document["always_on"]:
+        parts.append(section("Always on", _power_figure(document), always_on_views.always_on_table(document)))
     if document["baselines"]:
         parts.append(section("Would something simpler do?", sections.baselines(document)))
     if document["refused"]:
@@ -112,6 +114,17 @@ def _energy_figure(document: Record) -> Markup:
         caption="Energy per inference with 90 % intervals, on a scale where each step is ten times the last. The "
         "symbol tells the family; it is filled where the accuracy is shown to be kept (✓), open where it is not (✗) or "
         "where the samples are too few to tell (?).",
+    )
+
+
+def _power_figure(document: Record) -> Markup:
+    return figure(
+        "power",
+        always_on_views.always_on_chart(document),
+        legend=legends.family_legend(document, with_accuracy=True),
+        caption="Average power over the inferences per second, each machine at the form and setting chosen at the "
+        "asked rate; dotted what is no whole chip or loses accuracy. A dashed upright line marks where event-driven "
+        "stops or begins to draw least.",
     )
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_text, points_text
 from twentywatts.errors import clean
+from twentywatts.reports.always_on_views import always_on_view
 from twentywatts.reports.names import names_text
 from twentywatts.reports.words import (
     BASELINE_CALL,
@@ -48,6 +49,8 @@ def comparison_view(document: Record) -> RenderableType:
         _table(document),
         _legend(document),
     ]
+    if document["always_on"]:
+        parts.append(always_on_view(document))
     parts += _section(
         f"Baselines ({BASELINE_CALL})", [baseline_sentence(item, document) for item in document["baselines"]]
     )

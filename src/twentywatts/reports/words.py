@@ -15,6 +15,7 @@ from twentywatts.comparison.text import (
     setting_text,
 )
 from twentywatts.errors import clean
+from twentywatts.reports.always_on import use_text
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_interval, format_si
 
@@ -306,7 +307,7 @@ def scenario_text(document: Record) -> str:
         "back to back, no idle time charged" if rate is None else f"{rate:g} inferences per second, idle time charged"
     )
     axes = "".join(f", {clean(name)} = {size}" for name, size in scenario["axes"].items())
-    return f"batch {scenario['batch']}, {arrival}, boundary {scenario['boundary']}{axes}"
+    return f"batch {scenario['batch']}, {arrival}{use_text(document)}, boundary {scenario['boundary']}{axes}"
 
 
 def command_text(document: Record) -> str:

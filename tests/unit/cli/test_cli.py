@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twentywatts.counting import count
+from twentywatts.errors import InputError
+
 ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "examples" / "digits.onnx"
 
@@ -88,6 +91,8 @@ def test_json_on_standard_output_is_nothing_but_json(data: Path) -> None:
         (["--html", "/no/such/folder/out.html"], ["/no/such/folder"]),
         (["--on", "missing.toml"], ["missing.toml"]),
         (["--on", ","], ["machine"]),
+        (["--html", ""], ["empty"]),
+        (["--json", "-", "--html", "-"], ["standard output"]),
     ],
 )
 def test_bad_options_are_one_line_and_write_nothing(
@@ -112,6 +117,11 @@ def test_one_class_only_is_refused(data: Path, tmp_path: Path) -> None:
     refused(command("compare", MODEL, "--data", tmp_path / "one.npz", "--on", "t4"), "one class only")
 
 
+def test_a_batch_of_none_is_refused_whoever_counts() -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        count(MODEL, batch=0)
+
+
 def test_count_writes_its_schema() -> None:
     document = json.loads(command("count", MODEL, "--batch", 8, "--json", "-").stdout)
     assert document["schema"] == "twentywatts.count/1"
@@ -119,3 +129,24 @@ def test_count_writes_its_schema() -> None:
         document["totals"]["mac_count"]
         == 8 * json.loads(command("count", MODEL, "--json", "-").stdout)["totals"]["mac_count"]
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--battery", "220mAh"], "--battery takes an energy such as 0.3Wh"),
+        (["--battery", "0.3Wh"], "need a rate"),
+        (["--battery", "0Wh", "--rate", "1"], "battery must hold"),
+        (["--duty", "2", "--rate", "1"], "duty is a share"),
+        (["--event-rate", "nan", "--rate", "1"], "event rate must be"),
+    ],
+)
+def test_a_use_that_makes_no_sense_is_one_line(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from twentywatts.cli import main
+
+    assert main(["compare", str(MODEL), "--data", "none.npz", *options]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
