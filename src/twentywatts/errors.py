@@ -61,8 +61,11 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     """Return a hint such as `` (did you mean 'loihi'?)`` or an empty string."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f" (did you mean '{found[0]}'?)" if found else ""
+    known = {choice.lower(): choice for choice in choices}
+    word = word.lower()
+    inside = sorted((choice for choice in known if len(word) > 2 and word in choice), key=len)
+    found = inside or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean '{known[found[0]]}'?)" if found else ""
 
 
 def clean(text: object) -> str:

@@ -75,3 +75,5 @@ def test_nearest_suggests_or_stays_silent() -> None:
     assert errors.nearest("loihy", ["loihi", "odin"]) == " (did you mean 'loihi'?)"
     assert errors.nearest("zzzz", ["loihi", "odin"]) == ""
     assert errors.nearest("x", []) == ""
+    assert errors.nearest("LOIHI", ["loihi", "odin"]) == " (did you mean 'loihi'?)"
+    assert errors.nearest("brain", ["orin", "human-brain"]) == " (did you mean 'human-brain'?)"

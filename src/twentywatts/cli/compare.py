@@ -32,9 +32,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="inferences per second; idle energy between is charged"
     )
-    parser.add_argument("--duty", type=float, default=1.0, metavar="D", help="share of time awake at that rate (1)")
-    parser.add_argument("--event-rate", type=float, metavar="HZ", help="how often something happens in the world")
-    parser.add_argument("--battery", metavar="ENERGY", help="of the device, such as 0.3Wh: gives days of battery")
     boundaries = ["chip", "device", "system", "facility"]
     parser.add_argument("--boundary", choices=boundaries, default="device", help="what is counted (default device)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split, noise and draws (0)")
@@ -90,9 +87,6 @@ def _compare(args: argparse.Namespace) -> Comparison:
         scenario=Scenario(
             batch=args.batch,
             rate_per_s=args.rate,
-            duty_frac=args.duty,
-            event_rate_per_s=args.event_rate,
-            battery_j=None if args.battery is None else _joules(args.battery),
             boundary=Boundary(args.boundary),
             axes=axes_of(args),
             seed=args.seed,
@@ -105,23 +99,6 @@ def _compare(args: argparse.Namespace) -> Comparison:
     finally:
         progress.close()
     return replace(comparison, run={**comparison.run, **circumstances()})
-
-
-def _joules(text: str) -> float:
-    """Return the energy of a battery; raises InputError for anything but a number with a unit of energy."""
-    import re
-
-    from twentywatts.errors import InputError
-    from twentywatts.units import convert
-
-    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([A-Za-z]{1,4})\s*", text)
-    try:
-        if found:
-            return convert(float(found[1]), found[2], "J")
-    except InputError:
-        pass
-    wanted = "an energy such as 0.3Wh, 800mWh or 2kJ (of milliampere-hours: mAh × volts = mWh)"
-    raise InputError(f"--battery takes {wanted}, got '{text}'")
 
 
 def _print(document: dict[str, Any]) -> None:

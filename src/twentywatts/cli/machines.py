@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """List, show or check; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.reports.output import check_writable
 
-    if args.json:
+    if args.json is not None:
         check_writable(args.json, keep=[args.machine] if args.action == "show" else [])
     if args.action == "check":
         return _check(args.file)
@@ -68,7 +68,7 @@ def _show(name: str, target: str | None) -> int:
 def _output(machines: list[Machine], target: str | None, *, detail: bool = False) -> int:
     from twentywatts.reports.machines import machine_view, machines_document, machines_view
 
-    if target:
+    if target is not None:
         from twentywatts.reports.output import write_json
 
         write_json(machines_document(machines), target)

@@ -35,9 +35,6 @@ class ScenarioOptions(TypedDict, total=False):
 
     batch: int
     rate_per_s: float | None
-    duty_frac: float
-    event_rate_per_s: float | None
-    battery_j: float | None
     boundary: Boundary
     axes: dict[str, int]
     seed: int
@@ -78,7 +75,7 @@ def compare(
     it a seeded half of ``data`` tunes and only the other half is reported. on: machine names or .toml files (a list,
     or one text with commas), all bundled ones if None. max_drop: loss of the metric that still counts as kept.
     metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number.
-    scenario: batch, rate_per_s, duty_frac, event_rate_per_s, battery_j, boundary, axes, seed (fields of Scenario).
+    scenario: batch, rate_per_s, boundary, axes, seed (fields of Scenario).
     Raises InputError for anything that cannot be used; machines that cannot carry the model are listed as refused.
     """
     return run(

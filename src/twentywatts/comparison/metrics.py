@@ -89,7 +89,10 @@ def _classes(outputs: Outputs) -> Outputs:
 def _check_classes(targets: NDArray[Any], count: int) -> None:
     """Raise DataError unless the targets are indices of ``count`` classes."""
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
-        raise DataError("'y' must hold whole class indices, one per sample, for this metric (or choose mean-error)")
+        raise DataError(
+            "'y' must hold whole class indices, one per sample, for this metric: y.astype(int) where they are floats, "
+            "y.argmax(axis=1) where they are one-hot (or choose mean-error)"
+        )
     low, high = int(targets.min()), int(targets.max())
     if low < 0 or high >= count:
         raise DataError(

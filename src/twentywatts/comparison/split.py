@@ -33,7 +33,9 @@ def split(data: Samples, train: Samples | None, *, seed: int) -> Parts:
         sentence = f"{train.name} calibrates, trains the baselines and chooses settings; all of {data.name} is reported"
         return Parts(tuning=_limited(train, seed), reported=data, sentence=sentence)
     if data.count < _MIN_SAMPLES:
-        raise DataError(f"'{data.name}' holds {data.count} samples; wanted at least {_MIN_SAMPLES}, or --train")
+        raise DataError(
+            f"'{data.name}' holds too few samples ({data.count}); wanted at least {_MIN_SAMPLES}, or --train"
+        )
     order = _halves(data.targets, seed)
     first, second = np.flatnonzero(order), np.flatnonzero(~order)
     sentence = (

@@ -24,8 +24,8 @@ def count(model: str | Path | Network, *, batch: int | None = None, axes: Mappin
     batch: inferences; 1 if not given, or what a given Network holds. axes: sizes of the model's other open axes.
     Raises ModelError for a file that cannot be used.
     """
-    network = model if isinstance(model, Network) else read(model, batch=batch or 1, axes=axes)
-    wanted = batch or (network.batch if isinstance(model, Network) else 1)
+    network = model if isinstance(model, Network) else read(model, batch=1 if batch is None else batch, axes=axes)
+    wanted = (network.batch if isinstance(model, Network) else 1) if batch is None else batch
     runs = max(-(-wanted // network.batch), 1)
     notes = network.notes
     if runs * network.batch != wanted:

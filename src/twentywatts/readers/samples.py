@@ -124,17 +124,21 @@ def _check_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo)
 
 def _inputs(path: Path, arrays: Mapping[str, NDArray[Any]], network: Network) -> dict[str, NDArray[Any]]:
     names = [spec.name for spec in network.inputs]
+    shown: dict[str, str] = {}  # what the file calls an input, where that is not the model's name
     if len(names) == 1 and names[0] not in arrays:
         if "x" not in arrays:
             raise DataError(f"'{path}' has no array 'x' (samples first); it has {_listed(arrays)}")
-        arrays = {names[0]: arrays["x"]}
+        arrays, shown = {names[0]: arrays["x"]}, {names[0]: "x"}
     missing = [name for name in names if name not in arrays]
     if missing:
         raise DataError(
             f"'{path}' lacks the model's inputs {', '.join(missing)}; save one array per input name, it has "
             f"{_listed(arrays)}"
         )
-    return {spec.name: _input(path, spec.name, arrays[spec.name], spec.shape, spec.dtype) for spec in network.inputs}
+    return {
+        spec.name: _input(path, shown.get(spec.name, spec.name), arrays[spec.name], spec.shape, spec.dtype)
+        for spec in network.inputs
+    }
 
 
 def _input(

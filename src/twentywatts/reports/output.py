@@ -24,6 +24,8 @@ def check_writable(target: str | Path, *, keep: Iterable[str | Path] = ()) -> No
     """
     if str(target) == STDOUT:
         return
+    if not str(target):
+        raise InputError("the name of the file to write is empty: is a variable of the shell not set?")
     path = _resolved(target)
     if not _is_device(path) and any(_is_same(path, other) for other in keep):
         raise InputError(f"cannot write '{target}': this command reads or writes that file already; name another one")
