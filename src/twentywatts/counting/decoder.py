@@ -12,7 +12,7 @@ import numpy as np
 
 from twentywatts.architecture import Architecture, Stack
 from twentywatts.counting.parameters import count_parameters
-from twentywatts.counting.passes import decode_step, draft_steps, prefill
+from twentywatts.counting.passes import decode_step, draft_steps, prefill, sources
 from twentywatts.counting.phases import joined, stack_parts
 from twentywatts.counting.precision import Precision, precision_of
 from twentywatts.counting.use import DecoderUse
@@ -40,7 +40,7 @@ def decoder_workload(
     """
     held = precision or precision_of(architecture)
     _check(architecture, use, parallelism)
-    arrays = use.broadcast()
+    arrays = sources(architecture, use.broadcast())
     step = decode_step(architecture.main, arrays, precision=held, parallelism=parallelism, speculation=use.speculation)
     if use.speculation:
         step = joined(step, draft_steps(architecture, arrays, use.speculation, parallelism=parallelism, precision=held))
@@ -119,10 +119,10 @@ def _resident_weights(
 
 def _resident_cache(main: Stack, arrays: dict[str, Array], *, precision: Precision, parallelism: Parallelism) -> Array:
     """Return bytes of keys and values when every sequence is complete; a window stores no more than it looks back."""
-    length, total = arrays["prompt"] + arrays["output"], arrays["batch"] * 0.0
+    length, total = arrays["begun"] + arrays["output"], arrays["batch"] * 0.0
     for count, part in stack_parts(main):
         if part.cache_values:
-            kept = np.minimum(length, part.kept_tokens or np.inf)
+            kept = arrays["source"] if part.source else np.minimum(length, part.kept_tokens or np.inf)
             copies = max(1.0, parallelism.tensor / part.cache_heads)
             total = total + kept * (count * part.cache_values * precision.cache_bits / 8.0 * copies)
     return total * arrays["batch"]

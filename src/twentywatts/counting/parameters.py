@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twentywatts.architecture import Architecture, Layers, Stack
-from twentywatts.counting.parts import Part, ffn_part, mixer_part
+from twentywatts.counting.parts import Part, cross_part, ffn_part, matrix_count, mixer_part
 
 __all__ = ["ParameterCount", "active_parameter_count", "count_parameters", "layer_parts", "parameter_count"]
 
@@ -44,21 +44,18 @@ class ParameterCount:
 
 def layer_parts(group: Layers, hidden_size: int) -> Iterator[Part]:
     """Yield the parts of one layer: its mixer, its attention to another stack, its feed-forward part."""
-    for mixer in (group.mixer, group.cross):
-        if mixer is not None:
-            yield mixer_part(mixer, hidden_size)
+    if group.mixer is not None:
+        yield mixer_part(group.mixer, hidden_size)
+    if group.cross is not None:
+        yield cross_part(group.cross, hidden_size)
     if group.feed_forward is not None:
         yield ffn_part(group.feed_forward, hidden_size)
 
 
-def _matrix(matrices: tuple[tuple[int, int], ...]) -> int:
-    return sum(inputs * outputs for inputs, outputs in matrices)
-
-
 def _of_part(part: Part) -> ParameterCount:
-    expert, router = _matrix(part.routed), _matrix(part.other)
+    expert, router = matrix_count(part.routed), matrix_count(part.other)
     return ParameterCount(
-        linear=_matrix(part.linear),
+        linear=matrix_count(part.linear) + matrix_count(part.source),
         experts=expert * part.expert_count,
         active_experts=expert * part.per_token,
         other=router + part.extra_parameter_count,

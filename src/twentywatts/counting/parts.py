@@ -6,12 +6,12 @@ parameters and takes n·m multiply-accumulates per token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from twentywatts.architecture import Attention, Experts, FeedForward, LatentAttention, Mixer, Recurrence
 
-__all__ = ["Part", "ffn_part", "mixer_part"]
+__all__ = ["Part", "cross_part", "ffn_part", "matrix_count", "mixer_part"]
 
 Matrices = tuple[tuple[int, int], ...]
 
@@ -20,7 +20,8 @@ Matrices = tuple[tuple[int, int], ...]
 class Part:
     """One mixer or feed-forward part, counted.
 
-    linear: (inputs, outputs) of every matrix that each token passes. routed: of one expert. expert_count, per_token:
+    linear: (inputs, outputs) of every matrix that each token passes. source: of those that tokens of another stack
+    pass, once, in attention to it. routed: of one expert. expert_count, per_token:
     how many there are, and how many a token meets (0: no experts). other: matrices that stay at full precision (a
     router). extra_parameter_count, active_extra_parameter_count: of what is no matrix.
     prefill_pair_macs, decode_pair_macs: per pair of query token and seen token. decode_scan_macs: per pair with *all*
@@ -31,6 +32,7 @@ class Part:
     """
 
     linear: Matrices = ()
+    source: Matrices = ()
     routed: Matrices = ()
     other: Matrices = ()
     expert_count: int = 0
@@ -46,7 +48,12 @@ class Part:
     cache_values: int = 0
     cache_heads: int = 1
     state_bits_count: int = 0
-    activation_values: int = field(default=0)
+    activation_values: int = 0
+
+
+def matrix_count(matrices: Matrices) -> int:
+    """Return the parameters of matrices, which are also their multiply-accumulates per token."""
+    return sum(inputs * outputs for inputs, outputs in matrices)
 
 
 def _passed(*matrices: Matrices) -> int:
@@ -84,6 +91,13 @@ def _attention(mixer: Attention, hidden_size: int) -> Part:
         cache_heads=mixer.kv_heads,
         activation_values=_passed(linear),
     )
+
+
+def cross_part(mixer: Attention, hidden_size: int) -> Part:
+    """Return the Part of attention to another stack: its keys and values are made once, of that stack's tokens."""
+    part = _attention(mixer, hidden_size)
+    query, stored, written = part.linear
+    return replace(part, linear=(query, written), source=(stored,), activation_values=_passed((query, written)))
 
 
 @mixer_part.register

@@ -14,14 +14,14 @@ from twentywatts.counting.use import Speculation
 from twentywatts.uncertain import Array
 from twentywatts.workload_decoder import DecoderPhase, Parallelism, WeightWork
 
-__all__ = ["decode_step", "draft_steps", "prefill"]
+__all__ = ["decode_step", "draft_steps", "prefill", "sources"]
 
 
 def prefill(
     architecture: Architecture, arrays: dict[str, Array], *, precision: Precision, parallelism: Parallelism
 ) -> DecoderPhase:
     """Return the reading of all prompts (less what the cache holds of them), and of the images that they bring."""
-    main, batch, prompt = architecture.main, arrays["batch"], arrays["prompt"]
+    main, batch, prompt = architecture.main, arrays["batch"], arrays["begun"]
     before = prompt * arrays["cached"]
     new = prompt - before
 
@@ -36,6 +36,7 @@ def prefill(
         seen=seen,
         read=lambda window: batch * np.minimum(prompt, window or np.inf),
         decode=False,
+        source_each=arrays["source"],
     )
     phase = pass_through(main, traffic, precision=precision, parallelism=parallelism)
     for tower in architecture.towers:
@@ -45,8 +46,8 @@ def prefill(
 
 def _tower(tower: Stack, arrays: dict[str, Array], *, precision: Precision, parallelism: Parallelism) -> DecoderPhase:
     """Return the pass of images or clips through a tower, whose weights are seldom quantised and count as ``other``."""
-    each = np.where(arrays["input_tokens"] > 0, arrays["input_tokens"], float(tower.token_count))
-    inputs = arrays["batch"] * arrays["inputs"]
+    each, inputs = _tower_tokens(tower, arrays)
+    inputs = arrays["batch"] * inputs
     traffic = Pass(
         token_count=inputs * each,
         result_count=inputs,
@@ -71,6 +72,31 @@ def _tower(tower: Stack, arrays: dict[str, Array], *, precision: Precision, para
     )
 
 
+def _tower_tokens(tower: Stack, arrays: dict[str, Array]) -> tuple[Array, Array]:
+    """Return (tokens of one input, inputs per sequence): a text encoder reads the prompt, others images and clips."""
+    if tower.kind == "encoder" and not tower.token_count:
+        return arrays["prompt"], np.ones_like(arrays["prompt"])
+    each = np.where(arrays["input_tokens"] > 0, arrays["input_tokens"], float(tower.token_count))
+    return each, arrays["inputs"]
+
+
+def sources(architecture: Architecture, arrays: dict[str, Array]) -> dict[str, Array]:
+    """Return the arrays with ``begun``, tokens that the main stack starts with, and ``source``, tokens it attends to.
+
+    A model that attends to another stack begins with the prompt, or with one token where that stack reads the prompt;
+    it has at least one image or clip to attend to.
+    """
+    none = np.zeros_like(arrays["prompt"])
+    if not any(group.cross for group in architecture.main.layers) or not architecture.towers:
+        return arrays | {"begun": arrays["prompt"], "source": none}
+    tower = architecture.towers[0]
+    given = arrays | {"inputs": np.maximum(arrays["inputs"], 1.0)}
+    each, inputs = _tower_tokens(tower, given)
+    reads_prompt = tower.kind == "encoder" and not tower.token_count
+    begun = np.ones_like(none) if reads_prompt else arrays["prompt"]
+    return given | {"begun": begun, "source": each * inputs}
+
+
 def decode_step(
     main: Stack,
     arrays: dict[str, Array],
@@ -83,7 +109,7 @@ def decode_step(
     batch, queries = arrays["batch"], 1.0 + (speculation.draft_tokens if speculation else 0)
 
     def read(window: int) -> Array:
-        return batch * seen_per_step(arrays["prompt"], arrays["written"], window_tokens=window)
+        return batch * seen_per_step(arrays["begun"], arrays["written"], window_tokens=window)
 
     traffic = Pass(
         token_count=batch * queries,
@@ -92,6 +118,7 @@ def decode_step(
         seen=lambda window: queries * read(window),
         read=read,
         decode=True,
+        source_each=arrays["source"],
     )
     return pass_through(main, traffic, precision=precision, parallelism=parallelism)
 

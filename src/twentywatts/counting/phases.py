@@ -11,7 +11,7 @@ import numpy as np
 from twentywatts.architecture import Stack
 from twentywatts.counting.context import touched_frac
 from twentywatts.counting.parameters import layer_parts
-from twentywatts.counting.parts import Part
+from twentywatts.counting.parts import Part, matrix_count
 from twentywatts.counting.precision import Precision
 from twentywatts.uncertain import Array
 from twentywatts.workload_decoder import DecoderPhase, Parallelism, WeightWork
@@ -32,7 +32,8 @@ class Pass:
     token_count: tokens that pass, of all sequences. result_count: of those, the ones whose next token is asked for.
     sequence_count: sequences whose caches and states are read. seen: window → pairs of tokens that attention forms,
     all sequences together. read: window → tokens whose keys and values are read, all sequences together. decode:
-    whether the cache is read token by token (latents stay compressed then).
+    whether the cache is read token by token (latents stay compressed then). source_each: tokens of another stack that
+    one sequence attends to.
     """
 
     token_count: Array
@@ -41,6 +42,7 @@ class Pass:
     seen: Callable[[int], Array]
     read: Callable[[int], Array]
     decode: bool
+    source_each: Array | float = 0.0
 
 
 def stack_parts(stack: Stack) -> Iterator[tuple[int, Part]]:
@@ -50,10 +52,6 @@ def stack_parts(stack: Stack) -> Iterator[tuple[int, Part]]:
             yield group.count, part
 
 
-def _weights(matrices: tuple[tuple[int, int], ...]) -> float:
-    return float(sum(inputs * outputs for inputs, outputs in matrices))
-
-
 def pass_through(stack: Stack, traffic: Pass, *, precision: Precision, parallelism: Parallelism) -> DecoderPhase:
     """Return the DecoderPhase of one pass through a stack; embeddings are looked up, the head sees results only.
 
@@ -61,27 +59,13 @@ def pass_through(stack: Stack, traffic: Pass, *, precision: Precision, paralleli
     where the experts lie over all its chips) touches them.
     """
     parts = list(stack_parts(stack))
-    tokens, copies = traffic.token_count, float(parallelism.data)
-    linear = sum(count * _weights(part.linear) for count, part in parts)
-    router = sum(count * (_weights(part.other) + part.active_extra_parameter_count) for count, part in parts)
-    kept = stack.input_parameter_count + stack.output_parameter_count + stack.extra_parameter_count
-    kept += sum(group.count * group.extra_parameter_count for group in stack.layers)
-    head = float(stack.head_size * (stack.embedding_size or stack.hidden_size))
-    router_macs = sum(count * _weights(part.other) for count, part in parts)
-    around_macs = stack.input_mac_count + stack.output_parameter_count * stack.output_token_frac
-    other = WeightWork(
-        mac_count=tokens * (router_macs + around_macs) + traffic.result_count * head,
-        weight_bytes=_full(tokens, (router + kept + head) * precision.weights.other / 8.0 * copies),
-    )
-    experts, touched, routed_layers = _experts(parts, tokens, precision=precision, parallelism=parallelism)
+    experts, touched, routed_layers = _experts(parts, traffic.token_count, precision=precision, parallelism=parallelism)
     rounds, sent = _communication(stack, traffic, parts, precision=precision, parallelism=parallelism)
     return DecoderPhase(
-        token_count=tokens,
-        linear=WeightWork(
-            mac_count=tokens * linear, weight_bytes=_full(tokens, linear * precision.weights.linear / 8.0 * copies)
-        ),
+        token_count=traffic.token_count,
+        linear=_linear(parts, traffic, precision=precision, parallelism=parallelism),
         experts=experts,
-        other=other,
+        other=_other(stack, parts, traffic, precision=precision, parallelism=parallelism),
         attention_mac_count=_attention_macs(parts, traffic),
         cache_read_bytes=_cache(parts, traffic, precision=precision, parallelism=parallelism, written=False),
         cache_write_bytes=_cache(parts, traffic, precision=precision, parallelism=parallelism, written=True),
@@ -92,6 +76,37 @@ def pass_through(stack: Stack, traffic: Pass, *, precision: Precision, paralleli
         collective_count=rounds,
         collective_bytes=sent,
     )
+
+
+def _linear(
+    parts: list[tuple[int, Part]], traffic: Pass, *, precision: Precision, parallelism: Parallelism
+) -> WeightWork:
+    """Return the work with matrices that every token passes; those for another stack's tokens work in the prefill."""
+    passed = float(sum(count * matrix_count(part.linear) for count, part in parts))
+    source = 0.0 if traffic.decode else float(sum(count * matrix_count(part.source) for count, part in parts))
+    read = (passed + source) * precision.weights.linear / 8.0 * parallelism.data
+    macs = traffic.token_count * passed + traffic.sequence_count * traffic.source_each * source
+    return WeightWork(mac_count=macs, weight_bytes=_full(macs, read))
+
+
+def _other(
+    stack: Stack,
+    parts: list[tuple[int, Part]],
+    traffic: Pass,
+    *,
+    precision: Precision,
+    parallelism: Parallelism,
+) -> WeightWork:
+    """Return the work with routers, norms, biases, what stands around the layers, and the head."""
+    router = sum(count * matrix_count(part.other) for count, part in parts)
+    extra = sum(count * part.active_extra_parameter_count for count, part in parts)
+    extra += sum(group.count * group.extra_parameter_count for group in stack.layers) + stack.extra_parameter_count
+    around = stack.input_parameter_count + stack.output_parameter_count
+    head = stack.head_size * (stack.embedding_size or stack.hidden_size)
+    per_token = router + stack.input_mac_count + stack.output_parameter_count * stack.output_token_frac
+    macs = traffic.token_count * float(per_token) + traffic.result_count * float(head)
+    read = float(router + extra + around + head) * precision.weights.other / 8.0 * parallelism.data
+    return WeightWork(mac_count=macs, weight_bytes=_full(macs, read))
 
 
 def _full(like: Array, value: float) -> Array:
@@ -108,7 +123,7 @@ def _experts(
     for count, part in parts:
         if not part.expert_count:
             continue
-        expert = _weights(part.routed)
+        expert = float(matrix_count(part.routed))
         share = touched_frac(tokens / groups, expert_count=part.expert_count, per_token=part.per_token)
         macs = macs + tokens * (count * part.per_token * expert)
         read = read + share * (count * part.expert_count * expert * precision.weights.experts / 8.0 * groups)
@@ -121,7 +136,9 @@ def _attention_macs(parts: list[tuple[int, Part]], traffic: Pass) -> Array:
     total = traffic.token_count * float(sum(count * part.token_macs for count, part in parts))
     for count, part in parts:
         pair = part.decode_pair_macs if traffic.decode else part.prefill_pair_macs
-        if pair:
+        if part.source:
+            total = total + traffic.token_count * traffic.source_each * float(count * pair)
+        elif pair:
             total = total + traffic.seen(part.window_tokens) * float(count * pair)
         if part.decode_scan_macs:
             total = total + traffic.seen(0) * float(count * part.decode_scan_macs)
@@ -136,6 +153,8 @@ def _cache(
     for count, part in parts:
         if part.cache_values:
             tokens = traffic.token_count if written else traffic.read(part.window_tokens)
+            if part.source:
+                tokens = traffic.sequence_count * traffic.source_each * (not (written and traffic.decode))
             copies = max(1.0, parallelism.tensor / part.cache_heads)
             total = total + tokens * (count * part.cache_values * precision.cache_bits / 8.0 * copies)
         if part.state_bits_count:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from twentywatts.architecture import Architecture
-from twentywatts.errors import ModelError, nearest
+from twentywatts.errors import InputError, ModelError, clean, nearest
+from twentywatts.figures import Figure, parse_figure
 from twentywatts.readers.decoder import read_config
 
-__all__ = ["architecture_names", "load_architecture"]
+__all__ = ["architecture_names", "load_architecture", "published_figures"]
+
+_MAX_FILE_BYTES = 4_000_000
+_MOST_NESTING = 32
+_HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
 @cache
@@ -21,16 +31,20 @@ def _tables() -> Mapping[str, Mapping[str, Any]]:
     """Return name → the parsed file of every bundled architecture."""
     folder = files("twentywatts") / "data" / "architectures"
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".toml")), key=lambda path: path.name)
-    return {path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8")) for path in paths}
+    return MappingProxyType(
+        {path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8")) for path in paths}
+    )
 
 
 @cache
 def _aliases() -> Mapping[str, str]:
-    """Return alias → name, in lower case."""
-    found = {name: name for name in _tables()}
+    """Return alias → name, in lower case; a hub id is also found without its publisher."""
+    found: dict[str, str] = {}
     for name, table in _tables().items():
-        found |= dict.fromkeys((alias.lower() for alias in table.get("aliases", ())), name)
-    return found
+        for alias in (name, *table["aliases"]):
+            found[alias.lower()] = name
+            found.setdefault(alias.lower().rpartition("/")[2], name)
+    return MappingProxyType(found)
 
 
 def architecture_names() -> list[str]:
@@ -38,16 +52,97 @@ def architecture_names() -> list[str]:
     return list(_tables())
 
 
-def load_architecture(name_or_path: str) -> Architecture:
-    """Return an architecture by name or alias; raises ModelError with the nearest name where there is none."""
-    name = _aliases().get(name_or_path.lower())
-    if name is None:
-        raise ModelError(f"unknown architecture '{name_or_path}'{nearest(name_or_path.lower(), _aliases())}")
-    return _bundled(name)
+def published_figures(name: str) -> Mapping[str, Figure]:
+    """Return what the publisher of a bundled architecture says of it: parameter_count, active_parameter_count."""
+    return {key: parse_figure(key, table) for key, table in _tables()[name].get("figures", {}).items()}
+
+
+def load_architecture(name_or_path: str | Path) -> Architecture:
+    """Return an architecture by name, from a folder or file with a config.json, or from the hub; raises ModelError.
+
+    A bundled name or alias wins (``llama-3.1-8b``, ``meta-llama/Llama-3.1-8B-Instruct``, in any case), so that gated
+    models need no hub. Then a path: ``./config.json``, or a folder that holds one. Last a hub id ``owner/model``,
+    where huggingface_hub is installed and the net can be reached.
+    """
+    given = str(name_or_path)
+    name = _aliases().get(given.lower())
+    if name is not None:
+        return _bundled(name)
+    path = Path(given)
+    if given.endswith(".json") or path.exists():
+        return _from_path(path)
+    if _HUB_ID.fullmatch(given):
+        return _from_hub(given)
+    hint = nearest(given.lower(), _aliases())
+    raise ModelError(
+        f"unknown model '{clean(given)[:100]}'{hint}; wanted a bundled name, a folder or file with its config.json, "
+        "or a hub id 'owner/model'"
+    )
 
 
 @cache
 def _bundled(name: str) -> Architecture:
     table = _tables()[name]
     found = read_config(table["config"], name=name, where=f"{name}.toml")
-    return replace(found, title=table["title"], origin="bundled", sources=(table["read"]["source"],))
+    notes = tuple(table.get("notes", ()))
+    return replace(found, title=table["title"], origin="bundled", sources=(table["read"]["source"],), notes=notes)
+
+
+def _from_path(path: Path) -> Architecture:
+    file = path / "config.json" if path.is_dir() else path
+    folder = file.parent.resolve().name
+    return read_config(_parsed(file), name=folder if file.name == "config.json" else file.stem, where=str(file))
+
+
+def _parsed(file: Path) -> Mapping[str, Any]:
+    """Return the JSON object in a file of bounded size and depth; raises ModelError."""
+    try:
+        if not file.is_file():
+            what = "is not a regular file" if file.exists() else "does not exist"
+            raise ModelError(f"'{file}' {what}: wanted the config.json of a model")
+        if file.stat().st_size > _MAX_FILE_BYTES:
+            raise ModelError(f"'{file}' is larger than {_MAX_FILE_BYTES:,} bytes: a config.json has a few thousand")
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ModelError(f"'{file}' cannot be read: {reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"'{file}' is not JSON: {clean(error)[:100]}") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"'{file}' holds no JSON object: wanted the config.json of a model")
+    if _depth(found) > _MOST_NESTING:
+        raise ModelError(f"'{file}' is nested more than {_MOST_NESTING} deep")
+    return found
+
+
+def _depth(value: object) -> int:
+    """Return how deep a parsed text is nested, without recursion."""
+    deepest, waiting = 0, [(value, 1)]
+    while waiting:
+        item, level = waiting.pop()
+        deepest = max(deepest, level)
+        inner = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if level <= _MOST_NESTING:
+            waiting += [(part, level + 1) for part in inner if isinstance(part, dict | list)]
+    return deepest
+
+
+def _from_hub(model: str) -> Architecture:
+    """Return a model of the hub by its config.json; raises ModelError at once where the hub cannot be reached."""
+    hint = nearest(model.lower(), _aliases())
+    unknown = f"'{model}' is not bundled{hint}"
+    ways = "give a folder or file with its config.json"
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise ModelError(f"{unknown}, and HF_HUB_OFFLINE keeps from the hub: {ways}")
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise ModelError(f"{unknown}: {ways}, or install the hub's client: pip install 'twentywatts[hub]'") from None
+    try:
+        file = huggingface_hub.hf_hub_download(model, "config.json", etag_timeout=3)
+    except Exception as error:  # the client raises what its HTTP library raises
+        raise ModelError(f"{unknown}, and the hub did not give it ({clean(type(error).__name__)}): {ways}") from error
+    try:
+        return replace(_from_path(Path(file)), name=model, title=model, origin="hub")
+    except InputError as error:
+        raise ModelError(f"{model}: {error}") from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from twentywatts.errors import ModelError, clean
@@ -114,4 +117,12 @@ class Fields:
             return None
         if not isinstance(value, Mapping):
             raise self.refuse(name, "a table", value)
-        return Fields(values=value, where=self.where, path=f"{self.path}{name}.")
+        usual = _defaults().get(str(value.get("model_type")), {})
+        return Fields(values={**usual, **value}, where=self.where, path=f"{self.path}{name}.")
+
+
+@cache
+def _defaults() -> Mapping[str, Mapping[str, Any]]:
+    """Return what a part of a model means where it leaves a field out: data/config_defaults.toml."""
+    path = files("twentywatts") / "data" / "config_defaults.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))

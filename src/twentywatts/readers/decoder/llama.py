@@ -53,12 +53,25 @@ def _qwen_moe(fields: Fields, layers: int) -> Sequence[Experts | None]:
 
 STYLES: Mapping[str, Style] = {
     "llama": Style(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias"),
+    "chameleon_text": Style(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="model, biased"),
+    "granite": Style(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias"),
+    "olmo": Style(norm_values=0),
+    "olmo2": Style(qk_norm="model"),
+    "stablelm": Style(qkv_bias="use_qkv_bias", norm_values=2),
+    "cohere": Style(norms=1, tied=True),
     "mistral": Style(windows=_sliding),
     "mixtral": Style(windows=_sliding, experts=_mixtral),
     "qwen2": Style(qkv_bias=True, windows=_qwen2_windows),
     "qwen2_moe": Style(qkv_bias=True, windows=_qwen2_windows, experts=_qwen_moe),
-    "qwen3": Style(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="head", windows=_qwen2_windows),
+    "qwen3": Style(
+        qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="head", head_dim=128, windows=_qwen2_windows
+    ),
     "qwen3_moe": Style(
-        qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="head", windows=_qwen2_windows, experts=_qwen_moe
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        qk_norm="head",
+        head_dim=128,
+        windows=_qwen2_windows,
+        experts=_qwen_moe,
     ),
 }

@@ -1,0 +1,123 @@
+"""Models of several parts: a language model with towers before it, and CLIP's two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from twentywatts.architecture import Stack
+from twentywatts.errors import ModelError
+from twentywatts.readers.decoder.fields import Fields
+from twentywatts.readers.decoder.speech import audio_tower
+from twentywatts.readers.decoder.towers import TOWERS, clip_text
+
+__all__ = ["READERS"]
+
+TextReader = Callable[[Fields], Stack]
+Reader = Callable[[Fields, TextReader], tuple[Stack, ...]]
+
+
+def _part(fields: Fields, name: str) -> Fields:
+    found = fields.table(name)
+    if found is None:
+        raise ModelError(f"{fields.where}: '{fields.path}{name}' is missing: it describes a part of the model")
+    return found
+
+
+def _tower(fields: Fields, name: str = "vision_config", kind: str = "") -> Stack:
+    part = _part(fields, name)
+    found = kind or part.text("model_type")
+    if found not in TOWERS:
+        raise ModelError(f"{fields.where}: '{part.path}model_type' is '{found}', known: {', '.join(sorted(TOWERS))}")
+    return TOWERS[found](replace(part, values={**part.values, "model_type": found}))
+
+
+def _projected(tower: Stack, matrices: int, extra: int, *, share: float = 1.0) -> Stack:
+    return replace(
+        tower,
+        output_parameter_count=tower.output_parameter_count + matrices,
+        output_token_frac=share,
+        extra_parameter_count=tower.extra_parameter_count + extra,
+    )
+
+
+def _llava(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """LLaVA: CLIP's tower to its last layer but one (all are stored), and two matrices to the text's width."""
+    main, tower = text(_part(fields, "text_config")), _tower(fields)
+    out = main.hidden_size
+    newline = out if fields.text("model_type") == "llava_next" else 0
+    matrices = tower.hidden_size * out + out * out
+    return main, _projected(tower, matrices, 2 * out + newline)
+
+
+def _gemma3(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Gemma 3: SigLIP's tower, its tokens averaged to 256 and projected."""
+    main, tower = text(_part(fields, "text_config")), _tower(fields)
+    share = fields.size("mm_tokens_per_image", 256) / tower.token_count
+    return main, _projected(tower, tower.hidden_size * main.hidden_size, tower.hidden_size, share=share)
+
+
+def _qwen_vl(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Qwen 2 to 3 VL: the language model's fields stand beside the tower's, or in a table of their own."""
+    own = fields.table("text_config")
+    kind = fields.text("model_type")
+    main = text(own if own is not None else _as(fields, _TEXT_OF[kind]))
+    return main, _tower(fields, kind=kind)
+
+
+_TEXT_OF = {"qwen2_vl": "qwen2", "qwen2_5_vl": "qwen2", "qwen3_vl": "qwen3", "qwen3_vl_moe": "qwen3_moe"}
+
+
+def _as(fields: Fields, kind: str) -> Fields:
+    return replace(fields, values={**fields.values, "model_type": kind})
+
+
+def _omni(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Qwen3-Omni's thinker, which reads text, sound and images and writes text; what speaks is not counted."""
+    thinker = fields.table("thinker_config") or fields
+    main = text(_as(_part(thinker, "text_config"), "qwen3_moe"))
+    return main, _tower(thinker, kind="qwen3_omni_moe_vision_encoder"), audio_tower(_part(thinker, "audio_config"))
+
+
+def _mistral3(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Mistral 3: Pixtral's tower, 2 × 2 tokens to one, two matrices."""
+    main, tower = text(_part(fields, "text_config")), _tower(fields)
+    merge, width, out = fields.size("spatial_merge_size", 2) ** 2, tower.hidden_size, main.hidden_size
+    bias = 2 * out if fields.flag("multimodal_projector_bias", False) else 0
+    return main, _projected(tower, merge * width * width + width * out + out * out, width + bias, share=1.0 / merge)
+
+
+def _llama4(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    main, tower = text(_part(fields, "text_config")), _tower(fields)
+    out = _part(fields, "vision_config").size("vision_output_dim")
+    return main, replace(tower, output_parameter_count=tower.output_parameter_count + out * main.hidden_size)
+
+
+def _chameleon(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Chameleon: one decoder for text and the tokens of images; the network that makes these tokens is not counted."""
+    return (text(_as(fields, "chameleon_text")),)
+
+
+def _clip(fields: Fields, _: TextReader) -> tuple[Stack, ...]:
+    """CLIP: two sides that never meet but in one product."""
+    width = fields.size("projection_dim", 512)
+    side = _part(fields, "text_config")
+    words = clip_text(replace(side, values={**side.values, "projection_dim": width}))
+    image = _tower(fields)
+    return replace(image, output_parameter_count=width * image.hidden_size, output_token_frac=0.0), words
+
+
+READERS: Mapping[str, Reader] = {
+    "llava": _llava,
+    "llava_next": _llava,
+    "gemma3": _gemma3,
+    "qwen2_vl": _qwen_vl,
+    "qwen2_5_vl": _qwen_vl,
+    "qwen3_vl": _qwen_vl,
+    "qwen3_vl_moe": _qwen_vl,
+    "qwen3_omni_moe": _omni,
+    "mistral3": _mistral3,
+    "llama4": _llama4,
+    "chameleon": _chameleon,
+    "clip": _clip,
+}
