@@ -17,31 +17,42 @@ from twentywatts.errors import InputError, TwentyWattsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 __all__ = ["command", "main"]
 
-_VERBS = ("compare", "measure", "doctor", "watch", "export", "count", "machines", "cite")
+_VERBS = ("compare", "measure", "doctor", "watch", "export", "count", "machines", "plan", "cite")
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Asks for the terminal's width without the module shutil, whose import would cost more than the parsing."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": streams.width() - 2, **options})
+
+
 class _Parser(argparse.ArgumentParser):
     """Tells a wrong argument as any other bad input: one line, exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, **options})
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (`{self.prog} --help` tells what there is)")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all verbs, or of the one that is asked for: no verb pays for the others."""
     parser = _Parser(
         prog="twentywatts",
         description="The energy laboratory for AI models: joules per inference on any kind of chip, at held accuracy.",
     )
     parser.add_argument("--version", action="version", version=f"twentywatts {__version__}")
-    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb in _VERBS:
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog=parser.prog)
+    for verb in argv[:1] if argv[:1] and argv[0] in _VERBS else _VERBS:
         import_module(f"twentywatts.cli.{verb}").add_parser(subparsers)
     return parser
 
@@ -50,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 2 for bad input (one line on standard error), 130 for Ctrl-C."""
     streams.prepare()
     try:
-        args = _parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else list(argv)
+        args = _parser(given).parse_args(given)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what libraries think of odd numbers; what matters stands in the report
             code = int(args.run(args))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
+
+from twentywatts.cli import streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _apply(files: Any) -> None:
     from twentywatts.meter.here import machine_root
 
     if not files:
-        print("--apply: there is no rule to write here", file=sys.stderr)
+        streams.say("--apply: there is no rule to write here")
         return
     for file in files:
         print(f"\n{file.path}:\n{file.text}", end="")

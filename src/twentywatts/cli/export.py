@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
+
+from twentywatts.cli import streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _export(args: argparse.Namespace) -> int:
         server = _server(args.prometheus)
         assembly = look(is_rank=False).assembly
         if not assembly.summed:
-            print("twentywatts: no live counter here: `twentywatts doctor` tells why", file=sys.stderr)
+            streams.say("no live counter here: `twentywatts doctor` tells why")
         station = Station(assembly).start()
         try:
             if server is not None:
@@ -96,7 +97,7 @@ def _serve(server: MetricsServer, station: Station) -> None:
     host, port = server.server_address[0], server.server_address[1]
     assert isinstance(host, str)
     place = f"[{host}]" if ":" in host else host
-    print(f"twentywatts: http://{place}:{port}/metrics", file=sys.stderr, flush=True)
+    streams.say(f"http://{place}:{port}/metrics")
 
 
 def _until_stopped(inbox: Inbox, station: Station, client: OtlpClient | None, interval_s: float) -> None:
@@ -107,7 +108,7 @@ def _until_stopped(inbox: Inbox, station: Station, client: OtlpClient | None, in
     import time
 
     from twentywatts import __version__
-    from twentywatts.errors import TwentyWattsError, clean
+    from twentywatts.errors import TwentyWattsError
     from twentywatts.meter.exporters.otlp import payload
 
     start_ns, told, host = time.time_ns(), "", platform.node()
@@ -126,4 +127,4 @@ def _until_stopped(inbox: Inbox, station: Station, client: OtlpClient | None, in
         except TwentyWattsError as error:
             if str(error) != told:
                 told = str(error)
-                print(f"twentywatts: {clean(error)}; trying again every {interval_s:g} s", file=sys.stderr, flush=True)
+                streams.say(f"{error}; trying again every {interval_s:g} s")

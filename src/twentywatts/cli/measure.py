@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
+
+from twentywatts.cli import streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _measured(args: argparse.Namespace, command: list[str]) -> int:
         require_measured=args.require_measured,
         wall=args.wall,
         waits=args.wait,
-        is_live=not args.quiet and _is_terminal(),
+        is_live=not args.quiet and streams.is_terminal(sys.stderr),
         wants_marks=bool(args.marks or args.json or args.journal),
     )
     try:
@@ -83,19 +84,4 @@ def _resumed(args: argparse.Namespace) -> int:
 def _outputs(args: argparse.Namespace) -> Outputs:
     from twentywatts.cli.measuring import Outputs
 
-    return Outputs(json=args.json, marks=args.marks, say=_say)
-
-
-def _say(lines: list[str], *, end: str = "\n") -> None:
-    """Print on standard error, or nowhere: whoever closed it must not lose the measurement."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        for line in lines:
-            print(f"twentywatts: {line}" if not line.startswith(("  ", "\r")) else line, end=end, file=sys.stderr)
-        sys.stderr.flush()
-
-
-def _is_terminal() -> bool:
-    try:
-        return sys.stderr.isatty()
-    except (AttributeError, ValueError):
-        return False
+    return Outputs(json=args.json, marks=args.marks, say=streams.tell)

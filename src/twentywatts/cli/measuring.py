@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from twentywatts.cli import streams
 from twentywatts.cli.circumstances import circumstances
 from twentywatts.errors import InputError, TwentyWattsError, clean
 from twentywatts.meter.child import Child
@@ -25,7 +26,6 @@ from twentywatts.reports.measurement import (
     summary,
     why_nothing_lives,
 )
-from twentywatts.reports.output import check_writable, write_json, write_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Outputs:
         """Raise InputError for a target that cannot be one; a disk that takes nothing now is told and passed over."""
         for target in (self.json, self.marks):
             if target:
+                from twentywatts.reports.output import check_writable
+
                 try:
                     check_writable(target)
                 except InputError as error:
@@ -84,6 +86,8 @@ class Outputs:
         """Say the summary and write the files; where one cannot be written, try the folder for temporary files."""
         document = measurement_document(measured, circumstances())
         self.say(summary(document))
+        if self.json or self.marks:
+            from twentywatts.reports.output import write_json, write_text
         if self.json:
             self._save(self.json, lambda target: write_json(document, target))
         if self.marks:
@@ -277,7 +281,7 @@ def _live_line(span: Span) -> str:
     else:
         kind = "" if span.is_measured else "ESTIMATED "
         words = f"{kind}{format_si(total.energy_j, 'J')}, {took_s:.0f} s, {_watts(span)}"
-    return f"\r\x1b[K{words[: _columns() - 1]}\r"
+    return f"\r\x1b[K{words[: streams.width(sys.stderr) - 1]}\r"
 
 
 def _watts(span: Span) -> str:
@@ -286,13 +290,6 @@ def _watts(span: Span) -> str:
     states = [(part, span.last.states.get(part.key)) for part in span.total.parts]
     shown = [f"{part.component} {format_si(state.power_w, 'W')}" for part, state in states if state and state.power_w]
     return " · ".join(shown) or f"{format_si((span.energy_j or 0.0) / max(span.duration_s, 1e-9), 'W')} on average"
-
-
-def _columns() -> int:
-    try:
-        return max(20, os.get_terminal_size(sys.stderr.fileno()).columns)
-    except (OSError, ValueError, AttributeError):
-        return 80
 
 
 def _nothing_lives(here: Here) -> str:

@@ -10,12 +10,15 @@ from twentywatts.errors import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
     from rich.console import Console
 
-__all__ = ["console", "discard_output", "flush", "prepare", "say"]
+__all__ = ["console", "discard_output", "flush", "is_terminal", "prepare", "say", "tell", "width"]
 
 _NARROWEST = 40  # columns: below that no table can be read
-_USUAL = 80
+_USUAL, _WIDEST = 80, 1000
 _LONGEST = 2000  # characters of an error: a name in a file can have a million
 _PLAIN = {"µ": "u", "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "·": "-", "•": "-", "≤": "<=", "≥": ">="}
 _PLAIN |= {"✓": "yes", "✗": "no", "│": "|", "─": "-", "²": "2", "°": "deg", "→": "->", "σ": "sigma", "Ω": "ohm"}
@@ -58,6 +61,39 @@ def console() -> Console:
     if found.width < _NARROWEST:
         found.width = _NARROWEST if found.width else _USUAL  # no width at all: nobody knows it
     return found
+
+
+def tell(lines: Iterable[str], *, end: str = "\n") -> None:
+    """Print lines on standard error, or nowhere: whoever closed it must not lose what the command does.
+
+    A line that begins with spaces belongs to the one before; what begins with a carriage return is written as it is.
+    """
+    try:
+        for line in lines:
+            print(line if line.startswith(("  ", "\r")) else f"twentywatts: {line}", end=end, file=sys.stderr)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _discard(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; a closed one is none."""
+    try:
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def width(stream: TextIO | None = None) -> int:
+    """Return the columns of a stream's terminal (standard output's), as COLUMNS or the terminal says, else 80."""
+    said = os.environ.get("COLUMNS", "")
+    columns = int(said) if said.isdecimal() and len(said) < 6 else 0
+    if columns <= 0:
+        try:
+            columns = os.get_terminal_size((stream or sys.__stdout__ or sys.stdout).fileno()).columns
+        except (OSError, ValueError, AttributeError):
+            columns = 0
+    return min(max(columns, _NARROWEST), _WIDEST) if columns > 0 else _USUAL
 
 
 def flush() -> None:

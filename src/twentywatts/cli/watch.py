@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from twentywatts.cli import streams
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -40,11 +42,11 @@ def run(args: argparse.Namespace) -> int:
     here = look(is_rank=False)
     if not here.assembly.channels:
         why = why_nothing_lives(here.assembly, here.findings())
-        print(f"twentywatts: nothing can be watched here: {why}; see `twentywatts doctor`", file=sys.stderr)
+        streams.say(f"nothing can be watched here: {why}; see `twentywatts doctor`")
         return _NOTHING_LIVES
     station = Station(here.assembly).start()
     try:
-        if sys.stdout.isatty() and sys.stdin.isatty():
+        if streams.is_terminal(sys.stdout) and streams.is_terminal(sys.stdin):
             _screen(station, here, args.interval)
         else:
             _lines(station, args.interval)

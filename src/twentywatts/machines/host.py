@@ -14,10 +14,8 @@ everywhere.
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +26,7 @@ from typing import Any
 
 from twentywatts.errors import MachineError
 from twentywatts.figures import Figure
+from twentywatts.machines import powers
 from twentywatts.machines.catalog import load, parse
 from twentywatts.machines.machine import Machine
 from twentywatts.machines.probe import Host, probe
@@ -42,7 +41,6 @@ _SHARES = (
     "peak_fp32_flop_per_s peak_int8_op_per_s memory_bandwidth_bytes_per_s memory_capacity_bytes max_power_w "
     "idle_power_w cache_capacity_bytes"
 ).split()
-_VIRTUAL = "a virtual machine sees a share of a server: its processors may be threads, its neighbours are unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +56,11 @@ class _Known:
 
     def grade(self, column: str) -> str:
         """Return derived where the row is cited and the machine is a real one, else guess."""
-        cited = self.row.get(column, "guess") != "guess"
-        return "derived" if cited and not self.host.virtual else "guess"
+        return powers.grade(self.row, column, is_virtual=self.host.virtual)
 
     @property
     def condition(self) -> str:
-        found = f"{self.cores} cores detected"
-        return f"{found}; {_VIRTUAL}" if self.host.virtual else found
+        return powers.condition(self.cores, is_virtual=self.host.virtual)
 
 
 def this_cpu(*, root: Path = Path("/"), platform_machine: str | None = None) -> Machine:
@@ -97,22 +93,15 @@ def _generic() -> tuple[Machine, Mapping[str, Any]]:
     """Return one core of a generic processor and what detection assumes."""
     path = files("twentywatts") / "machines" / "data" / "host" / "generic-cpu.toml"
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    detection = tables.pop("detection")
+    detection = {**tables.pop("detection"), **{f"power_{name}": bounds for name, bounds in powers.spreads().items()}}
     return parse(tables, origin="bundled"), detection
-
-
-def _row_of(text: str) -> Mapping[str, str]:
-    """Return the first row of cpu_models.csv whose pattern is found in ``text``, or an empty one."""
-    path = files("twentywatts") / "data" / "cpu_models.csv"
-    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    return next((row for row in rows if re.search(row["pattern"], text, re.I)), {})
 
 
 def _compose(host: Host, reason: str = "") -> Machine:
     generic, detection = _generic()
     clock_hz, clock_where = _clock(host, detection)
-    cores = max(host.core_count or host.thread_count, 1)
-    row = _row_of(host.text)
+    cores = powers.cores_of(host)
+    row = powers.row_of(host.text)
     known = _Known(host=host, row=row, cores=cores, clock_hz=clock_hz, clock_where=clock_where, detection=detection)
     figures = {key: _share(figure, known) for key, figure in generic.figures.items()}
     found = {**_rates(known), **_powers(known), **_capacities(known, figures)}
@@ -197,7 +186,7 @@ def _powers(known: _Known) -> dict[str, Figure]:
         return {}
     grade = known.grade("power_grade")
     found = {}
-    for key, column in (("max_power_w", "tdp_w_per_core"), ("idle_power_w", "idle_w_per_core")):
+    for key, column in powers.COLUMNS.items():
         per_core = float(known.row[column])
         texts = (
             grade,

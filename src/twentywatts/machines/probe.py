@@ -7,13 +7,15 @@ registry. Nothing that changes from one second to the next is read (the momentar
 from __future__ import annotations
 
 import os
-import platform
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+
+from twentywatts.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Host", "probe"]
 
@@ -25,7 +27,7 @@ _SIZES = {"K": 2**10, "M": 2**20, "G": 2**30, "": 1}
 Cpuinfo = list[dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Host:
     """What was found; empty or 0 where the host does not say.
 
@@ -46,19 +48,19 @@ class Host:
     virtual: bool = False
 
 
-def probe(root: Path, platform_machine: str) -> Host:
-    """Return what the computer under ``root`` says of itself."""
-    if root == Path("/") and sys.platform == "darwin":
+def probe(root: Path | str, platform_machine: str, *, is_brief: bool = False) -> Host:
+    """Return what the computer under ``root`` says of itself; is_brief: its name, its cores and its flags alone."""
+    if os.fspath(root) == "/" and sys.platform == "darwin":
         return _macos()
-    if root == Path("/") and sys.platform == "win32":
+    if os.fspath(root) == "/" and sys.platform == "win32":
         return _windows()
-    return _linux(root, platform_machine)
+    return _linux(root, platform_machine, is_brief=is_brief)
 
 
-def _read(path: Path) -> str:
+def _read(*parts: Path | str) -> str:
     """Return a file's text, empty where there is none or it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open(os.path.join(*parts), "rb") as file:
             return file.read(_MAX_FILE_BYTES).decode("utf-8", "replace").strip("\0\n ")
     except (OSError, ValueError):
         return ""
@@ -69,26 +71,26 @@ def _number(text: str) -> float:
     return float(found.group(1)) if found else 0.0
 
 
-def _linux(root: Path, platform_machine: str) -> Host:
-    processors = _cpuinfo(_read(root / "proc/cpuinfo"))
+def _linux(root: Path | str, platform_machine: str, *, is_brief: bool) -> Host:
+    processors = _cpuinfo(_read(root, "proc/cpuinfo"))
     first: Mapping[str, str] = next((entry for entry in processors if len(entry) > 1), {})
-    board = _read(root / "proc/device-tree/model") or _read(root / "sys/firmware/devicetree/base/model")
+    board = _read(root, "proc/device-tree/model") or _read(root, "sys/firmware/devicetree/base/model")
     board = board or next((entry["Model"] for entry in processors if "Model" in entry), "")
-    product = " ".join(_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name"))
+    product = " ".join(_read(root, "sys/class/dmi/id", name) for name in ("sys_vendor", "product_name"))
     arm_part = first.get("CPU part", "") if first.get("CPU implementer") == "0x41" else ""
     name = first.get("model name", "")
     flags = frozenset(f"{first.get('flags', '')} {first.get('Features', '')}".split())
     logical = [entry for entry in processors if "processor" in entry]
-    frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
+    frequency = os.path.join(root, "sys/devices/system/cpu/cpu0/cpufreq")
     return Host(
         model=name or board or (f"Arm core {arm_part}" if arm_part else ""),
         text=" ".join(filter(None, (name, arm_part, board, platform_machine))),
         core_count=_cores(logical),
         thread_count=len(logical) or _present(root),
-        base_hz=_number(_read(frequency / "base_frequency")) * 1e3 or _nominal_hz(first),
-        max_hz=_number(_read(frequency / "cpuinfo_max_freq")) * 1e3,
-        cache_bytes=_cache(root),
-        memory_bytes=_memory(_read(root / "proc/meminfo")),
+        base_hz=_number(_read(frequency, "base_frequency")) * 1e3 or _nominal_hz(first),
+        max_hz=_number(_read(frequency, "cpuinfo_max_freq")) * 1e3,
+        cache_bytes=0.0 if is_brief else _cache(root),
+        memory_bytes=0.0 if is_brief else _memory(_read(root, "proc/meminfo")),
         flags=flags,
         virtual="hypervisor" in flags or bool(_HYPERVISORS.search(product)),
     )
@@ -107,9 +109,9 @@ def _cores(logical: Cpuinfo) -> int:
     return len(pairs) or len(logical)
 
 
-def _present(root: Path) -> int:
+def _present(root: Path | str) -> int:
     """Return the highest number in a list such as 0-3 plus one."""
-    numbers = re.findall(r"\d{1,6}", _read(root / "sys/devices/system/cpu/present"))
+    numbers = re.findall(r"\d{1,6}", _read(root, "sys/devices/system/cpu/present"))
     return int(numbers[-1]) + 1 if numbers else 0
 
 
@@ -122,22 +124,24 @@ def _nominal_hz(entry: Mapping[str, str]) -> float:
     return round(bogomips / 2 / 10) * 10e6
 
 
-def _cache(root: Path) -> float:
+def _cache(root: Path | str) -> float:
     """Return the bytes of the last cache level, its slices summed."""
     sizes: dict[tuple[int, str], float] = {}
-    for folder in _glob(root / "sys/devices/system/cpu", "cpu[0-9]*/cache/index[0-9]*"):
-        size = re.fullmatch(r"(\d{1,12})([KMG]?)", _read(folder / "size"))
-        level = _read(folder / "level")
-        if size and level.isdigit() and _read(folder / "type") != "Instruction":
-            key = (int(level), _read(folder / "shared_cpu_list") or folder.parent.parent.name)
+    for folder in _glob(os.path.join(root, "sys/devices/system/cpu"), "cpu[0-9]*/cache/index[0-9]*"):
+        size = re.fullmatch(r"(\d{1,12})([KMG]?)", _read(folder, "size"))
+        level = _read(folder, "level")
+        if size and level.isdigit() and _read(folder, "type") != "Instruction":
+            key = (int(level), _read(folder, "shared_cpu_list") or folder.parent.parent.name)
             sizes[key] = float(size.group(1)) * _SIZES[size.group(2)]
     last = max((level for level, _ in sizes), default=0)
     return sum(size for (level, _), size in sizes.items() if level == last) if last > 1 else 0.0
 
 
-def _glob(folder: Path, pattern: str) -> Iterator[Path]:
+def _glob(folder: str, pattern: str) -> Iterator[Path]:
+    from pathlib import Path
+
     try:
-        yield from sorted(folder.glob(pattern))
+        yield from sorted(Path(folder).glob(pattern))
     except OSError:
         return
 
@@ -148,6 +152,9 @@ def _memory(meminfo: str) -> float:
 
 
 def _macos() -> Host:
+    import platform
+    import subprocess
+
     def ask(name: str) -> str:
         try:
             command = ["/usr/sbin/sysctl", "-n", name]
@@ -172,6 +179,8 @@ def _macos() -> Host:
 
 
 def _windows() -> Host:
+    import platform
+
     name = platform.processor()
     if sys.platform == "win32":
         import winreg

@@ -90,11 +90,11 @@ def rule_files(findings: Iterable[Finding]) -> tuple[RuleFile, ...]:
     return tuple(dict.fromkeys(RuleFile(path=match[2], text=match[1] + "\n") for match in found if match))
 
 
-def apply(files: Sequence[RuleFile], *, root: Path = Path("/")) -> list[Path]:
+def apply(files: Sequence[RuleFile], *, root: Path | str = "/") -> list[Path]:
     """Write the rule files and return their paths; a file that holds the same is left as it is. Raises InputError."""
     written = []
     for file in files:
-        path = root / file.path.lstrip("/")
+        path = Path(root) / file.path.lstrip("/")
         try:
             if path.is_symlink():
                 raise InputError(f"'{path}' is a link: it is left alone; remove it first")

@@ -16,7 +16,11 @@ from twentywatts.meter.place import ROOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twentywatts.figures import Figure
     from twentywatts.machines.machine import Machine
+    from twentywatts.machines.powers import Power
     from twentywatts.meter.place import Root
 
 __all__ = ["KEY", "modelled"]
@@ -33,18 +37,13 @@ def modelled(
     duration_s, cpu_s: length of the window and processor time of the program in it [s]. machine: stands in for
     this-cpu. why: reason for modelling, for the notes.
     """
-    if machine is None:
-        from pathlib import Path
-
-        from twentywatts.machines.host import this_cpu
-
-        machine = this_cpu(root=Path(root))
+    figures = _powers(root) if machine is None else machine.figures
     count = os.cpu_count() or 1
     busy_frac = min(max(cpu_s / (duration_s * count), 0.0), 1.0) if duration_s > 0 else 0.0
-    figures = [machine.figures.get(name) for name in _FIGURES]
-    idle, highest = figures
+    idle, highest = (figures.get(name) for name in _FIGURES)
     if idle is None or highest is None or duration_s <= 0:
-        return _reading(duration_s, None, 0, (f"no counter, and no published power of '{machine.name}'", why))
+        name = "this-cpu" if machine is None else machine.name
+        return _reading(duration_s, None, 0, (f"no counter, and no published power of '{name}'", why))
 
     def energy_j(idle_w: float, highest_w: float) -> float:
         return duration_s * (idle_w + max(0.0, highest_w - idle_w) * busy_frac)
@@ -52,6 +51,20 @@ def modelled(
     bounds = (energy_j(idle.low, highest.low), energy_j(idle.value, highest.value), energy_j(idle.high, highest.high))
     note = f"MODELLED, not measured: processor alone, {busy_frac:.0%} of {count} processors busy with this program"
     return _reading(duration_s, bounds, int(min(idle.evidence, highest.evidence)), (note, idle.condition, why))
+
+
+def _powers(root: Root) -> Mapping[str, Figure | Power]:
+    """Return the powers of this computer's processor."""
+    from twentywatts.machines.powers import this_power
+
+    found = this_power(os.fspath(root))
+    if found is not None:
+        return found
+    from pathlib import Path
+
+    from twentywatts.machines.host import this_cpu
+
+    return this_cpu(root=Path(root)).figures
 
 
 def _reading(

@@ -15,7 +15,6 @@ from twentywatts.meter.assemble import Assembly
 from twentywatts.meter.attribution import busy_s
 from twentywatts.meter.checks import boot_id
 from twentywatts.meter.contract import Clock
-from twentywatts.meter.journal import Journal, describe
 from twentywatts.meter.processes import ended_cpu_time_s, tree_cpu_time_s
 from twentywatts.meter.sampler import Sample, Sampler
 from twentywatts.meter.window import Edge
@@ -23,6 +22,8 @@ from twentywatts.meter.window import Edge
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from twentywatts.meter.journal import Journal
 
 __all__ = ["MOST_MARKS", "Recorder", "journal_header", "node_name"]
 
@@ -117,6 +118,8 @@ def node_name() -> str:
 def journal_header(assembly: Assembly, command: Mapping[str, Any], *, interval_s: float | None) -> dict[str, Any]:
     """Return the first line of a journal: the machine and boot, the command, the channels."""
     import os
+
+    from twentywatts.meter.journal import describe
 
     return {
         "boot_id": boot_id(),

@@ -6,9 +6,11 @@ The names are loaded when they are used: listing machines must not load what run
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from twentywatts.reports.document import comparison_document
     from twentywatts.reports.output import check_writable, write_json, write_text
 
