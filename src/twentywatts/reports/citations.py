@@ -11,7 +11,7 @@ from twentywatts.errors import InputError, clean
 from twentywatts.reports.members import read_members
 from twentywatts.reports.names import unaccented
 
-__all__ = ["bibtex", "read_document"]
+__all__ = ["bibtex", "cite_key", "latex_text", "read_document"]
 
 _MAX_BYTES = 200_000_000
 _MAX_SOURCES_BYTES = 4_000_000  # all that are bundled take 60,000
@@ -77,10 +77,11 @@ def _entry(key: str, source: Mapping[str, Any]) -> str:
         "url": source.get("url"),
     }
     lines = [f"  {name} = {{{_escape(name, str(value))}}}," for name, value in fields.items() if value]
-    return "\n".join([f"@{kind}{{{_key(key)},", *lines, "}", ""])
+    return "\n".join([f"@{kind}{{{cite_key(key)},", *lines, "}", ""])
 
 
-def _key(key: str) -> str:
+def cite_key(key: str) -> str:
+    """Return a key as BibTeX and LaTeX take it."""
     return re.sub(r"[^A-Za-z0-9:_.-]", "-", key)
 
 
@@ -90,17 +91,18 @@ def _escape(name: str, value: str) -> str:
         return re.sub(r"[{}\\]", "", text)
     if name == "author":
         return _names(text)
-    text = _escaped(text)
+    text = latex_text(text)
     return f"{{{text}}}" if name == "title" else text  # the second braces keep capitals
 
 
-def _escaped(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Return a text with everything escaped that LaTeX and BibTeX would read as a command."""
     return "".join(_SPECIAL.get(letter, letter) for letter in text)
 
 
 def _names(authors: str) -> str:
     """Return a BibTeX list of names; the braces around an organisation stay, as they keep its name in one piece."""
     names = unaccented(authors).split(" and ")
-    escaped = [_escaped(name.strip("{}").replace("{", "").replace("}", "")) for name in names]
+    escaped = [latex_text(name.strip("{}").replace("{", "").replace("}", "")) for name in names]
     pairs = zip(names, escaped, strict=True)
     return " and ".join(f"{{{name}}}" if raw.startswith("{") and raw.endswith("}") else name for raw, name in pairs)
