@@ -12,6 +12,7 @@ from twentywatts.units import format_interval, format_si
 __all__ = [
     "accuracy_mark",
     "accuracy_text",
+    "evidence_words",
     "is_share",
     "metric_text",
     "plain_table",
@@ -56,6 +57,12 @@ def accuracy_text(accuracy: float | None, metric: str) -> str:
 def metric_text(metric: str) -> str:
     """Return a metric's name for a sentence: ``f1`` is ``F1 score``, ``top-5`` is ``top-5 accuracy``."""
     return f"{metric} accuracy" if metric.startswith("top-") else _METRICS.get(metric, clean(metric))
+
+
+def evidence_words(level: str, guessed_frac: float) -> str:
+    """Return the evidence, and at L0 how much of the joules is guessed: ``L0 23 %``."""
+    share = f"{100 * guessed_frac:.0f}" if guessed_frac >= 0.005 else "<1"
+    return f"{level} {share} %" if level == "L0" else level
 
 
 def points_text(drop: float, metric: str) -> str:
@@ -103,7 +110,7 @@ def plain_table(comparison: Comparison) -> str:
     rows = [_cells(row, metric) for row in comparison.rows]
     lines = [f"{clean(comparison.model.name)} on {clean(comparison.data.name)}: {clean(comparison.data.split)}", ""]
     lines += _aligned([_HEADERS, *rows])
-    lines += ["", _marks(comparison)]
+    lines += ["", _marks(comparison), "L0 n %: n % of the joules rest on guesses   L1: all modelled from cited figures"]
     lines += _section("Baselines on the same processor", (_baseline(item, metric) for item in comparison.baselines))
     refused = (f"{clean(item.machine)}: {clean(item.reason)}" for item in comparison.refused)
     lines += _section("Refused", refused)
@@ -127,7 +134,7 @@ def _cells(row: Row, metric: str) -> tuple[str, ...]:
         format_interval(energy.low, energy.mid, energy.high, "J"),
         against,
         format_si(row.ledger.latency_s.mid, "s"),
-        row.ledger.evidence.label,
+        evidence_words(row.ledger.evidence.label, row.ledger.guessed_frac),
     )
 
 

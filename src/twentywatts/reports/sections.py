@@ -84,11 +84,17 @@ def results(document: Record) -> Markup:
         "Main causes",
         "Evidence",
     ]
-    caption = f"Every machine, with the {name} at most {limit} worse. Brackets hold 90 % intervals."
+    caption = f"At most {limit} worse than the reference counts as kept. Brackets hold 90 % intervals."
     rows = [_result(row, number, metric) for number, row in enumerate(document["rows"], start=1)]
     marks = f"✓ keeps the {name}, ✗ does not, ? too few samples to tell. {order_text(document)}"
     notes = [tag("p", text, class_="legend") for text in (marks, f"{evidence_legend(document)}.")]
     return join([table(caption, headers, rows, class_="cards results"), *notes])
+
+
+def _evidence(row: Record) -> Markup:
+    level, _, guessed = evidence_text(row).partition(" ")
+    share = tag("span", f"{guessed} guessed", class_="sub") if guessed else ""
+    return join([tag("abbr", level, title=EVIDENCE[row["evidence"]]), share])
 
 
 def heading(text: str) -> str:
@@ -105,8 +111,8 @@ def _result(row: Record, number: int, metric: str) -> Sequence[object]:
         _with_bounds(row["energy_j"], "J"),
         _against(row),
         quantity_text(row["latency_s"], "s").replace(" ", "\u00a0"),
-        ", ".join(main_causes(row)).replace(" %", "\u00a0%"),
-        tag("abbr", evidence_text(row).replace(" ", "\u00a0"), title=EVIDENCE[row["evidence"]]),
+        ", ".join(text.replace(" ", "\u00a0") for text in main_causes(row)),
+        _evidence(row),
     )
 
 
@@ -130,7 +136,7 @@ def _mark_class(keeps: bool | None) -> str:
 def _with_bounds(quantity: Record, unit: str) -> Markup:
     value, _, bounds = interval_text(quantity, unit).partition(" (")
     value = value.replace(" ", "\u00a0")
-    return join([value, tag("span", f"({bounds}", class_="sub")]) if bounds else join([value])
+    return join([value, " ", tag("span", f"({bounds}", class_="sub")]) if bounds else join([value])
 
 
 def _against(row: Record) -> object:
@@ -188,20 +194,27 @@ def _cause_table(row: Record) -> Markup:
     rows = [
         (
             join([cause_name(item["cause"]), tag("span", CAUSES[item["cause"]], class_="sub")]),
-            interval_text(item["energy_j"], "J"),
-            f"{100 * shares.get(item['cause'], 0.0):.1f}\u00a0%",
-            f"{100 * item['guessed_frac']:.0f}\u00a0%",
+            _with_bounds(item["energy_j"], "J"),
+            join([f"{100 * shares.get(item['cause'], 0.0):.1f}\u00a0%", _guessed(item["guessed_frac"])]),
         )
         for item in row["causes"]
     ]
-    return table("By cause", ["Cause", "Energy", "Share", "Guessed of it"], rows, class_="account")
+    return table("By cause", ["Cause", "Energy", "Share"], rows, class_="account")
+
+
+def _guessed(share_frac: float) -> Markup:
+    """Return how much of a cause is guessed, nothing where nothing is."""
+    if share_frac <= 0:
+        return Markup("")
+    share = f"{100 * share_frac:.0f}" if share_frac >= 0.005 else "<1"
+    return tag("span", f"{share}\u00a0% guessed", class_="sub")
 
 
 def _layer_table(row: Record) -> Markup:
     rows = [
         (
             join([clean(item["layer"]), tag("span", f"mostly {cause_name(item['main_cause'])}", class_="sub")]),
-            interval_text(item["energy_j"], "J"),
+            _with_bounds(item["energy_j"], "J"),
             f"{100 * item['share_frac']:.1f}\u00a0%",
         )
         for item in row["layers"]

@@ -79,10 +79,11 @@ def _cells(row: Record, metric: str) -> Sequence[Text]:
     mark, style = "", ""
     if row["role"] == "candidate":
         mark, style = f" {accuracy_mark(row['keeps_accuracy'])}", _MARK_STYLES[row["keeps_accuracy"]]
+    causes = ",\n".join(main_causes(row))  # a line each: a narrow column would part a number from its %
     return (
         Text(clean(row["machine"]), style="bold").append(f"\n{form_text(row)}", style="not bold"),
         Text(accuracy_text(row["accuracy"], metric)).append(mark, style=style),
-        Text(interval_text(row["energy_j"], "J")).append(f"\n{', '.join(main_causes(row))}", style="dim"),
+        Text(interval_text(row["energy_j"], "J")).append(f"\n{causes}", style="dim"),
         _against(row),
         Text(quantity_text(row["latency_s"], "s")).append(f"\n{evidence_text(row)}", style="dim"),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from twentywatts.comparison.text import (
     accuracy_text,
+    evidence_words,
     metric_text,
     points_text,
     ratio_interval_text,
@@ -57,7 +58,7 @@ CAUSES = {
     "unsplit": "known only as one sum: what a board adds to its chip, what a meter read, the rest of a brain",
 }
 EVIDENCE = {
-    "L0": "n % of the joules rest at least in part on guesses, the others are modelled",
+    "L0": "that share of the joules rests at least in part on guesses, the others are modelled",
     "L1": "modelled from cited figures",
     "L2": "read from a counter in the chip",
     "L3": "read from a counter of the node",
@@ -81,9 +82,7 @@ def main_causes(account: Record) -> list[str]:
 
 def evidence_text(account: Record) -> str:
     """Return the evidence, and at L0 how much of the joules is guessed: ``L0 23 %``."""
-    guessed = 100 * account["guessed_frac"]
-    share = f"{guessed:.0f}" if guessed >= 0.5 else "<1"
-    return f"{account['evidence']} {share} %" if account["evidence"] == "L0" else str(account["evidence"])
+    return evidence_words(account["evidence"], account["guessed_frac"])
 
 
 def evidence_legend(document: Record) -> str:
