@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # as typing's, whose import would cost more than all the 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from twentywatts import plan
     from twentywatts.comparison import Comparison, compare
     from twentywatts.counting import count
     from twentywatts.errors import TwentyWattsError
@@ -35,6 +36,8 @@ _PUBLIC = {
     "measured": "twentywatts.meter.api:measured",
 }
 
+_ROOMS = ("plan",)  # offered whole: tw.plan.training(...)
+
 __all__ = [
     "Comparison",
     "Ledger",
@@ -50,11 +53,14 @@ __all__ = [
     "mark",
     "measure",
     "measured",
+    "plan",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
+    if name in _ROOMS:
+        return import_module(f"twentywatts.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'twentywatts' has no attribute '{name}'")
     module, attribute = _PUBLIC[name].split(":")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DRAW_COUNT", "Array", "Interval", "Spread", "interval_of", "lognormal", "standard_normal"]
+__all__ = ["DRAW_COUNT", "Array", "Interval", "Spread", "interval_of", "lognormal", "standard_normal", "uniform"]
 
 Array: TypeAlias = "NDArray[np.float64]"
 
@@ -45,13 +45,25 @@ def standard_normal(key: str, *, draws: int, seed: int) -> Array:
     Each of the ``draws`` equally likely strata is hit once (a Latin hypercube over keys), in an order fixed by the
     key and the seed: quantiles of one figure are exact, and the same on every machine.
     """
+    return _strata(draws)[_order(key, draws=draws, seed=seed)]
+
+
+def uniform(key: str, *, draws: int, seed: int) -> Array:
+    """Return an array of shape (1 + draws,): 0.5, then stratified numbers between 0 and 1 of the stream ``key``."""
+    import numpy as np
+
+    levels = (_order(key, draws=draws, seed=seed) + 0.5) / max(draws, 1)
+    return np.concatenate([[0.5], levels])
+
+
+def _order(key: str, *, draws: int, seed: int) -> NDArray[np.int64]:
+    """Return the order of the strata: fixed by key and seed, the same on every machine."""
     import hashlib
 
     import numpy as np
 
     digest = hashlib.blake2b(f"{seed}\x00{key}".encode(), digest_size=16).digest()
-    order = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little"))).permutation(draws)
-    return _strata(draws)[order]
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little"))).permutation(draws)
 
 
 _STRATA: dict[int, Array] = {}

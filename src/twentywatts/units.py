@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 
 from twentywatts.errors import InputError
 
-__all__ = ["convert", "format_interval", "format_si", "unit_of_key"]
+__all__ = [
+    "convert",
+    "dimension_of",
+    "format_count_interval",
+    "format_interval",
+    "format_si",
+    "format_time_interval",
+    "parse_quantity",
+    "unit_of_key",
+]
 
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
 _PREFIXES |= {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -21,6 +31,8 @@ _SYMBOLS = {
     "s": ("time", 1.0),
     "min": ("time", 60.0),
     "h": ("time", 3600.0),
+    "d": ("time", 86_400.0),
+    "yr": ("time", 8760 * 3600.0),  # the year of energy statistics: 365 days
     "B": ("data", 1.0),
     "byte": ("data", 1.0),
     "bytes": ("data", 1.0),
@@ -31,6 +43,11 @@ _SYMBOLS = {
     "nm": ("process", 1.0),
     "1": ("count", 1.0),
     "%": ("count", 0.01),
+    "g": ("mass", 1e-3),
+    "t": ("mass", 1e3),
+    "L": ("volume", 1e-3),
+    "m3": ("volume", 1.0),
+    "USD": ("money", 1.0),
 }
 _COUNTS = (
     "FLOP FLOPS OP OPS op ops MAC MACs count conversion access event synop spike hop update inference step sample "
@@ -38,12 +55,16 @@ _COUNTS = (
 ).split()
 _SYMBOLS |= dict.fromkeys(_COUNTS, ("count", 1.0))
 
-_BARE = ("nm", "1", "%", "min", "h")  # taken as they are, without a prefix
+_BARE = ("nm", "1", "%", "min", "h", "d", "yr", "m3", "USD")  # taken as they are, without a prefix
 
 # the suffix of a key tells the SI unit of its value; the first match wins
 _SUFFIXES = (
     ("_j_per_byte", "J/byte"),
     ("_bytes_per_s", "byte/s"),
+    ("_kg_per_j", "kg/J"),
+    ("_m3_per_j", "m3/J"),
+    ("_usd_per_j", "USD/J"),
+    ("_usd_per_s", "USD/s"),
     ("_flop_per_s", "FLOP/s"),
     ("_op_per_s", "OP/s"),
     ("_per_s", "1/s"),
@@ -55,6 +76,9 @@ _SUFFIXES = (
     ("_s", "s"),
     ("_bytes", "byte"),
     ("_bits", "bit"),
+    ("_kg", "kg"),
+    ("_m3", "m3"),
+    ("_usd", "USD"),
     ("_nm", "nm"),
     ("_frac", "1"),
     ("_count", "1"),
@@ -120,6 +144,68 @@ def convert(value: float, unit: str, to: str) -> float:
     return value * factor / target
 
 
+_QUANTITY = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([^\s\d].*)?")
+_COUNT_SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+_EXAMPLES = {"J": "41GWh", "W": "120MW", "s": "2s, 14d or 1yr", "1": "70e9, 70B (for 1e9) or 2T (for 1e12)"}
+
+
+def parse_quantity(text: str, to: str) -> float:
+    """Return what a person wrote, in the SI unit ``to``: ``parse_quantity("41GWh", "J") == 1.476e14``.
+
+    A unit must stand there and must measure the same thing, so W and Wh are never taken for each other; a count
+    (``to="1"``) takes k, M, G or B, and T. The number must be finite and positive. Raises InputError.
+    """
+    wanted = f"wanted a quantity such as {_EXAMPLES.get(to, f'1 {to}')}"
+    found = _QUANTITY.fullmatch(text.strip())
+    if not found:
+        raise InputError(f"cannot read '{text}' as a quantity; {wanted}")
+    number, unit = float(found[1].replace("_", "")), (found[2] or "").strip()
+    if to == "1":
+        if unit not in _COUNT_SCALES:
+            raise InputError(f"'{text}': a count has no unit '{unit}'; {wanted}")
+        value = number * _COUNT_SCALES[unit]
+    elif not unit:
+        raise InputError(f"'{text}' has no unit; {wanted}")
+    else:
+        value = _with_unit(text, number, unit, to=to)
+    if not (0 < value < _LARGEST):
+        raise InputError(f"'{text}' must be a positive, finite quantity; {wanted}")
+    return value
+
+
+def dimension_of(text: str) -> str:
+    """Return what a written quantity measures: ``dimension_of("120MW") == "power"``; empty where it cannot be read."""
+    found = _QUANTITY.fullmatch(text.strip())
+    try:
+        return _parse(found[2].strip())[0][0] if found and found[2] else ""
+    except InputError:
+        return ""
+
+
+_LARGEST = 1e60
+_NAMES = {
+    ("energy",): "an energy",
+    ("power",): "a power",
+    ("time",): "a time",
+    ("energy", "time"): "an energy per time",
+}
+_NAMES |= {
+    ("power", "time"): "a power per time",
+    ("count",): "a count",
+    ("mass",): "a mass",
+    ("data",): "an amount of data",
+}
+
+
+def _with_unit(text: str, number: float, unit: str, *, to: str) -> float:
+    """Return the number in ``to``; an error names what was given: a power is no energy."""
+    have, want = _parse(unit)[0], _parse(to)[0]
+    if have != want:
+        given, asked = (_NAMES.get(kind, "/".join(kind)) for kind in (have, want))
+        raise InputError(f"'{text}' is {given}, and {asked} is wanted, such as {_EXAMPLES.get(to, to)}")
+    return convert(number, unit, to)
+
+
 def _scale(value: float) -> tuple[float, str]:
     size = abs(value)
     for factor, prefix in _SCALES:
@@ -152,3 +238,43 @@ def format_interval(low: float, mid: float, high: float, unit: str) -> str:
         return format_si(mid, unit)
     factor, prefix = _scale(mid if mid else high)
     return f"{_digits(mid / factor)} {_prefixed(prefix, unit)} ({_digits(low / factor, 2)}–{_digits(high / factor, 2)})"
+
+
+_TIMES = (
+    (2 * 31_536_000.0, 31_536_000.0, "years"),
+    (2 * 86_400.0, 86_400.0, "days"),
+    (2 * 3600.0, 3600.0, "h"),
+    (120.0, 60.0, "min"),
+)
+_COUNTS_IN_WORDS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
+
+
+def format_time_interval(low: float, mid: float, high: float) -> str:
+    """Return a time in seconds as people say it: ``"35.5 days (22–61)"``; below two minutes with an SI prefix."""
+    for least, factor, name in _TIMES:
+        if mid >= least:
+            return _named(low / factor, mid / factor, high / factor, name)
+    return format_interval(low, mid, high, "s")
+
+
+def format_count_interval(low: float, mid: float, high: float) -> str:
+    """Return a count in words: ``"1.29 million (1–1.6)"``, ``"25,000"``, ``"8.4e23"``."""
+    for factor, name in _COUNTS_IN_WORDS:
+        if factor * 0.9995 <= mid < 1e15:
+            return _named(low / factor, mid / factor, high / factor, name)
+    return _named(low, mid, high, "")
+
+
+def _named(low: float, mid: float, high: float, name: str) -> str:
+    """Return a number, its name and its bounds."""
+    if low == mid == high:
+        return f"{_grouped(mid, 3 if name else 6)} {name}".strip()
+    first = f"{_grouped(mid, 3)} {name}".strip()
+    return f"{first} ({_grouped(low, 2)}–{_grouped(high, 2)})"
+
+
+def _grouped(value: float, digits: int) -> str:
+    """Return a number with thousands grouped, in powers of ten from 1e15 on."""
+    if value >= 1e15 or 0 < value < 1e-3:
+        return f"{value:.{digits}g}"
+    return f"{Decimal(f'{value:.{digits}g}'):,f}"

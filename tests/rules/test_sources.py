@@ -41,7 +41,7 @@ def _cited_by(path: Path) -> set[str]:
     if path.suffix == ".toml":
         return set(_cited(tomllib.loads(text)))
     rows = csv.DictReader(text.splitlines())
-    return {row[column] for row in rows for column in row if _is_key(column)}
+    return {row[column] for row in rows for column in row if _is_key(column) and row[column]}
 
 
 def test_every_key_that_is_cited_resolves() -> None:

@@ -19,7 +19,7 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_the_lazy_table_holds_the_public_names() -> None:
-    assert {*twentywatts._PUBLIC, "__version__"} == set(twentywatts.__all__)
+    assert {*twentywatts._PUBLIC, *twentywatts._ROOMS, "__version__"} == set(twentywatts.__all__)
 
 
 def test_dir_lists_the_public_names() -> None:

@@ -1,0 +1,275 @@
+"""``twentywatts plan``: from one model's joules to the world."""
+
+from __future__ import annotations
+
+import argparse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from twentywatts.plan import Plan, TokenCost
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the verb and its sub-verbs to the command line."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="training runs, scaling laws, services, fleets and what joules compare to",
+        description="From one model's joules to the world. Every quantity needs its unit: 41GWh is not 41GW.",
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    for add in (_add_training, _add_scaling, _add_serving, _add_fleet, _add_equivalents):
+        add(kinds)
+    parser.set_defaults(run=run)
+
+
+def _add_training(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "training",
+        help="operations, hours and joules of a training run",
+        description="Operations, chip hours and electricity of a training run on chips that you need not have.",
+    )
+    parser.add_argument("--params", required=True, metavar="N", help="parameters, such as 70e9 or 70B")
+    parser.add_argument("--active-params", metavar="N", help="parameters that one token uses (mixture of experts)")
+    parser.add_argument("--tokens", required=True, metavar="N", help="tokens of the data, such as 2e12 or 2T")
+    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
+    parser.add_argument("--mfu", metavar="SHARE", help="share of the peak reached, 0 to 1 (default: published runs)")
+    parser.add_argument("--pue", metavar="X", help="facility over computer energy (default: published data centres)")
+    parser.add_argument("--chips", metavar="N", help="how many work together: adds days and megawatts")
+    parser.add_argument("--context", metavar="N", help="tokens that attention spans: adds its operations")
+    parser.add_argument("--epochs", metavar="N", default="1", help="passes over the tokens (1)")
+    _add_output(parser)
+
+
+def _add_scaling(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "scaling",
+        help="the best model that a budget of joules buys",
+        description="Scaling laws in joules: best loss, parameters and tokens, and what one more point costs.",
+    )
+    parser.add_argument("--budget", required=True, metavar="ENERGY", help="electricity to spend, such as 1GWh")
+    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
+    parser.add_argument("--law", default="besiroglu2024", metavar="NAME", help="published law (besiroglu2024)")
+    parser.add_argument("--served-tokens", metavar="N", help="tokens it will generate: the inference-aware optimum too")
+    parser.add_argument("--mfu", metavar="SHARE", help="share of the peak reached, 0 to 1 (default: published runs)")
+    parser.add_argument("--pue", metavar="X", help="facility over computer energy (default: published data centres)")
+    _add_output(parser)
+
+
+def _add_serving(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "serving",
+        help="chips, megawatts, kWh a day, water and cost of a service",
+        description="From requests to chips and megawatts: Little's law, Erlang C, idle chips, the data centre.",
+    )
+    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
+    parser.add_argument("--tokens", required=True, metavar="N", help="tokens of an answer")
+    parser.add_argument("--users", metavar="N", help="users a day")
+    parser.add_argument("--requests-per-user", metavar="N", help="requests of a user a day")
+    parser.add_argument("--concurrent", metavar="N", help="requests in progress, on average")
+    parser.add_argument("--requests", metavar="RATE", help="requests a second, on average")
+    parser.add_argument("--joules-per-token", metavar="ENERGY", help="energy of a token on full replicas, such as 0.5J")
+    parser.add_argument("--tokens-per-s", metavar="RATE", help="tokens a second of one answer")
+    parser.add_argument("--streams", default="1", metavar="N", help="answers that one replica makes at once (1)")
+    parser.add_argument("--chips", default="1", metavar="N", help="chips of one replica (1)")
+    parser.add_argument("--peak", metavar="X", help="peak over mean of the requests (2)")
+    parser.add_argument("--slo", default="2s", metavar="TIME", help="longest wait for a place, such as 2s (2s)")
+    parser.add_argument("--late", default="0.05", metavar="SHARE", help="share that may wait longer (0.05)")
+    parser.add_argument("--pools", type=int, default=1, metavar="N", help="sites that do not help each other (1)")
+    climates = ["cold", "temperate", "hot"]
+    parser.add_argument("--climate", choices=climates, default="temperate", help="for the data centre (temperate)")
+    parser.add_argument("--pue", metavar="X", help="facility over computer energy (default: by climate)")
+    parser.add_argument("--grid", metavar="COUNTRY", help="carbon and water of its electricity, such as DE")
+    _add_output(parser)
+
+
+def _add_fleet(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "fleet",
+        help="what a fleet of machines uses in a year, and what drives it",
+        description="Stock × power × load × availability × PUE with intervals, tornado, growth and rebound.",
+    )
+    parser.add_argument(
+        "scenario",
+        metavar="FILE|PRESET",
+        help="a .toml file, or de-vries-2027, iea-2026, iea-2030, lbnl-2028, three-gorges, world-2025",
+    )
+    parser.add_argument("--efficiency", default="2", metavar="X", help="how much better chips get, for the rebound (2)")
+    parser.add_argument("--grid", metavar="COUNTRY", help="carbon of its electricity, such as DE or world")
+    _add_output(parser)
+
+
+def _add_equivalents(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "equivalents",
+        help="what joules compare to",
+        description="Phone charges, homes, Teslas, dams and, apart from them, brains; with interval, year and region.",
+    )
+    parser.add_argument("quantity", metavar="ENERGY", help="such as 41GWh; a power such as 120MW needs --for")
+    parser.add_argument("--for", dest="duration", metavar="TIME", help="time it is spent in, such as 1yr or 30d")
+    parser.add_argument("--grid", metavar="COUNTRY", help="carbon of its electricity, such as DE")
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draws (0)")
+    parser.add_argument("--html", metavar="FILE", help="write one self-contained page")
+    parser.add_argument("--json", metavar="FILE", help="write twentywatts.plan/1, '-' for standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, print, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
+    from twentywatts.reports.output import check_writable, write_json, write_text
+
+    given = [getattr(args, name, None) for name in ("on", "scenario", "ledger")]
+    keep = [name for name in given if name]
+    if args.json:
+        check_writable(args.json, keep=keep)
+    if args.html:
+        check_writable(args.html, keep=[*keep, *([args.json] if args.json else [])])
+    plan = _PLANS[args.kind](args)
+
+    from twentywatts.cli.circumstances import circumstances
+    from twentywatts.reports.plan import plan_document
+
+    document = plan_document(plan, circumstances())
+    if args.json:
+        write_json(document, args.json)
+    if args.html:
+        from twentywatts.reports.plan_page import plan_page
+
+        write_text(plan_page(document), args.html)
+    if "-" not in (args.json, args.html):
+        _print(document)
+    return 0
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from twentywatts.reports.plan import plan_view
+
+    Console(highlight=False).print(plan_view(document))
+
+
+def _quantity(text: str | None, unit: str = "1") -> float | None:
+    """Return a quantity in SI units, None where nothing was given."""
+    from twentywatts.units import parse_quantity
+
+    return None if text is None else parse_quantity(text, unit)
+
+
+def _count(text: str) -> float:
+    from twentywatts.units import parse_quantity
+
+    return parse_quantity(text, "1")
+
+
+def _training(args: argparse.Namespace) -> Plan:
+    from twentywatts.plan import training
+
+    return training(
+        _count(args.params),
+        _count(args.tokens),
+        args.on,
+        active_params=_quantity(args.active_params),
+        mfu=_quantity(args.mfu),
+        pue=_quantity(args.pue),
+        chips=_quantity(args.chips),
+        context=_quantity(args.context),
+        epochs=_count(args.epochs),
+        seed=args.seed,
+    )
+
+
+def _scaling(args: argparse.Namespace) -> Plan:
+    from twentywatts.plan import scaling
+    from twentywatts.units import parse_quantity
+
+    return scaling(
+        parse_quantity(args.budget, "J"),
+        args.on,
+        law=args.law,
+        served_tokens=_quantity(args.served_tokens),
+        mfu=_quantity(args.mfu),
+        pue=_quantity(args.pue),
+        seed=args.seed,
+    )
+
+
+def _serving(args: argparse.Namespace) -> Plan:
+    from twentywatts.plan import serving
+    from twentywatts.units import parse_quantity
+
+    return serving(
+        _token_cost(args),
+        args.on,
+        users=_quantity(args.users),
+        requests_per_user=_quantity(args.requests_per_user),
+        concurrent=_quantity(args.concurrent),
+        requests_per_s=_quantity(args.requests),
+        tokens=_count(args.tokens),
+        peak=_quantity(args.peak),
+        slo_s=parse_quantity(args.slo, "s"),
+        late_frac=_count(args.late),
+        pools=args.pools,
+        climate=args.climate,
+        pue=_quantity(args.pue),
+        grid=args.grid,
+        seed=args.seed,
+    )
+
+
+def _token_cost(args: argparse.Namespace) -> TokenCost:
+    """Return what the user says that a token costs."""
+    from twentywatts.errors import InputError
+    from twentywatts.figures import Boundary
+    from twentywatts.plan import TokenCost
+    from twentywatts.plan.inputs import point
+
+    if args.joules_per_token is None or args.tokens_per_s is None:
+        raise InputError("give what a token costs: --joules-per-token 0.5J and --tokens-per-s 30, and --streams")
+    energy_j, rate = _quantity(args.joules_per_token, "J"), _quantity(args.tokens_per_s)
+    assert energy_j is not None
+    assert rate is not None
+    return TokenCost(
+        energy_j=point(energy_j),
+        stream_s=point(1.0 / rate),
+        streams=_count(args.streams),
+        chips=round(_count(args.chips)),
+        boundary=Boundary.DEVICE,
+        how="given",
+    )
+
+
+def _fleet(args: argparse.Namespace) -> Plan:
+    from twentywatts.plan import fleet
+
+    return fleet(args.scenario, efficiency=_count(args.efficiency), grid=args.grid, seed=args.seed)
+
+
+def _equivalents(args: argparse.Namespace) -> Plan:
+    from twentywatts.errors import InputError
+    from twentywatts.plan import equivalents
+    from twentywatts.units import dimension_of, parse_quantity
+
+    time_s = _quantity(args.duration, "s")
+    if time_s is not None and dimension_of(args.quantity) == "power":
+        energy_j = parse_quantity(args.quantity, "W") * time_s
+    elif dimension_of(args.quantity) == "power":
+        raise InputError(f"'{args.quantity}' is a power: joules need a time too, such as --for 1yr")
+    else:
+        energy_j = parse_quantity(args.quantity, "J")
+    return equivalents(energy_j, time_s=time_s, grid=args.grid)
+
+
+_PLANS = {
+    "training": _training,
+    "scaling": _scaling,
+    "serving": _serving,
+    "fleet": _fleet,
+    "equivalents": _equivalents,
+}

@@ -1,0 +1,56 @@
+"""Inputs of a plan: bundled figures with label, year and region, and what the user gives."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+from twentywatts.errors import InputError
+from twentywatts.figures import parse_figure
+from twentywatts.plan.result import Input, cited
+from twentywatts.uncertain import Interval
+
+__all__ = ["bundled", "given", "number", "point"]
+
+
+@cache
+def bundled(table: str) -> Mapping[str, Input]:
+    """Return the inputs of data/plan/<table>.toml by their key."""
+    path = files("twentywatts") / "data" / "plan" / f"{table}.toml"
+    entries = tomllib.loads(path.read_text(encoding="utf-8"))["figures"]
+    return MappingProxyType(
+        {
+            key: cited(
+                parse_figure(key, entry),
+                str(entry.get("label", key)),
+                year=str(entry.get("year", "")),
+                region=str(entry.get("region", "")),
+            )
+            for key, entry in entries.items()
+        }
+    )
+
+
+def number(name: str, value: float, *, low: float = 0.0, high: float = 1e30) -> float:
+    """Return ``value``; raises InputError unless it is a finite number above ``low`` and at most ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"{name} must be a number, got {value!r}")
+    if not low < value <= high:
+        above = "positive" if low == 0 else f"above {low:g}"
+        limit = "" if high >= 1e30 else f" and at most {high:g}"
+        raise InputError(f"{name} must be {above}{limit}, got {value:g}")
+    return float(value)
+
+
+def point(value: float) -> Interval:
+    """Return a number that is known."""
+    return Interval(low=value, mid=value, high=value)
+
+
+def given(key: str, label: str, value: float) -> Input:
+    """Return what the user gave, as a number that is known."""
+    return Input(key=key, label=label, interval=point(value), distribution="point")

@@ -1,0 +1,141 @@
+"""What a plan returns: amounts with intervals, the inputs behind them, what drives their spread, what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from twentywatts.figures import Evidence, Figure, Source
+from twentywatts.uncertain import Interval
+
+__all__ = ["Amount", "Driver", "Input", "Plan", "Row", "Table", "cited"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """One number of the answer; its key ends in the suffix of its SI unit. note: what a reader must know."""
+
+    key: str
+    label: str
+    interval: Interval
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What went in. origin: given (by the user), figure (cited), fitted (by a bench) or assumed (by this project).
+
+    distribution: lognormal (low and high are the 5 % and 95 % quantiles), uniform or triangular (they are the ends;
+    mid is the mode), or point. year, region: what the number holds for, empty where it does not matter.
+    """
+
+    key: str
+    label: str
+    interval: Interval
+    origin: str = "given"
+    distribution: str = "lognormal"
+    grade: str = ""
+    source: str = ""
+    where: str = ""
+    condition: str = ""
+    year: str = ""
+    region: str = ""
+    shared: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        """A guess makes L0; what is cited, or given by the user, L1."""
+        return Evidence.GUESSED if self.grade == "guess" else Evidence.MODELLED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """How one input moves the result: the result at the input's 5 % and 95 % quantile, all others at mid.
+
+    share_frac: the part of the spread that this input explains (squared rank correlation, normalised to 1).
+    """
+
+    key: str
+    label: str
+    low: float
+    high: float
+    share_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A line of a table: numbers with intervals under keys with a unit's suffix, and texts."""
+
+    name: str
+    numbers: Mapping[str, Interval] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Lines that belong together. labels: of the numbers and texts, by their key."""
+
+    name: str
+    title: str
+    labels: Mapping[str, str]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """The answer of one verb of ``plan``.
+
+    kind: training, scaling, equivalents, fleet or serving. sentences: the answer in words, the first one alone enough.
+    driven: the key of the amount that ``drivers`` move. evidence: the weakest of any input that matters.
+    """
+
+    kind: str
+    title: str
+    sentences: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    amounts: tuple[Amount, ...]
+    tables: tuple[Table, ...] = ()
+    drivers: tuple[Driver, ...] = ()
+    driven: str = ""
+    notes: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
+    draws: int = 0
+    seed: int = 0
+    own_sources: Mapping[str, Source] = field(default_factory=dict)
+
+    def amount(self, key: str) -> Interval:
+        """Return one number with its interval; raises KeyError for a key that this plan has not."""
+        found = {amount.key: amount.interval for amount in self.amounts}
+        if key not in found:
+            raise KeyError(f"this {self.kind} plan has no '{key}', only {', '.join(found)}")
+        return found[key]
+
+    @property
+    def evidence(self) -> Evidence:
+        """The weakest evidence of any input."""
+        return min((item.evidence for item in self.inputs), default=Evidence.GUESSED)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every source key behind this plan, sorted."""
+        keys: Iterable[str] = [item.source for item in self.inputs]
+        rows = [key for table in self.tables for row in table.rows for key in row.sources]
+        return tuple(sorted({key for key in (*keys, *rows) if key}))
+
+
+def cited(figure: Figure, label: str, *, year: str = "", region: str = "") -> Input:
+    """Return a figure as an input."""
+    return Input(
+        key=figure.key,
+        label=label,
+        interval=figure.interval,
+        origin="assumed" if figure.source == "twentywatts" else "figure",
+        grade=figure.grade,
+        source=figure.source,
+        where=figure.where,
+        condition=figure.condition,
+        year=year,
+        region=region,
+        shared=figure.shared,
+    )

@@ -1,0 +1,51 @@
+"""The documents of plan, byte for byte: they change only when the format or a figure does.
+
+After a change on purpose: TWENTYWATTS_GOLDEN=write python -m pytest tests/golden/test_plan_json.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support.repository import PACKAGE
+
+import twentywatts as tw
+from twentywatts.figures import Boundary
+from twentywatts.plan import TokenCost
+from twentywatts.plan.inputs import point
+from twentywatts.reports.output import write_json
+from twentywatts.reports.plan import plan_document
+
+FOLDER = Path(__file__).parent
+RUN = {"command": "twentywatts …", "time": "2026-01-01T00:00:00+00:00"}
+# a chip of the tests' own: a corrected figure of a bundled one must not change the format's example
+CHIP = str(FOLDER.parent / "support" / "machines" / "plan-chip.toml")
+COST = TokenCost(
+    energy_j=point(0.5),
+    stream_s=point(1 / 30),
+    streams=64,
+    chips=2,
+    boundary=Boundary.DEVICE,
+    how="given",
+)
+PLANS: dict[str, Callable[[], tw.plan.Plan]] = {
+    "training": lambda: tw.plan.training(70e9, 2e12, CHIP, mfu=0.4, pue=1.1, chips=2048),
+    "scaling": lambda: tw.plan.scaling(3.6e12, CHIP, served_tokens=1e12),
+    "equivalents": lambda: tw.plan.equivalents(1.476e14, time_s=1e7, grid="US"),
+    "fleet": lambda: tw.plan.fleet("world-2025", grid="world", draws=2000),
+    "serving": lambda: tw.plan.serving(COST, CHIP, concurrent=1e4, tokens=400, peak=2.5, slo_s=2, grid="DE"),
+}
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_the_document_is_the_golden_one(kind: str, tmp_path: Path) -> None:
+    golden = FOLDER / f"plan-{kind}-1.json"
+    target = golden if os.environ.get("TWENTYWATTS_GOLDEN") == "write" else tmp_path / "document.json"
+    write_json(plan_document(PLANS[kind](), RUN), target)
+    assert target.read_text(encoding="utf-8") == golden.read_text(encoding="utf-8")
+    schema = json.loads((PACKAGE / "data/schemas/plan-1.schema.json").read_text(encoding="utf-8"))
+    pytest.importorskip("jsonschema").validate(json.loads(golden.read_text(encoding="utf-8")), schema)

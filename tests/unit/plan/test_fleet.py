@@ -1,0 +1,154 @@
+"""Fleets: published totals, distributions, rebound, and files that nobody vouches for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import twentywatts as tw
+from twentywatts.errors import InputError
+from twentywatts.plan.rebound import energy_ratio, rebound_frac
+from twentywatts.plan.result import Input
+from twentywatts.plan.scenario_file import presets, read_scenario
+from twentywatts.plan.simulation import draw
+from twentywatts.uncertain import Interval
+
+TWH = 3.6e15
+
+
+def test_de_vries_as_published() -> None:
+    found = tw.plan.fleet("de-vries-2027").amount("energy_j")
+    # 1.5 million servers of 6.5 to 10.2 kW: 85.4 to 134.0 TWh at the ends, 5 and 95 % of an even spread between
+    assert [value / TWH for value in (found.low, found.mid, found.high)] == pytest.approx(
+        [87.8, 109.7, 131.6], rel=1e-3
+    )
+
+
+def test_the_world_s_chips_of_2025() -> None:
+    plan = tw.plan.fleet("world-2025")
+    found = plan.amount("energy_j")
+    assert [value / TWH for value in (found.low, found.mid, found.high)] == pytest.approx([77, 103, 133], rel=0.02)
+    shares = {driver.key: driver.share_frac for driver in plan.drivers}
+    assert shares["stock_power_w"] == pytest.approx(0.37, abs=0.03)
+    assert shares["load_frac"] == pytest.approx(0.34, abs=0.03)
+    assert plan.drivers[0].key == "stock_power_w"
+
+
+def test_the_claim_about_the_dam_is_off_by_thirty() -> None:
+    energy = tw.plan.fleet("three-gorges").amount("energy_j")
+    assert energy.mid / 3.6e6 == pytest.approx(27.54e8)
+    assert 840e8 / (energy.mid / 3.6e6) == pytest.approx(30.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["de-vries-2027", "iea-2026", "iea-2030", "lbnl-2028"])
+def test_presets_stay_within_what_their_authors_published(name: str) -> None:
+    scenario, found = read_scenario(name), tw.plan.fleet(name, draws=2000).amount("energy_j")
+    assert scenario.published is not None
+    if scenario.published.mid_j:
+        assert found.mid == pytest.approx(scenario.published.mid_j, rel=0.05)
+    if scenario.published.low_j and scenario.published.high_j:
+        assert scenario.published.low_j <= found.low <= found.high <= scenario.published.high_j
+
+
+def test_there_are_the_presets_of_the_help() -> None:
+    named = "de-vries-2027 iea-2026 iea-2030 lbnl-2028 three-gorges world-2025".split()
+    assert [name for name in presets() if name in named] == named
+
+
+@given(low=st.floats(0.1, 10), middle=st.floats(0, 1), width=st.floats(0.01, 10))
+def test_draws_follow_their_distribution(low: float, middle: float, width: float) -> None:
+    interval = Interval(low=low, mid=low + middle * width, high=low + width)
+    even = draw(Input(key="a", label="a", interval=interval, distribution="uniform"), draws=1000, seed=1)
+    peaked = draw(Input(key="a", label="a", interval=interval, distribution="triangular"), draws=1000, seed=1)
+    for values in (even, peaked):
+        assert low - 1e-9 <= values.min() <= values.max() <= low + width + 1e-9
+    assert even[1:].mean() == pytest.approx(low + width / 2)
+    assert peaked[1:].mean() == pytest.approx((interval.low + interval.mid + interval.high) / 3, rel=0.01)
+    assert np.array_equal(
+        even, draw(Input(key="a", label="b", interval=interval, distribution="uniform"), draws=1000, seed=1)
+    )
+
+
+@given(g=st.floats(1.01, 100), response=st.floats(0, 3))
+def test_a_saving_backfires_exactly_where_demand_responds_more_than_in_proportion(g: float, response: float) -> None:
+    ratio = energy_ratio(g, response)
+    assert (ratio > 1 + 1e-12) == (response > 1 + 1e-12) or ratio == pytest.approx(1)
+    assert rebound_frac(g, 0.0) == pytest.approx(0.0, abs=1e-9)
+    assert rebound_frac(g, 1.0) == pytest.approx(1.0)
+
+
+SCENARIO = """
+schema = "twentywatts.fleet/1"
+title = "ours"
+[inputs.unit_count]
+value = 1000
+unit = "1"
+where = "our inventory"
+[inputs.unit_power_w]
+low = 5
+value = 6
+high = 8
+unit = "kW"
+where = "meters"
+[inputs.pue]
+value = 1.2
+unit = "1"
+where = "meters"
+"""
+
+
+def test_a_file_of_one_s_own(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(SCENARIO, encoding="utf-8")
+    found = tw.plan.fleet(str(path), draws=500, grid="DE")
+    assert found.amount("energy_j").mid == pytest.approx(1000 * 6000 * 1.2 * 8760 * 3600)
+    assert found.amount("carbon_kg").mid > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ('"twentywatts.fleet/1"', '"other/1"', "needs schema"),
+        ('title = "ours"', "", "title"),
+        ("value = 1000", "value = -5", "positive"),
+        ("value = 1000", "value = true", "number"),
+        ("value = 1000", "value = nan", "number"),
+        ("value = 1000", "value = 1e300", "positive"),
+        ('unit = "kW"', 'unit = "kWh"', "cannot be given"),
+        ('unit = "kW"', 'unit = "zorg"', "unknown unit"),
+        ("low = 5", "low = 7", "low ≤ value"),
+        ("[inputs.pue]\nvalue = 1.2", "[inputs.pue]\nvalue = 0.9", "cannot use less"),
+        ("[inputs.pue]", "[inputs.pui]", "did you mean 'pue'"),
+        ("[inputs.unit_count]", "[inputs.stock_power_w]", "cannot be given"),
+        ("schema", "extra = 1\nschema", "unknown keys"),
+        ('where = "our inventory"', f'where = "{"x" * 500}"', "at most 400"),
+        ('where = "our inventory"', 'where = "x"\ndistribution = "normal"', "distribution"),
+        ("[inputs.pue]", "[inputs.base_energy_j]", "cannot be given"),
+        ("title", "[[[", "not valid TOML"),
+    ],
+)
+def test_a_bad_file_is_named(old: str, new: str, word: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    assert old in SCENARIO
+    path.write_text(SCENARIO.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=word):
+        tw.plan.fleet(str(path), draws=10)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'world-2025'"):
+        tw.plan.fleet("world2025")
+    with pytest.raises(InputError, match="cannot read"):
+        tw.plan.fleet(str(tmp_path / "none.toml"))
+    folder = tmp_path / "folder.toml"
+    folder.mkdir()
+    with pytest.raises(InputError, match="not a file"):
+        tw.plan.fleet(str(folder))
+    large = tmp_path / "large.toml"
+    large.write_bytes(b"#" * 200_000)
+    with pytest.raises(InputError, match="larger than"):
+        tw.plan.fleet(str(large))

@@ -1,0 +1,157 @@
+"""Serving: queues against brute force and scipy, Little's law, energy that adds up, bad input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import twentywatts as tw
+from twentywatts.errors import InputError
+from twentywatts.figures import Boundary, Evidence
+from twentywatts.ledger import Cause, Entry, Ledger
+from twentywatts.plan import TokenCost, token_cost
+from twentywatts.plan.inputs import point
+from twentywatts.plan.queueing import erlang_b, erlang_c, servers_for_wait, wait_above_frac
+from twentywatts.uncertain import Spread
+
+COST = TokenCost(
+    energy_j=point(0.5), stream_s=point(1 / 30), streams=64, chips=2, boundary=Boundary.DEVICE, how="given"
+)
+
+
+def recursion(servers: int, load: float) -> float:
+    blocked = 1.0
+    for count in range(1, servers + 1):
+        blocked = load * blocked / (count + load * blocked)
+    return blocked
+
+
+@given(servers=st.integers(1, 400), share=st.floats(0.05, 3.0))
+def test_erlang_b_is_the_textbook_recursion(servers: int, share: float) -> None:
+    load = servers * share
+    assert erlang_b(servers, load) == pytest.approx(recursion(servers, load), rel=1e-9, abs=1e-280)
+
+
+def test_erlang_b_of_many_servers_is_scipy_s_poisson() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for servers, load in ((10_000, 9_900.0), (1_000_000, 999_000.0), (50_000, 50_500.0)):
+        exact = stats.poisson.logpmf(servers, load) - stats.poisson.logcdf(servers, load)
+        assert math.log(erlang_b(servers, load)) == pytest.approx(exact, rel=1e-6)
+
+
+def test_erlang_c_in_tables() -> None:
+    assert erlang_c(10, 8.0) == pytest.approx(0.4092, abs=5e-4)  # a value of textbooks
+    assert erlang_c(1, 0.5) == pytest.approx(0.5)  # M/M/1: the load itself
+    assert erlang_c(5, 5.0) == 1.0
+    assert erlang_b(3, 0.0) == 0.0
+
+
+@given(load=st.floats(0.01, 5000), late=st.sampled_from([0.01, 0.05, 0.2]))
+def test_the_servers_are_the_fewest_that_keep_the_wait(load: float, late: float) -> None:
+    servers = servers_for_wait(load, service_s=20, wait_s=2, late_frac=late)
+    assert wait_above_frac(servers, load, service_s=20, wait_s=2) <= late
+    assert servers == 1 or wait_above_frac(servers - 1, load, service_s=20, wait_s=2) > late
+
+
+def test_large_queues_need_the_square_root_above_the_load() -> None:
+    servers = servers_for_wait(1e6, service_s=20, wait_s=0.0, late_frac=0.05)
+    assert 1 < (servers - 1e6) / math.sqrt(1e6) < 2.2  # Halfin and Whitt: 5 % wait at beta 1.4
+
+
+def test_the_example_of_the_help() -> None:
+    plan = tw.plan.serving(COST, "h100-sxm", users=100e6, concurrent=1e6, tokens=400, peak=2.5, slo_s=2)
+    assert plan.amount("concurrent_mean_count").mid == pytest.approx(1e6)
+    assert plan.amount("place_count").mid >= 2.5e6
+    assert plan.amount("chip_count").mid == math.ceil(plan.amount("place_count").mid / 64) * 2
+    assert plan.amount("busy_frac").mid == pytest.approx(0.4, rel=1e-3)
+    assert plan.amount("tokens_day_count").mid == pytest.approx(1e6 * 30 * 86_400)
+    assert any("64.8 requests of each user" in note for note in plan.notes)
+
+
+def test_little_s_law_makes_one_rate_of_three() -> None:
+    by_count = tw.plan.serving(COST, "h100-sxm", concurrent=1e4, tokens=300, peak=2)
+    rate = 1e4 / (300 / 30)
+    by_rate = tw.plan.serving(COST, "h100-sxm", requests_per_s=rate, tokens=300, peak=2)
+    by_users = tw.plan.serving(COST, "h100-sxm", users=rate * 8640, requests_per_user=10, tokens=300, peak=2)
+    for plan in (by_rate, by_users):
+        assert plan.amount("day_energy_j").mid == pytest.approx(by_count.amount("day_energy_j").mid)
+
+
+def test_a_day_adds_up() -> None:
+    plan = tw.plan.serving(COST, "h100-sxm", concurrent=1e4, tokens=300, grid="DE")
+    causes, waits = plan.tables
+    assert sum(row.numbers["energy_j"].mid for row in causes.rows) == pytest.approx(plan.amount("day_energy_j").mid)
+    late = [row.numbers["late_frac"].mid for row in waits.rows]
+    assert late == sorted(late, reverse=True)
+    assert plan.amount("year_energy_j").mid == pytest.approx(365 * plan.amount("day_energy_j").mid)
+    carbon = plan.amount("carbon_kg").mid / plan.amount("day_energy_j").mid * 3.6e9
+    assert carbon == pytest.approx(344, rel=1e-6)  # g/kWh
+
+
+@settings(max_examples=15)
+@given(share=st.floats(1.1, 5.0))
+def test_a_higher_peak_needs_more_chips_and_wastes_more(share: float) -> None:
+    flat = tw.plan.serving(COST, "h100-sxm", concurrent=1e4, tokens=300, peak=1.0)
+    steep = tw.plan.serving(COST, "h100-sxm", concurrent=1e4, tokens=300, peak=share)
+    assert steep.amount("chip_count").mid >= flat.amount("chip_count").mid
+    assert steep.amount("answer_energy_j").mid >= flat.amount("answer_energy_j").mid
+
+
+def test_pools_that_do_not_help_each_other_need_more() -> None:
+    one = tw.plan.serving(COST, "h100-sxm", concurrent=1e3, tokens=300)
+    many = tw.plan.serving(COST, "h100-sxm", concurrent=1e3, tokens=300, pools=50)
+    assert many.amount("place_count").mid > one.amount("place_count").mid
+
+
+def _ledger(per: str = "token", boundary: Boundary = Boundary.DEVICE) -> Ledger:
+    entry = Entry(
+        part="chip",
+        cause=Cause.COMPUTE,
+        energy_j=Spread(np.array([0.5, 0.4, 0.6])),
+        scope=boundary,
+        evidence=Evidence.NODE_COUNTER,
+    )
+    latency = Spread(np.array([1 / 30, 1 / 30, 1 / 30]))
+    return Ledger(machine="h100-sxm", per=per, boundary=boundary, entries=(entry,), latency_s=latency, chip_count=2)
+
+
+def test_any_account_per_token_is_a_valid_input() -> None:
+    cost = token_cost(_ledger(), streams=64)
+    assert (cost.chips, cost.how, cost.streams) == (2, "measured", 64)
+    plan = tw.plan.serving(cost, "h100-sxm", concurrent=1e4, tokens=300)
+    assert plan.amount("chip_count").mid > 0
+    assert tw.plan.serving(_ledger(), "h100-sxm", concurrent=10, tokens=300).amount("chip_count").mid > 0
+    with pytest.raises(InputError, match="per inference"):
+        token_cost(_ledger("inference"))
+
+
+def test_a_wider_account_is_not_charged_for_its_server_again() -> None:
+    device = tw.plan.serving(_ledger(), "h100-sxm", concurrent=1e3, tokens=300)
+    system = tw.plan.serving(_ledger(boundary=Boundary.SYSTEM), "h100-sxm", concurrent=1e3, tokens=300)
+    facility = tw.plan.serving(_ledger(boundary=Boundary.FACILITY), "h100-sxm", concurrent=1e3, tokens=300)
+    energies = [plan.amount("day_energy_j").mid for plan in (device, system, facility)]
+    assert energies == sorted(energies, reverse=True)
+    assert not any(item.key == "host_power_w" for item in system.inputs)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"tokens": 0, "concurrent": 1}, "tokens"),
+        ({"tokens": 400}, "concurrent"),
+        ({"tokens": 400, "concurrent": 1, "requests_per_s": 1}, "either"),
+        ({"tokens": 400, "concurrent": -1}, "concurrent"),
+        ({"tokens": 400, "concurrent": 1, "climate": "temperat"}, "did you mean 'temperate'"),
+        ({"tokens": 400, "concurrent": 1, "grid": "Grmany"}, "did you mean 'Germany'"),
+        ({"tokens": 400, "concurrent": 1, "pools": 0}, "pools"),
+        ({"tokens": 400, "concurrent": 1, "peak": 0.5}, "peak"),
+        ({"tokens": 400, "concurrent": 1e18}, "beyond"),
+    ],
+)
+def test_nonsense_is_named(options: dict[str, float], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        tw.plan.serving(COST, "h100-sxm", **options)
