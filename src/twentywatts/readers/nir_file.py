@@ -1,0 +1,111 @@
+"""Opening a .nir file: HDF5 from anybody, looked through before the NIR library reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twentywatts.errors import MissingExtraError, ModelError, clean
+
+__all__ = ["EXECUTED", "load_graph"]
+
+EXECUTED = frozenset(
+    "Affine AvgPool2d Conv1d Conv2d CubaLI CubaLIF Delay Flatten I IF Input LI LIF Linear NIRGraph Output Scale "
+    "SumPool2d Threshold".split()
+)
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MAX_BYTES = 2**32  # of all arrays, unpacked
+_MAX_OBJECTS = 100_000
+_MAX_DEPTH = 24
+
+
+def load_graph(path: str | Path) -> Any:
+    """Return the NIR graph of a file; raises ModelError in one line for anything that is not one, or is not executed.
+
+    Before a value is read: no links to other files, no external or virtual storage, no Python objects, at most 4 GiB
+    unpacked, and every node of a type that is executed.
+    """
+    path = Path(path)
+    try:
+        import h5py
+        import nir
+    except ImportError:
+        raise MissingExtraError("nir", "lab") from None
+    _check_signature(path)
+    try:
+        with h5py.File(path, "r") as file:
+            _look_through(file, h5py)
+        graph = nir.read(path, type_check=False)
+    except ModelError as error:
+        raise ModelError(f"'{clean(path)}': {clean(error)}") from None
+    except RecursionError:
+        raise ModelError(f"'{clean(path)}' is nested too deeply to be read") from None
+    except MemoryError:
+        raise ModelError(f"'{clean(path)}' asks for more memory than there is") from None
+    except Exception as error:  # h5py and nir raise whatever the library below them does
+        raise ModelError(
+            f"'{clean(path)}' is not a readable NIR file ({type(error).__name__}: {_short(error)})"
+        ) from None
+    if type(graph).__name__ != "NIRGraph":
+        raise ModelError(f"'{clean(path)}' holds a single {type(graph).__name__}, wanted a NIRGraph")
+    return graph
+
+
+def _short(error: BaseException) -> str:
+    return clean(str(error).strip().splitlines()[0] if str(error).strip() else "no reason given")[:160]
+
+
+def _check_signature(path: Path) -> None:
+    if path.is_dir() or not path.exists():
+        raise ModelError(f"there is no NIR file '{clean(path)}'")
+    if not path.is_file():
+        raise ModelError(f"'{clean(path)}' is not a regular file")
+    with path.open("rb") as stream:
+        if stream.read(len(_SIGNATURE)) != _SIGNATURE:
+            raise ModelError(f"'{clean(path)}' is not an HDF5 file, wanted a .nir file (nir.write makes one)")
+
+
+def _look_through(file: Any, h5py: Any) -> None:
+    if "node" not in file:
+        raise ModelError("an HDF5 file without a NIR graph (it has no group 'node')")
+    found = [0, 0]  # objects, bytes
+    waiting = [("node", file, 0)]
+    while waiting:
+        name, parent, depth = waiting.pop()
+        found[0] += 1
+        if found[0] > _MAX_OBJECTS or depth > _MAX_DEPTH:
+            raise ModelError(f"more than {_MAX_OBJECTS:,} entries, or nested deeper than {_MAX_DEPTH}")
+        if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+            raise ModelError(f"'{name}' is a link to somewhere else, which is not followed")
+        item = parent[name]
+        if isinstance(item, h5py.Group):
+            waiting += [(key, item, depth + 1) for key in item]
+        else:
+            found[1] += _checked_bytes(name, item, h5py)
+            if found[1] > _MAX_BYTES:
+                raise ModelError(f"its arrays unpack to more than {_MAX_BYTES:,} bytes")
+            if name == "type":
+                _check_type(item, h5py)
+
+
+def _checked_bytes(name: str, item: Any, h5py: Any) -> int:
+    """Return the bytes that reading an array would take; raises ModelError for what is not plain values."""
+    if not isinstance(item, h5py.Dataset):
+        raise ModelError(f"'{name}' is neither a group nor an array")
+    if item.external or item.is_virtual:
+        raise ModelError(f"'{name}' keeps its values in another file, which is not opened")
+    if item.dtype.kind == "O" and h5py.check_string_dtype(item.dtype) is None:
+        raise ModelError(f"'{name}' holds objects of type {item.dtype}, wanted numbers or texts")
+    return int(item.size or 0) * int(item.dtype.itemsize)
+
+
+def _check_type(item: Any, h5py: Any) -> None:
+    """Raise ModelError naming the node where its type is not executed (a field of that name in metadata is a text)."""
+    value = item[()] if item.shape == () else b""
+    kind = value.decode("utf8", "replace") if isinstance(value, bytes) else str(value)
+    if kind not in EXECUTED and not item.name.endswith("/metadata/type"):
+        node = item.name.rsplit("/", 2)[-2]
+        raise ModelError(
+            f"node '{node}' is of type {kind or '(none)'}, which is not executed; executed are "
+            f"{', '.join(sorted(EXECUTED))}"
+        )
