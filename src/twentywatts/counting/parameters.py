@@ -85,13 +85,13 @@ def parameter_count(architecture: Architecture) -> int:
     return sum(count_parameters(stack).total for stack in architecture.stacks)
 
 
-def active_parameter_count(architecture: Architecture, *, lookup: bool = True) -> int:
+def active_parameter_count(architecture: Architecture, *, tables: str = "both") -> int:
     """Return the parameters that one token of the main stack meets: all but the experts it is not sent to.
 
-    lookup: whether tables that are only looked up count, as most publishers do; a tied table is also the head's and
-    always counts. Towers count, because without them the model reads no image.
+    Towers do not count: a token of text meets none. Publishers differ in what else they count: tables is ``both`` for
+    the embedding (of which a token meets one row) and the head, ``head`` for the head alone, ``none`` for neither.
     """
     main = count_parameters(architecture.main)
-    towers = sum(count_parameters(stack).total for stack in architecture.towers)
-    tables = main.lookup if lookup or architecture.main.tied else 0
-    return main.linear + main.active_experts + main.head + main.active_other + tables + towers
+    passed = main.linear + main.active_experts + main.active_other
+    head = main.lookup if architecture.main.tied else main.head
+    return passed + {"none": 0, "head": head, "both": main.lookup + main.head}[tables]

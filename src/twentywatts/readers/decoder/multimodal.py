@@ -50,6 +50,20 @@ def _llava(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
     return main, _projected(tower, matrices, 2 * out + newline)
 
 
+def _phi3_vision(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Phi-3 vision: CLIP's tower, whose sizes its code holds; 2 × 2 tokens to one, two matrices and two separators."""
+    main, tower = text(_as(fields, "phi3")), _tower(_with_tower(fields))
+    out, wide = main.hidden_size, 4 * tower.hidden_size
+    return main, _projected(tower, wide * out + out * out, 2 * out + 2 * wide, share=0.25)
+
+
+def _with_tower(fields: Fields) -> Fields:
+    return fields if fields.has("vision_config") else replace(fields, values={**fields.values, **_PHI3_TOWER})
+
+
+_PHI3_TOWER = {"vision_config": {"model_type": "phi3_v_tower"}}
+
+
 def _gemma3(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
     """Gemma 3: SigLIP's tower, its tokens averaged to 256 and projected."""
     main, tower = text(_part(fields, "text_config")), _tower(fields)
@@ -110,6 +124,7 @@ def _clip(fields: Fields, _: TextReader) -> tuple[Stack, ...]:
 READERS: Mapping[str, Reader] = {
     "llava": _llava,
     "llava_next": _llava,
+    "phi3_v": _phi3_vision,
     "gemma3": _gemma3,
     "qwen2_vl": _qwen_vl,
     "qwen2_5_vl": _qwen_vl,

@@ -13,7 +13,7 @@ def _transformer(fields: Fields) -> Stack:
     """Return a decoder whose fields are those of the common decoder and: biases, norms_per_layer, norm_bias, gated.
 
     learned_positions, qk_norm (head or model), sliding_window with sliding_window_pattern, num_experts with
-    num_experts_per_tok, moe_intermediate_size, shared_intermediate_size, moe_every.
+    num_experts_per_tok, moe_intermediate_size, shared_intermediate_size, moe_every, experts_gated.
     """
     biases = fields.flag("biases", False)
     experts = fields.size("num_experts", 0, least=0)
@@ -22,7 +22,7 @@ def _transformer(fields: Fields) -> Stack:
         count=experts,
         per_token=fields.size("num_experts_per_tok", most=experts),
         size=fields.size("moe_intermediate_size"),
-        gated=fields.flag("gated", True),
+        gated=fields.flag("experts_gated", fields.flag("gated", True)),
         shared_size=fields.size("shared_intermediate_size", 0, least=0),
     )
     window = fields.size("sliding_window", 0, least=0)

@@ -194,6 +194,7 @@ VISION: Mapping[str, Callable[[Fields], Stack]] = {"vit": _vit, "deit": _vit}
 TOWERS: Mapping[str, Callable[[Fields], Stack]] = {
     **VISION,
     "clip_vision_model": _clip_vision,
+    "phi3_v_tower": _clip_vision,
     "siglip_vision_model": _siglip_vision,
     "pixtral": _pixtral,
     "llama4_vision_model": _llama4_vision,
