@@ -47,6 +47,15 @@ def run(args: argparse.Namespace) -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if args.interval is not None and not 0.01 <= args.interval <= 3600:
         raise InputError(f"--interval takes seconds from 0.01 to 3600, got {args.interval}")
+    for name in ("json", "marks", "journal", "resume", "wall"):
+        if getattr(args, name) == "":
+            raise InputError(
+                f"--{name} needs the name of a file, got an empty one: is a variable of the shell not set?"
+            )
+    if args.json == args.marks == "-":
+        raise InputError("--json and --marks cannot both go to standard output")
+    if args.resume and (args.journal or args.wall or args.interval or args.wait or args.require_measured):
+        raise InputError("--resume reports a journal and measures nothing: it goes with --json and --marks alone")
     if args.resume and command:
         raise InputError("--resume reports a journal and runs nothing: leave the command out")
     if not args.resume and not command:
@@ -84,4 +93,5 @@ def _resumed(args: argparse.Namespace) -> int:
 def _outputs(args: argparse.Namespace) -> Outputs:
     from twentywatts.cli.measuring import Outputs
 
-    return Outputs(json=args.json, marks=args.marks, say=streams.tell)
+    read = tuple(name for name in (args.journal, args.resume, args.wall) if name)
+    return Outputs(json=args.json, marks=args.marks, keep=read, say=streams.tell)

@@ -58,20 +58,21 @@ class Wishes:
 
 @record()
 class Outputs:
-    """Where the result goes. say: prints lines on standard error."""
+    """Where the result goes. keep: files that it must not be written over. say: prints lines on standard error."""
 
     json: str | None
     marks: str | None
+    keep: tuple[str, ...]
     say: Callable[..., None]
 
     def check(self) -> None:
         """Raise InputError for a target that cannot be one; a disk that takes nothing now is told and passed over."""
-        for target in (self.json, self.marks):
+        for target, other in ((self.json, self.marks), (self.marks, self.json)):
             if target:
                 from twentywatts.reports.output import check_writable
 
                 try:
-                    check_writable(target)
+                    check_writable(target, keep=(*self.keep, other) if other else self.keep)
                 except InputError as error:
                     self.pass_over(error)
 
@@ -98,10 +99,9 @@ class Outputs:
         try:
             write(target)
         except TwentyWattsError as error:
-            import tempfile
-
             self.say([clean(error)])
-            instead = os.path.join(tempfile.gettempdir(), f"twentywatts-{os.getpid()}-{os.path.basename(target)}")
+            folder = os.environ.get("TMPDIR") or "/tmp"
+            instead = os.path.join(folder, f"twentywatts-{os.getpid()}-{os.path.basename(target)}")
             try:
                 write(instead)
                 self.say([f"written to {instead} instead"])
@@ -112,6 +112,7 @@ class Outputs:
 def measure_command(command: Sequence[str], wishes: Wishes, outputs: Outputs) -> int:
     """Run and measure a command; return its exit code. Raises TwentyWattsError, CommandError before it runs."""
     outputs.check()
+    _check_model()
     with Inbox() as inbox:
         here = look(wall=wishes.wall)
         if wishes.require_measured and not here.assembly.summed:
@@ -128,6 +129,23 @@ def measure_command(command: Sequence[str], wishes: Wishes, outputs: Outputs) ->
                 here.claim.release()
 
 
+def _claim_told(here: Here) -> dict[str, str]:
+    """Return what tells a rank inside the command that the lock it meets is its own meter's."""
+    if here.claim is None:
+        return {}
+    from twentywatts.meter.lock import VARIABLE
+
+    return {VARIABLE: here.claim.told}
+
+
+def _check_model() -> None:
+    """Raise MachineError for a stand-in of this computer that is none: before the command runs, not after it."""
+    if os.environ.get("TWENTYWATTS_THIS_CPU"):
+        from twentywatts.machines.host import this_cpu
+
+        this_cpu()
+
+
 class _Run:
     """One command from its start to its report."""
 
@@ -140,7 +158,7 @@ class _Run:
 
     def go(self, command: Sequence[str], inbox: Inbox) -> int:
         pipe = MarkPipe(self._recorder.mark) if self._wishes.wants_marks else None
-        environment = {**os.environ, **(pipe.environment if pipe else {})}
+        environment = {**os.environ, **(pipe.environment if pipe else {}), **_claim_told(self._here)}
         self._first = self._recorder.start()
         try:
             child = Child(command, inbox, environment=environment)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from twentywatts.meter.contract import Channel, Quantity, Scope, Source
 from twentywatts.records import record, replace
 
-__all__ = ["Assembly", "open_channels", "without"]
+__all__ = ["Assembly", "noted", "open_channels", "without"]
 
 # the first group that is present is summed (memory beside it); what stands in a later group is part of it or in doubt
 _GROUPS = (
@@ -85,6 +85,15 @@ def without(assembly: Assembly, elsewhere: Mapping[str, str]) -> Assembly:
     left = tuple(key for key in assembly.summed if key not in elsewhere)
     lost = tuple((assembly.channel(key), elsewhere[key]) for key in assembly.summed if key in elsewhere)
     return replace(assembly, summed=left, elsewhere=lost)
+
+
+def noted(assembly: Assembly, note: str) -> Assembly:
+    """Return an assembly whose summed channels carry one more note."""
+    channels = tuple(
+        replace(channel, notes=(*channel.notes, note)) if channel.key in assembly.summed else channel
+        for channel in assembly.channels
+    )
+    return replace(assembly, channels=channels)
 
 
 def _channels(source: Source) -> list[Channel]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from twentywatts.meter.assemble import Assembly, open_channels, without
+from twentywatts.meter.assemble import Assembly, noted, open_channels, without
 from twentywatts.meter.checks import Judge, cache_file
 from twentywatts.meter.contract import Finding, Source
 from twentywatts.meter.place import ROOT, Place
@@ -40,8 +40,13 @@ class Here:
 
 
 def machine_root() -> Place:
-    """Return the folder that is the machine."""
-    return Place(os.environ.get(_VARIABLE) or ROOT)
+    """Return the folder that is the machine; raises InputError where the variable names none."""
+    named = os.environ.get(_VARIABLE, "")
+    if named and not os.path.isdir(named):
+        from twentywatts.errors import InputError, clean
+
+        raise InputError(f"{_VARIABLE} must name a folder with a machine's /sys and /proc, got '{clean(named)[:200]}'")
+    return Place(named or ROOT)
 
 
 def look(*, wall: str | None = None, fresh: bool = False, is_rank: bool = True) -> Here:
@@ -72,13 +77,15 @@ def _checked(wall: str) -> str:
 
 def _claimed(assembly: Assembly) -> tuple[Assembly, Claim | None]:
     """Return the assembly less what another rank of this job counts, and the locks of what this one does."""
-    from twentywatts.meter.lock import claim, job_of
+    from twentywatts.meter.lock import INHERITED, claim, inherit, job_of
 
     job = job_of(os.environ)
     if job is None:
         return assembly, None
-    claimed = claim([assembly.channel(key) for key in assembly.summed], job)
-    return without(assembly, claimed.elsewhere), claimed
+    channels = [assembly.channel(key) for key in assembly.summed]
+    claimed = claim(channels, job, inherited=inherit(os.environ, job))
+    left = without(assembly, claimed.elsewhere)
+    return (noted(left, INHERITED) if claimed.level else left), claimed
 
 
 def _said(source: Source) -> list[Finding]:

@@ -3,6 +3,8 @@
 A rank is told by what its launcher sets (torchrun, Slurm, Open MPI, MPICH and their kin). Each counter's name and the
 boot id make a lock file; the first rank that takes it measures, for as long as it lives. The others give their share
 of the joules as ``attributed``, outside their total: the sum of all ranks' totals is the node, once.
+A rank that `twentywatts measure` runs would meet the lock of its own meter: it is told by TWENTYWATTS_CLAIM what that
+one holds, and shares it out one level deeper, among the ranks and workers inside that command alone.
 Programs that are no ranks take no lock: two people on one machine may each measure it. Ranks in containers of their
 own, without a common folder for the lock, do not see each other.
 """
@@ -22,7 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.place import Root
 
-__all__ = ["Claim", "claim", "job_of"]
+__all__ = ["INHERITED", "VARIABLE", "Claim", "claim", "inherit", "job_of"]
+
+VARIABLE = "TWENTYWATTS_CLAIM"
+INHERITED = "the command around this program measures it, too: part of its total"
 
 _JOBS = ("SLURM_JOB_ID", "SLURM_STEP_ID", "TORCHELASTIC_RUN_ID", "MASTER_PORT", "PMIX_NAMESPACE", "PMI_JOBID")
 _OWN_DEVICES = (Scope.GPU, Scope.GPU_PARTITION)  # each rank may have its own; all else belongs to the node
@@ -30,10 +35,15 @@ _OWN_DEVICES = (Scope.GPU, Scope.GPU_PARTITION)  # each rank may have its own; a
 
 @record()
 class Claim:
-    """What this rank may measure. elsewhere: key and reason of what another rank holds. locks: descriptors to keep."""
+    """What this rank may measure. elsewhere: key and reason of what another rank holds. locks: descriptors to keep.
+
+    told: the value of TWENTYWATTS_CLAIM for the programs that this one starts. level: how many meters stand around it.
+    """
 
     elsewhere: Mapping[str, str]
     locks: tuple[int, ...] = ()
+    told: str = ""
+    level: int = 0
 
     def release(self) -> None:
         """Give the locks back."""
@@ -49,19 +59,48 @@ def job_of(environment: Mapping[str, str]) -> str | None:
     return ".".join(known) if known else f"parent-{os.getppid()}"
 
 
-def claim(channels: Iterable[Channel], job: str, *, folder: Root | None = None, boot: str | None = None) -> Claim:
-    """Take the lock of every device of these channels that no other rank holds; never waits, never raises."""
+def inherit(environment: Mapping[str, str], job: str) -> tuple[int, tuple[str, ...] | None]:
+    """Return how many meters of this job stand around this program, and the devices that the nearest holds.
+
+    None instead of devices: there is no meter around it, or one of another job.
+    """
+    told, *rest = environment.get(VARIABLE, "").split("\t")
+    if told != _digest(job) or not rest or not rest[0].isdecimal() or len(rest[0]) > 3:
+        return 0, None
+    return int(rest[0]) + 1, tuple(rest[1:])
+
+
+def claim(
+    channels: Iterable[Channel],
+    job: str,
+    *,
+    folder: Root | None = None,
+    boot: str | None = None,
+    inherited: tuple[int, tuple[str, ...] | None] = (0, None),
+) -> Claim:
+    """Take the lock of every device of these channels that no other rank holds; never waits, never raises.
+
+    inherited: what ``inherit`` gave: the locks are then those of that level, for the devices named there.
+    """
     boot = boot_id() if boot is None else boot
+    level, offered = inherited
     folder = _folder() if folder is None else folder
     elsewhere: dict[str, str] = {}
     locks: dict[str, int | None] = {}
     for channel in channels:
         device = channel.key if channel.scope in _OWN_DEVICES else "node"
         if device not in locks:
-            locks[device] = _take(place_of(folder) / _name(boot, job, device))
+            is_offered = offered is None or device in offered
+            locks[device] = _take(place_of(folder) / _name(boot, f"{job}|{level}", device)) if is_offered else None
         if locks[device] is None:
             elsewhere[channel.key] = "another rank of this job on this node measures it"
-    return Claim(elsewhere=elsewhere, locks=tuple(lock for lock in locks.values() if lock is not None and lock >= 0))
+    held = [device for device, lock in locks.items() if lock is not None]
+    return Claim(
+        elsewhere=elsewhere,
+        locks=tuple(lock for lock in locks.values() if lock is not None and lock >= 0),
+        told="\t".join((_digest(job), str(level), *held)),
+        level=level,
+    )
 
 
 def _folder() -> Place:
@@ -69,10 +108,14 @@ def _folder() -> Place:
 
 
 def _name(boot: str, job: str, device: str) -> str:
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return f"twentywatts-{_digest(f'{user}|{boot}|{job}|{device}')}.lock"
+
+
+def _digest(text: str) -> str:
     from hashlib import blake2b
 
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return f"twentywatts-{blake2b(f'{user}|{boot}|{job}|{device}'.encode(), digest_size=12).hexdigest()}.lock"
+    return blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def _take(path: Place) -> int | None:

@@ -77,6 +77,7 @@ class _Reader:
     def __init__(self, path: str, stream: Any) -> None:
         self._path, self._stream = path, stream
         self._damaged, self._is_torn = 0, False
+        self._header: Record | None = None
         header = next(self.records(), None)
         if header is None or header.get("schema") != SCHEMA:
             raise InputError(f"'{path}' is no journal of twentywatts measure: its first line must be {SCHEMA}")
@@ -98,6 +99,8 @@ class _Reader:
                 return
             self._is_torn = not line.endswith(b"\n")
             if len(line) > _LONGEST_LINE:
+                if self._header is None:
+                    return  # whatever this is, it has no first line
                 self._skip()
             elif line.strip():
                 record = _parse(line)

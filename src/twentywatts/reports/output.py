@@ -26,6 +26,13 @@ def check_writable(target: str | Path, *, keep: Iterable[str | Path] = ()) -> No
         return
     if not str(target):
         raise InputError("the name of the file to write is empty: is a variable of the shell not set?")
+    try:
+        _check(target, keep)
+    except OSError as error:
+        raise InputError(f"cannot write '{target}': {error.strerror or error}") from error
+
+
+def _check(target: str | Path, keep: Iterable[str | Path]) -> None:
     path = _resolved(target)
     if not _is_device(path) and any(_is_same(path, other) for other in keep):
         raise InputError(f"cannot write '{target}': this command reads or writes that file already; name another one")
@@ -33,15 +40,12 @@ def check_writable(target: str | Path, *, keep: Iterable[str | Path] = ()) -> No
         raise InputError(f"cannot write '{target}': it is a folder; name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"cannot write '{target}': the folder '{path.parent}' does not exist; create it first")
-    try:
-        if path.exists():
-            path.open("ab").close()
-        if _is_replaceable(path):
-            temporary = _temporary(path)
-            temporary.open("xb").close()
-            temporary.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write '{target}': {error.strerror or error}") from error
+    if path.exists():
+        path.open("ab").close()
+    if _is_replaceable(path):
+        temporary = _temporary(path)
+        temporary.open("xb").close()
+        temporary.unlink()
 
 
 def write_json(document: Mapping[str, Any], target: str | Path) -> None:
@@ -65,8 +69,8 @@ def write_text(text: str, target: str | Path) -> None:
     if str(target) == STDOUT:
         _to_stdout(text)
         return
-    path = _resolved(target)
     try:
+        path = _resolved(target)
         if _is_replaceable(path):
             _replace(path, _encoded(text))
         else:

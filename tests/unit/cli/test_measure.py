@@ -310,10 +310,82 @@ def test_of_several_ranks_one_counts_the_node(machine: dict[str, str], tmp_path:
     assert any(row["how"] == "attributed" and not row["in_total"] for row in other["components"])
 
 
+NESTED = "import time, twentywatts as tw\nwith tw.measure() as m: time.sleep(0.2)\nprint(m.how, m.energy_j)"
+
+
+def test_a_rank_under_its_own_meter_inherits_what_that_one_holds(machine: dict[str, str], tmp_path: Path) -> None:
+    job = {**machine, "SLURM_JOB_ID": f"nested-{os.getpid()}", "XDG_RUNTIME_DIR": str(tmp_path)}
+    inside = ["--", sys.executable, "-c", NESTED]
+    alone = measure(*inside, env={**job, "SLURM_LOCALID": "0"})
+    assert alone.stdout.startswith("counter "), alone.stderr
+    first, sleeper = started(env={**job, "SLURM_LOCALID": "0"})
+    other = measure(*inside, env={**job, "SLURM_LOCALID": "1"})
+    twice = measure("--", *MEASURE, *inside, env={**job, "SLURM_LOCALID": "1", "SLURM_JOB_ID": "another"})
+    os.kill(sleeper, signal.SIGTERM)
+    first.communicate(timeout=60)
+    assert other.stdout == "unavailable None\n", "its meter does not hold the node, so neither does the program"
+    assert twice.stdout.startswith("counter "), twice.stderr
+
+
+def test_workers_inside_one_command_count_the_node_once(machine: dict[str, str], tmp_path: Path) -> None:
+    job = {**machine, "LOCAL_RANK": "0", "MASTER_PORT": str(os.getpid()), "XDG_RUNTIME_DIR": str(tmp_path)}
+    both = f"import subprocess, sys\nrun = [sys.executable, '-c', {NESTED!r}]\n"
+    both += "one, other = (subprocess.Popen(run, stdout=subprocess.PIPE, text=True) for _ in 'ab')\n"
+    both += "print(one.communicate()[0], other.communicate()[0])"
+    done = measure("--", sys.executable, "-c", both, env=job)
+    assert sorted(line.split()[0] for line in done.stdout.splitlines() if line.strip()) == ["counter", "unavailable"]
+
+
+@pytest.mark.parametrize("told", ["", "\t", "x\t0\tnode", "\t\t\t", "é\t-1", "x" * 9999])
+def test_a_claim_that_nobody_made_is_ignored(told: str, bare: dict[str, str]) -> None:
+    done = measure("--", "true", env={**bare, "LOCAL_RANK": "0", "TWENTYWATTS_CLAIM": told})
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_goes_while_the_command_runs_costs_no_code(bare: dict[str, str], tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    line = ["--json", "run.json", "--", "sh", "-c", f"rm -rf {place}; exit 6"]
+    done = measure(*line, env={**bare, "TMPDIR": str(tmp_path)}, cwd=place)
+    assert done.returncode == 6, done.stderr
+    assert "Traceback" not in done.stderr
+    assert document(next(tmp_path.glob("twentywatts-*-run.json")))["command"]["exit_code"] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("TWENTYWATTS_ROOT", "/no/such", "must name a folder"), ("TWENTYWATTS_THIS_CPU", "nonsense", "unknown machine")],
+)
+def test_a_wrong_variable_is_told_before_the_command_runs(
+    name: str, value: str, said: str, bare: dict[str, str], tmp_path: Path
+) -> None:
+    done = measure("--", "touch", tmp_path / "ran", env={**bare, name: value})
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_report_is_written_over_the_journal(bare: dict[str, str], tmp_path: Path) -> None:
+    journal, report = tmp_path / "j", tmp_path / "r"
+    assert measure("--journal", journal, "--", "true", env=bare).returncode == 0
+    held = journal.read_bytes()
+    for words in (["--resume", journal, "--json", journal], ["--json", report, "--marks", report, "--", "true"]):
+        done = measure(*words, env=bare)
+        assert (done.returncode, "name another one" in done.stderr) == (2, True), done.stderr
+    assert journal.read_bytes() == held
+    assert not report.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "give the command after --"),
+        (["--json", "", "--", "true"], "--json needs the name of a file"),
+        (["--json", "-", "--marks", "-", "--", "true"], "cannot both go"),
+        (["--json", "x" * 300, "--", "true"], "File name too long"),
+        (["--resume", "/dev/zero"], "is no journal"),
+        (["--resume", "x", "--interval", "1"], "goes with --json and --marks alone"),
+        (["--interval", "nan", "--", "true"], "--interval takes seconds"),
         (["--interval", "0", "--", "true"], "--interval takes seconds"),
         (["--resume", "x", "--", "true"], "leave the command out"),
         (["--resume", "no-such-file"], "cannot read the journal"),

@@ -53,7 +53,7 @@ def find(
     try:
         meters = load(Path(named))
     except InputError as error:
-        wrong = Finding(source=NAME, what="wall meter", found=False, readable=False, reason=str(error), fix=_HOW)
+        wrong = Finding(source=NAME, what="wall meter", found=True, readable=False, reason=str(error), fix=_HOW)
         return FoundSource(name=NAME, said=(wrong,))
     channels, said = [], []
     for meter in meters:
