@@ -24,9 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.place import Root
 
-__all__ = ["INHERITED", "VARIABLE", "Claim", "claim", "inherit", "job_of"]
+__all__ = ["ELSEWHERE", "INHERITED", "VARIABLE", "Claim", "claim", "inherit", "job_of"]
 
 VARIABLE = "TWENTYWATTS_CLAIM"
+ELSEWHERE = "another rank of this job on this node measures it"
 INHERITED = "the command around this program measures it, too: part of its total"
 
 _JOBS = ("SLURM_JOB_ID", "SLURM_STEP_ID", "TORCHELASTIC_RUN_ID", "MASTER_PORT", "PMIX_NAMESPACE", "PMI_JOBID")
@@ -93,7 +94,7 @@ def claim(
             is_offered = offered is None or device in offered
             locks[device] = _take(place_of(folder) / _name(boot, f"{job}|{level}", device)) if is_offered else None
         if locks[device] is None:
-            elsewhere[channel.key] = "another rank of this job on this node measures it"
+            elsewhere[channel.key] = ELSEWHERE
     held = [device for device, lock in locks.items() if lock is not None]
     return Claim(
         elsewhere=elsewhere,

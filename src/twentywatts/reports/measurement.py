@@ -198,7 +198,8 @@ def summary(document: Document) -> list[str]:
     if document["why_not_measured"]:
         lines.append(f"  why: {document['why_not_measured']}")
         fix = document["fix"]
-        lines += [f"  to measure: {line}" for line in fix] or ["  what could be measured here: twentywatts doctor"]
+        what_next = [] if _is_counted_elsewhere(document) else ["  what could be measured here: twentywatts doctor"]
+        lines += [f"  to measure: {line}" for line in fix] or what_next
     elif document["not_covered"]:
         lines.append(f"  not in it: {'; '.join(document['not_covered'])}")
     for gap in document["gaps"]:
@@ -210,6 +211,8 @@ def summary(document: Document) -> list[str]:
 def _headline(document: Document) -> str:
     energy, power = document["energy_j"], document["power_w"]
     took = f"in {format_si(document['duration_s'], 's')}"
+    if energy is None and _is_counted_elsewhere(document):
+        return f"counted by another rank of this job on this node {took}: this one's total leaves it out"
     if energy is None:
         return f"energy unavailable {took}: nothing could be measured or modelled"
     joules = f"{_quantity(energy, 'J')} {took}"
@@ -218,6 +221,13 @@ def _headline(document: Document) -> str:
         return f"ESTIMATED, not measured: {joules}{watts}"
     sources = dict.fromkeys(row["source"] for row in document["components"] if row["in_total"])
     return f"{joules}{watts}, measured by {' and '.join(sources)}"
+
+
+def _is_counted_elsewhere(document: Document) -> bool:
+    """Return whether nothing is missing but what another rank holds."""
+    from twentywatts.meter.lock import ELSEWHERE
+
+    return document["energy_j"] is None and any(row["reason"] == ELSEWHERE for row in document["not_read"])
 
 
 def _rows(components: Sequence[Document]) -> list[str]:
