@@ -27,12 +27,17 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the counts as a table, or as JSON; returns the exit code. Raises InputError for what cannot be used."""
+    from twentywatts.cli.progress import Progress
     from twentywatts.counting import count
     from twentywatts.reports import check_writable, write_json
 
     if args.json is not None:
         check_writable(args.json, keep=model_files(args))
-    counts = count(args.model, batch=args.batch, axes=axes_of(args))
+    progress = Progress("reading and counting")
+    try:
+        counts = count(args.model, batch=args.batch, axes=axes_of(args))
+    finally:
+        progress.close()
     if args.json is None:
         print(counts)
     else:

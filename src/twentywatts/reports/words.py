@@ -218,7 +218,7 @@ def _rivals(document: Record) -> str:
         return ""
     others = [row for row in candidates(document) if row["keeps_accuracy"] is True and row is not best]
     others = [row for row in others if row["standing"] == "chip"]
-    close = [clean(row["title"]) for row in others if row["energy_j"]["low"] <= best["energy_j"]["high"]]
+    close = [_inside(row["title"]) for row in others if row["energy_j"]["low"] <= best["energy_j"]["high"]]
     close = list(dict.fromkeys(close))
     if not close:
         return ""
