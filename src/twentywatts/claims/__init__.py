@@ -1,0 +1,1 @@
+"""Claims: what others say of joules, recomputed, with a verdict."""

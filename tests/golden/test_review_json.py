@@ -1,0 +1,72 @@
+"""The review document, byte for byte: it changes only when the format or a figure does.
+
+After a change on purpose: TWENTYWATTS_GOLDEN=write python -m pytest tests/golden/test_review_json.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from twentywatts.claims.review import review
+from twentywatts.claims.review_table import read_table
+from twentywatts.reports.output import write_json
+from twentywatts.reports.review import review_document, review_view
+from twentywatts.reports.review_page import review_page
+
+GOLDEN = Path(__file__).with_name("review-1.json")
+SCHEMA = json.loads((files("twentywatts") / "data/schemas/review-1.schema.json").read_text(encoding="utf-8"))
+TABLE = """Model,T,Spike rate,#OP_ANN (M),#OP_SNN (M),Energy,ANN energy
+a paper,,0.1366,18.39,2.51,3.09e-7 J,845.94e-7 J
+<b>another</b>,4,15 %,1 G,,0.54 mJ,4.6 mJ
+a third,4,,1 G,,1 mJ,
+"""
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "table.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    return review_document(review(read_table(path), name=path.name, draws=50), run={"command": "twentywatts review"})
+
+
+def test_the_document_is_the_golden_one(document: dict[str, Any], tmp_path: Path) -> None:
+    target = GOLDEN if os.environ.get("TWENTYWATTS_GOLDEN") == "write" else tmp_path / "document.json"
+    write_json(document, target)
+    assert target.read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_document_satisfies_its_schema(document: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(document, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**document, "rows": [{**document["rows"][0], "verdict": "fine"}]}, SCHEMA)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_tells_it_all(document: dict[str, Any], width: int) -> None:
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(file=stream, width=width, no_color=True).print(review_view(document))
+    text = stream.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    flat = " ".join(text.split())
+    for words in ("274×", "37.4×", "multiplied twice", "nothing can be recomputed", "spikes need more"):
+        assert words in flat
+
+
+def test_the_page_trusts_no_name(document: dict[str, Any]) -> None:
+    pytest.importorskip("plotly")
+    page = review_page(document)
+    assert "<b>another</b>" not in page
+    assert "&lt;b&gt;another&lt;/b&gt;" in page
+    assert "274×" in page
