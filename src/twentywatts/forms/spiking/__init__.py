@@ -1,5 +1,6 @@
 """The form `spiking`: a ReLU network as integrate-and-fire neurons, run event by event; docs/method/spiking.md.
 
+``SpikingEngine`` runs any ``twentywatts.network_spiking.SpikingNetwork``; ``to_int8`` makes its weights integers.
 ``prepare`` lowers and calibrates a model once for all chips, ``convert`` gives one chip's neurons, ``run`` runs all
 numbers of timesteps in one pass. ``build_all`` does this sharing behind the contract of a form.
 """
@@ -15,6 +16,9 @@ import numpy as np
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
 from twentywatts.forms.spiking.calibration import Prepared, prepare
 from twentywatts.forms.spiking.conversion import Converted, convert
+from twentywatts.forms.spiking.integers import to_int8
+from twentywatts.forms.spiking.network_engine import SpikingEngine, SpikingRun
+from twentywatts.forms.spiking.session import LayerCounts, Session, Window
 from twentywatts.forms.spiking.simulation import Run, run, spike_trains
 from twentywatts.forms.spiking.workload import output_of, workload_of
 from twentywatts.machines import SpikingTraits, Traits
@@ -22,9 +26,14 @@ from twentywatts.network import Network
 
 __all__ = [
     "Converted",
+    "LayerCounts",
     "Prepared",
     "Run",
+    "Session",
+    "SpikingEngine",
     "SpikingForm",
+    "SpikingRun",
+    "Window",
     "build",
     "build_all",
     "convert",
@@ -34,6 +43,7 @@ __all__ = [
     "run_steps",
     "settings",
     "spike_trains",
+    "to_int8",
 ]
 
 

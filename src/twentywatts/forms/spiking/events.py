@@ -1,0 +1,210 @@
+"""Events: who spiked in which frame, as lists; made from dense arrays, from bits, and shifted by delays.
+
+A frame is one step of one sample, frame = sample × steps + step. Neurons are numbered position by position, channel by
+channel within a position (``Layout``), which is the order in which their weights are added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.forms.spiking import lanes as v
+from twentywatts.forms.spiking.lanes import compiled
+
+__all__ = ["Events", "Layout", "events_of", "from_bits", "from_dense", "late", "merged", "tally", "to_dense"]
+
+Array = NDArray[Any]
+_ALL_ONES: dict[Any, Array] = {kind: np.zeros(0, kind) for kind in (np.int32, np.float32)}
+
+
+class Events(NamedTuple):
+    """Events of frames: those of frame f are ``neuron[first[f]:first[f + 1]]``; value: payloads, empty if all are 1."""
+
+    first: NDArray[np.int64]
+    neuron: NDArray[np.int32]
+    value: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How neurons of a shape (channels first) are numbered: position × width + channel.
+
+    width: channels, padded to whole vectors in layers; inputs have no padding. lanes: of all positions, padded.
+    """
+
+    shape: tuple[int, ...]
+    width: int
+    lanes: int
+
+    @classmethod
+    def of_input(cls, shape: tuple[int, ...]) -> Layout:
+        """Return the layout of an input, without padding."""
+        return cls(shape=shape, width=shape[0], lanes=prod(shape))
+
+    @classmethod
+    def of_layer(cls, shape: tuple[int, ...]) -> Layout:
+        """Return the layout of a layer: channels padded to 8, all lanes to 32."""
+        width = -(-shape[0] // 8) * 8
+        return cls(shape=shape, width=width, lanes=-(-width * prod(shape[1:]) // 32) * 32)
+
+    @property
+    def positions(self) -> int:
+        """Number of positions: 1 for neurons in a row."""
+        return prod(self.shape[1:])
+
+    def places(self) -> NDArray[np.int64]:
+        """Return the lane of every neuron, flattened channels first."""
+        channel, position = np.divmod(np.arange(prod(self.shape)), self.positions)
+        return position * self.width + channel
+
+    def spread(self, values: Array, fill: Any = 0) -> Array:
+        """Return values of all neurons (``shape``) by lane, with ``fill`` where there is no neuron."""
+        lanes = np.full(self.lanes, fill, values.dtype)
+        lanes[self.places()] = values.ravel()
+        return lanes
+
+
+@compiled
+def _listed(words: Array, last: int) -> tuple[Array, Array]:
+    """Return first and index of the bits that are set in words (frames, words); of bytes (8 a word) the lowest bit."""
+    frames, width = words.shape
+    first = np.zeros(frames + 1, np.int64)
+    for frame in range(frames):
+        count: Any = 0
+        for word in range(width):
+            count += np.int64(v.ones(words[frame, word]))
+        first[frame + 1] = first[frame] + count
+    index = np.empty(first[frames], np.int32)
+    found = 0
+    scale: Any = 64 if last == 0 else 8
+    shift = np.uint64(0 if last == 0 else 3)
+    for frame in range(frames):
+        for word in range(width):
+            rest = words[frame, word]
+            while rest != 0:
+                index[found] = word * scale + np.int64(v.lowest(rest) >> shift)
+                found += 1
+                rest &= rest - np.uint64(1)
+    return first, index
+
+
+def from_bits(spikes: NDArray[np.uint8], payloads: Array) -> Events:
+    """Return the events of bits (frames, bytes), with the payloads of a table (frames, lanes) unless it is empty."""
+    first, index = _listed(spikes.view(np.uint64), 0)
+    if not payloads.size:
+        return Events(first, index, _ALL_ONES[payloads.dtype.type])
+    frame = np.repeat(np.arange(len(spikes)), np.diff(first))
+    return Events(first, index, payloads[frame, index])
+
+
+def from_dense(array: Array, layout: Layout, kind: type) -> Events:
+    """Return the events of an array (samples, steps, *shape): one for each number that is not zero."""
+    frames = array.shape[0] * array.shape[1]
+    flat = array.reshape(frames, layout.shape[0], layout.positions).swapaxes(1, 2).reshape(frames, -1)
+    active = flat if flat.dtype == np.bool_ else flat != 0
+    width = -(-layout.lanes // 8) * 8
+    held = active
+    if width != layout.lanes or not active.flags.c_contiguous:
+        held = np.zeros((frames, width), np.bool_)
+        held[:, : layout.lanes] = active
+    first, index = _listed(held.view(np.uint8).view(np.uint64), 1)
+    if flat.dtype == np.bool_ or _all_ones(flat, active):
+        return Events(first, index, _ALL_ONES[kind])
+    return Events(first, index, flat[active].astype(kind))
+
+
+def _all_ones(flat: Array, active: Array) -> bool:
+    return (
+        bool(flat.max(initial=0) <= 1)
+        and bool(flat.sum(dtype=np.float64) == np.count_nonzero(active))
+        and bool(flat.min(initial=0) >= 0)
+    )
+
+
+def events_of(frame: Array, neuron: Array, frames: int, layout: Layout) -> Events:
+    """Return events given by frame and neuron (numbered flattened, channels first); equal ones add up."""
+    lane = layout.places()[neuron]
+    keys, counts = np.unique(frame.astype(np.int64) * layout.lanes + lane, return_counts=True)
+    where, index = np.divmod(keys, layout.lanes)
+    first = np.searchsorted(where, np.arange(frames + 1))
+    value = counts.astype(np.int32) if np.any(counts > 1) else _ALL_ONES[np.int32]
+    return Events(first.astype(np.int64), index.astype(np.int32), value)
+
+
+def to_dense(events: Events, samples: int, layout: Layout) -> Array:
+    """Return the array (samples, steps, *shape) of events, of booleans where all payloads are 1."""
+    frames = len(events.first) - 1
+    table = np.zeros((frames, layout.lanes), events.value.dtype if events.value.size else np.bool_)
+    frame = np.repeat(np.arange(frames), np.diff(events.first))
+    table[frame, events.neuron] = events.value if events.value.size else True
+    return table[:, layout.places()].reshape(samples, frames // samples, *layout.shape)
+
+
+def late(history: Events, samples: int, delays: Any, steps: int) -> Events:
+    """Return the last ``steps`` steps of a history, each event ``delays`` (one, or by lane) steps later than it was.
+
+    history: events of (samples, more steps), whose last ``steps`` are the window.
+    """
+    frames = len(history.first) - 1
+    whole = frames // samples
+    sample, step = np.divmod(np.repeat(np.arange(frames), np.diff(history.first)), whole)
+    by_lane = np.broadcast_to(delays, (1,)) if np.ndim(delays) == 0 else delays
+    arrives = step + (by_lane[0] if by_lane.size == 1 else by_lane[history.neuron]) - (whole - steps)
+    kept = (arrives >= 0) & (arrives < steps)
+    frame, index = (sample * steps + arrives)[kept], history.neuron[kept]
+    order = np.lexsort((index, frame))
+    first = np.searchsorted(frame[order], np.arange(samples * steps + 1))
+    value = history.value[kept][order] if history.value.size else history.value
+    return Events(first.astype(np.int64), index[order], value)
+
+
+def merged(past: Events, window: Events, samples: int) -> Events:
+    """Return the events of two windows that follow each other, each of whole steps of all samples."""
+    lengths = [(len(part.first) - 1) // samples for part in (past, window)]
+    steps, keys = sum(lengths), []
+    for part, begin, length in zip((past, window), (0, lengths[0]), lengths, strict=True):
+        frame = np.repeat(np.arange(len(part.first) - 1), np.diff(part.first))
+        keys.append(frame // max(1, length) * steps + begin + frame % max(1, length))
+    key = np.concatenate(keys)
+    order = np.argsort(key, kind="stable")
+    first = np.searchsorted(key[order], np.arange(samples * steps + 1))
+    index = np.concatenate([past.neuron, window.neuron])[order]
+    return Events(
+        first.astype(np.int64), index, _values(past, window)[order] if _valued(past, window) else window.value
+    )
+
+
+def _valued(past: Events, window: Events) -> bool:
+    return bool(past.value.size or window.value.size)
+
+
+def _values(past: Events, window: Events) -> Array:
+    kind = (window if window.value.size else past).value.dtype
+    return np.concatenate(
+        [part.value if part.value.size else np.ones(len(part.neuron), kind) for part in (past, window)]
+    )
+
+
+@compiled
+def tally(first: Array, index: Array, many: Array, fan_out: Array, steps: int, counts: Array) -> None:
+    """Add to counts (steps, 3): events, those over weights that are not zero, and those over zero weights.
+
+    many: how often each event counts, or empty. fan_out: (lanes of the source, 2), synapses of both kinds.
+    """
+    for frame in range(first.shape[0] - 1):
+        events, useful, idle = np.int64(0), np.int64(0), np.int64(0)
+        for event in range(first[frame], first[frame + 1]):
+            times = np.int64(many[event]) if many.shape[0] > 0 else np.int64(1)
+            neuron = index[event]
+            events += times
+            useful += times * fan_out[neuron, 0]
+            idle += times * fan_out[neuron, 1]
+        row = counts[frame % steps]
+        row[0] += events
+        row[1] += useful
+        row[2] += idle

@@ -1,0 +1,347 @@
+"""Vectors for numba: whole registers as values, so that sums stay in registers and loops need no luck to vectorise.
+
+Each function below becomes one instruction of LLVM on a vector of fixed length; LLVM splits it into what the machine
+has (AVX2, AVX-512, NEON, scalar). Nothing is reordered and no multiplication is fused with an addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic, models, register_model
+
+__all__ = [
+    "DECAY_BITS",
+    "LARGEST",
+    "add",
+    "at_least",
+    "bits",
+    "charge",
+    "compiled",
+    "drive",
+    "inlined",
+    "leak",
+    "lowest",
+    "minus",
+    "moved",
+    "ones",
+    "pick",
+    "pointer",
+    "row8",
+    "row32",
+    "row64",
+    "scaled",
+    "shift_left",
+    "shift_right",
+    "splat64",
+    "spread8",
+    "store",
+    "unite",
+    "widened",
+    "words64",
+    "zeros8",
+    "zeros32",
+    "zeros64",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_ELEMENTS = {"i1": ir.IntType(1), "i16": ir.IntType(16), "i32": ir.IntType(32), "f32": ir.FloatType()}
+DECAY_BITS = 15  # of an integer decay: 2^15 keeps everything
+LARGEST = 2**30  # an integer membrane saturates here
+
+
+def compiled(function: _F) -> _F:
+    """Return the function compiled, without the GIL, and kept on disk where the folder can be written."""
+    try:
+        return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # no folder for the cache can be written
+        return njit(nogil=True, boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+def inlined(function: _F) -> _F:
+    """Return a compiled function that becomes a part of each caller, so that its vectors stay in registers."""
+    return njit(forceinline=True, boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+class Lanes(types.Type):  # type: ignore[misc]
+    """A vector of ``count`` elements of one kind."""
+
+    def __init__(self, kind: str, count: int) -> None:
+        self.kind, self.count = kind, count
+        super().__init__(name=f"Lanes({kind}x{count})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
+        super().__init__(manager, lanes, ir.VectorType(_ELEMENTS[lanes.kind], lanes.count))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(context: Any, array: Any) -> Any:
+    """Return where an array's elements begin: what counts no references. The array must be kept alive beside it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_array(array)(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def moved(context: Any, place: Any, count: Any) -> Any:
+    """Return the place ``count`` elements further on."""
+    return place(place, types.int64), lambda context, builder, signature, args: builder.gep(args[0], [args[1]])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def unite(context: Any, into: Any, offset: Any, place: Any, other: Any) -> Any:
+    """Set in the 8 bytes at ``into + offset`` the bits that are set in those at ``place + other``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        target = builder.bitcast(builder.gep(args[0], [args[1]]), word.as_pointer())
+        old, new = builder.load(target), _read(builder, builder.gep(args[2], [args[3]]), word)
+        old.align = 1
+        builder.store(builder.or_(old, new), target).align = 1
+        return context.get_dummy_value()
+
+    return types.void(into, types.int64, place, types.int64), generate
+
+
+def _read(builder: Any, place: Any, vector: Any) -> Any:
+    found = builder.load(builder.bitcast(place, vector.as_pointer()))
+    found.align = 1
+    return found
+
+
+def _rows(count: int) -> Any:
+    """Return a load of ``count`` elements; bytes are widened to 32 bits, other types stay."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def row(context: Any, place: Any, offset: Any) -> Any:
+        kind = "f32" if place.dtype == types.float32 else "i32"
+        lanes = Lanes(kind, count)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            begin = builder.gep(args[0], [args[1]])
+            wanted = context.get_value_type(lanes)
+            if place.dtype == types.int8:
+                return builder.sext(_read(builder, begin, ir.VectorType(ir.IntType(8), count)), wanted)
+            return _read(builder, begin, wanted)
+
+        return lanes(place, types.int64), generate
+
+    return row
+
+
+def _words(count: int) -> Any:
+    """Return a load of 2 × ``count`` bytes as ``count`` 16-bit numbers."""
+    lanes = Lanes("i16", count)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def words(context: Any, place: Any, offset: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _read(builder, builder.gep(args[0], [args[1]]), context.get_value_type(lanes))
+
+        return lanes(place, types.int64), generate
+
+    return words
+
+
+row8, row32, row64 = _rows(8), _rows(32), _rows(64)
+words64 = _words(64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(context: Any, place: Any, offset: Any, lanes: Any) -> Any:
+    """Write lanes to ``place`` from ``offset`` on; 16-bit lanes are widened to 32 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = args[2]
+        if lanes.kind == "i16":
+            value = builder.sext(value, ir.VectorType(ir.IntType(32), lanes.count))
+        begin = builder.gep(args[0], [args[1]])
+        done = builder.store(value, builder.bitcast(begin, value.type.as_pointer()))
+        done.align = 1
+        return context.get_dummy_value()
+
+    return types.void(place, types.int64, lanes), generate
+
+
+def _spread(context: Any, builder: Any, lanes: Lanes, value: Any) -> Any:
+    wanted = context.get_value_type(lanes)
+    first = builder.insert_element(ir.Constant(wanted, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(first, ir.Constant(wanted, ir.Undefined), mask)
+
+
+def _splats(count: int) -> Any:
+    """Return what fills ``count`` lanes with a 16-bit scalar."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def splat(context: Any, value: Any) -> Any:
+        lanes = Lanes("i16", count)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _spread(context, builder, lanes, args[0])
+
+        return lanes(types.int16), generate
+
+    return splat
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def spread8(context: Any, value: Any) -> Any:
+    """Return 8 lanes that all hold a scalar (int32 or float32)."""
+    lanes = Lanes("f32" if value == types.float32 else "i32", 8)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _spread(context, builder, lanes, args[0])
+
+    return lanes(types.float32 if value == types.float32 else types.int32), generate
+
+
+def _zeros(count: int) -> Any:
+    """Return ``count`` zeros of the kind that sums of a place's elements have."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def zeros(context: Any, place: Any) -> Any:
+        lanes = Lanes("f32" if place.dtype == types.float32 else "i32", count)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return ir.Constant(context.get_value_type(lanes), None)
+
+        return lanes(place), generate
+
+    return zeros
+
+
+zeros8, zeros32, zeros64 = _zeros(8), _zeros(32), _zeros(64)
+
+
+splat64 = _splats(64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def widened(context: Any, words: Any) -> Any:
+    """Return 16-bit lanes as 32-bit lanes."""
+    lanes = Lanes("i32", words.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.sext(args[0], context.get_value_type(lanes))
+
+    return lanes(words), generate
+
+
+def _pairs(floating: str, whole: str) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def operation(context: Any, a: Any, b: Any) -> Any:
+        name = floating if a.kind == "f32" else whole
+        return a(a, b), lambda context, builder, signature, args: getattr(builder, name)(*args)
+
+    return operation
+
+
+add, minus = _pairs("fadd", "add"), _pairs("fsub", "sub")
+shift_left, shift_right = _pairs("", "shl"), _pairs("", "ashr")
+
+
+def _same(vector: Any, value: int) -> Any:
+    return ir.Constant(vector, [value] * vector.count)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def leak(context: Any, v: Any, decay: Any) -> Any:
+    """Return v × decay; integers as round(v × decay / 2^15), halves up, in 32 bits without overflow."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if v.kind == "f32":
+            return builder.fmul(*args)
+        vector, keep = args[0].type, 2**DECAY_BITS
+        high = builder.mul(builder.ashr(args[0], _same(vector, DECAY_BITS)), args[1])
+        low = builder.mul(builder.and_(args[0], _same(vector, keep - 1)), args[1])
+        return builder.add(high, builder.ashr(builder.add(low, _same(vector, keep // 2)), _same(vector, DECAY_BITS)))
+
+    return v(v, decay), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def charge(context: Any, v: Any, x: Any) -> Any:
+    """Return v + x; integers saturate at ±2^30."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if v.kind == "f32":
+            return builder.fadd(*args)
+        total = builder.add(*args)
+        for bound, order in ((_same(total.type, LARGEST), "<"), (_same(total.type, -LARGEST), ">")):
+            total = builder.select(builder.icmp_signed(order, total, bound), total, bound)
+        return total
+
+    return v(v, x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def drive(context: Any, total: Any, bias: Any, gain: Any) -> Any:
+    """Return what reaches the membrane: gain × (total + bias) in floats, gain × total + bias in integers."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if total.kind == "f32":
+            return builder.fmul(builder.fadd(args[0], args[1]), args[2])
+        return builder.add(builder.mul(args[0], args[2]), args[1])
+
+    return total(total, bias, gain), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def scaled(context: Any, total: Any, gain: Any) -> Any:
+    """Return total × gain."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return (builder.fmul if total.kind == "f32" else builder.mul)(*args)
+
+    return total(total, gain), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def at_least(context: Any, a: Any, b: Any) -> Any:
+    """Return where a ≥ b."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fcmp_ordered(">=", *args) if a.kind == "f32" else builder.icmp_signed(">=", *args)
+
+    return Lanes("i1", a.count)(a, b), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pick(context: Any, where: Any, a: Any, b: Any) -> Any:
+    """Return a where the condition holds, b elsewhere."""
+    return a(where, a, b), lambda context, builder, signature, args: builder.select(*args)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits(context: Any, where: Any) -> Any:
+    """Return a condition of 8 lanes as a byte, the first lane in the lowest bit."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(where.count))
+
+    return types.uint8(where), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lowest(context: Any, word: Any) -> Any:
+    """Return the position of the lowest set bit of a word that is not zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(context: Any, word: Any) -> Any:
+    """Return how many bits of a word are set."""
+    return types.uint64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])

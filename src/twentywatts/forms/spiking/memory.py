@@ -1,0 +1,90 @@
+"""How much memory a spiking network takes, estimated before anything is made, and how much there is."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+from pathlib import Path
+
+from twentywatts.errors import InputError
+from twentywatts.network_spiking import Conv, Dense, OneToOne, Projection, SpikingLayer, SpikingNetwork
+
+__all__ = ["available_bytes", "bytes_per_neuron", "check_memory", "needed_bytes"]
+
+_PER_NEURON = 4 * 8 + 4 + 4 + 2  # eight parameters, a membrane, a current; bits and marks
+_SOME = 2**20
+
+
+def needed_bytes(network: SpikingNetwork, *, samples: int = 1) -> int:
+    """Return the memory that an engine takes besides the network's own arrays [bytes].
+
+    samples: run at the same time. Lists of events and tables of sums are bounded and counted as one MiB per layer and
+    sample.
+    """
+    layers = sum(_layer_bytes(network, layer, samples) for layer in network.layers)
+    return layers + _SOME
+
+
+def bytes_per_neuron(network: SpikingNetwork) -> float:
+    """Return the memory of states and parameters per neuron, weights apart [bytes]."""
+    return float(_PER_NEURON)
+
+
+def _layer_bytes(network: SpikingNetwork, layer: SpikingLayer, samples: int) -> int:
+    count = layer.neurons.count
+    tables = sum(
+        _table_bytes(projection, network.shape_of(projection.source), count) for projection in layer.projections
+    )
+    return count * (32 + samples * (_PER_NEURON - 32)) + tables + samples * _SOME
+
+
+def _table_bytes(projection: Projection, source: tuple[int, ...], count: int) -> int:
+    """Return the size of weights in rows, their marks and taps; dense layers are kept in blocks too."""
+    synapses = projection.synapses
+    fan_out = 16 * prod(source)
+    if isinstance(synapses, Dense):
+        return 2 * synapses.weight.nbytes + synapses.weight.size // 4 + fan_out
+    if isinstance(synapses, OneToOne):
+        return 9 * 8 * count + fan_out
+    kernel = synapses.weight.shape[2:] if isinstance(synapses, Conv) else tuple(synapses.kernel)
+    taps = prod(kernel) * prod(source[1:]) * (8 + 24)
+    weights = 2 * synapses.weight.nbytes if isinstance(synapses, Conv) else 8 * 4 * source[0] * prod(kernel)
+    return taps + weights + fan_out
+
+
+def available_bytes() -> int | None:
+    """Return the memory that can be had now [bytes], the smaller of the machine's and the control group's; or None."""
+    found = [_meminfo(), _group()]
+    known = [value for value in found if value is not None]
+    return min(known) if known else None
+
+
+def _meminfo() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _group() -> int | None:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def check_memory(network: SpikingNetwork, *, samples: int, limit_bytes: int | None) -> None:
+    """Raise InputError where the network does not fit; limit_bytes: what there is, asked from the system if None."""
+    limit = available_bytes() if limit_bytes is None else limit_bytes
+    needed = needed_bytes(network, samples=samples)
+    if limit is not None and needed > limit:
+        raise InputError(
+            f"a network of {network.neuron_count:,} neurons needs about {needed / 2**30:.3g} GiB for {samples} samples "
+            f"at once, and {limit / 2**30:.3g} GiB can be had: use a smaller network or batch, or a larger machine"
+        )

@@ -1,0 +1,255 @@
+"""A session: states of some samples on their way through time, window after window, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.errors import InputError, nearest
+from twentywatts.forms.spiking.events import Events, Layout, from_bits, late, merged, tally, to_dense
+from twentywatts.forms.spiking.kernel_dense import dense
+from twentywatts.forms.spiking.kernel_general import add_events, update
+from twentywatts.forms.spiking.kernel_scatter import Sleep, scatter
+from twentywatts.forms.spiking.matrix import product
+from twentywatts.forms.spiking.plan import LayerPlan, Plan
+
+__all__ = ["LayerCounts", "Session", "Window"]
+
+Array = NDArray[Any]
+_NOTHING = np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LayerCounts:
+    """What a layer did, by step, summed over samples, each of shape (steps,).
+
+    events_in: that arrived, several spikes of one event each for itself. synaptic_events: over weights that are not
+    zero; zero_weight_events: over weights that are. neurons_touched: reached by a synaptic event, with a bias or a
+    synaptic current, or still above threshold. spikes_out: sent, each of several for itself.
+    """
+
+    events_in: NDArray[np.int64]
+    synaptic_events: NDArray[np.int64]
+    zero_weight_events: NDArray[np.int64]
+    neurons_touched: NDArray[np.int64]
+    spikes_out: NDArray[np.int64]
+
+    def table(self) -> NDArray[np.int64]:
+        """Return all counts, shape (5, steps)."""
+        return np.stack(
+            [
+                self.events_in,
+                self.synaptic_events,
+                self.zero_weight_events,
+                self.neurons_touched,
+                self.spikes_out,
+            ]
+        )
+
+    @classmethod
+    def of_table(cls, table: NDArray[np.int64]) -> LayerCounts:
+        """Return counts from a table as ``table`` gives."""
+        return cls(
+            events_in=table[0],
+            synaptic_events=table[1],
+            zero_weight_events=table[2],
+            neurons_touched=table[3],
+            spikes_out=table[4],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[LayerCounts]) -> LayerCounts:
+        """Return counts of windows that follow each other."""
+        return cls.of_table(np.concatenate([part.table() for part in parts], axis=1))
+
+    def __add__(self, other: LayerCounts) -> LayerCounts:
+        """Return the counts of more samples."""
+        return self.of_table(self.table() + other.table())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Window:
+    """What a window gives: outputs as in SpikingRun, and counts by layer."""
+
+    outputs: dict[str, Array]
+    counts: dict[str, LayerCounts]
+
+
+@dataclass(kw_only=True, eq=False)
+class _State:
+    """One layer's states. past: for each projection with a delay, its source's events of as many steps."""
+
+    membranes: Array
+    currents: Array
+    sleep: Sleep
+    past: dict[int, Events] = field(default_factory=dict)
+
+
+class Session:
+    """Runs a plan from step 0 on; ``advance`` takes the next window. Nothing grows with the number of windows."""
+
+    def __init__(self, plan: Plan, *, samples: int, payloads: bool, record: Sequence[str]) -> None:
+        names = {layer.layer.name for layer in plan.layers}
+        for name in record:
+            if name not in names:
+                raise InputError(f"no layer is named '{name}'{nearest(name, names)}")
+        self.plan, self.samples, self.payloads = plan, samples, payloads
+        self.shown = {*plan.network.results, *record}
+        self.step = 0
+        self._states = {layer.layer.name: _state(layer, samples) for layer in plan.layers}
+        self._payloads = dict.fromkeys(plan.network.inputs, payloads)
+        self._payloads |= {layer.layer.name: layer.sends_payloads for layer in plan.layers}
+        self._layouts = {n: Layout.of_input(tuple(s)) for n, s in plan.network.inputs.items()}
+        self._layouts |= {layer.layer.name: layer.layout for layer in plan.layers}
+
+    def advance(self, inputs: Mapping[str, Events], steps: int) -> Window:
+        """Run ``steps`` steps more; inputs: events of samples × steps frames, by name.
+
+        Raises InputError for no steps, for payloads in a session that was started without, and for a window of
+        several steps where a layer hears itself.
+        """
+        if steps < 1:
+            raise InputError(f"a run needs at least one step, got {steps}")
+        if self.plan.loops and steps > 1:
+            raise InputError("a network with loops runs one step at a time: give windows of one step")
+        known = dict(inputs)
+        for name, events in inputs.items():
+            self._check(name, events, steps)
+        outputs, counts = {}, {}
+        for layer in self.plan.layers:
+            name = layer.layer.name
+            arriving = [self._arriving(layer, number, known, steps) for number in range(len(layer.packed))]
+            events, payloads, touched = self._run(layer, arriving, steps)
+            known[name] = events
+            counts[name] = self._counts(layer, arriving, events, touched, steps)
+            if name in self.shown:
+                outputs[name] = self._shown(layer, events, payloads)
+        self._remember(known, steps)
+        self.step += steps
+        return Window(outputs=outputs, counts=counts)
+
+    def _check(self, name: str, events: Events, steps: int) -> None:
+        if len(events.first) != self.samples * steps + 1:
+            raise InputError(f"input '{name}' has {len(events.first) - 1} frames, wanted {self.samples} × {steps}")
+        if events.value.size and not self.payloads:
+            raise InputError(f"input '{name}' has events other than 1: start the session with payloads=True")
+
+    def _run(self, layer: LayerPlan, arriving: Sequence[Events], steps: int) -> tuple[Events, Array, Array]:
+        """Return a layer's events, its table of payloads if it shows its membrane, and neurons touched by frame."""
+        state = self._states[layer.layer.name]
+        frames, lanes = self.samples * steps, layer.layout.lanes
+        spikes = np.zeros((frames, -(-lanes // 64) * 8), np.uint8)
+        touched = np.zeros(frames, np.int64)
+        number = self.plan.number
+        payloads: Array = np.zeros(
+            (frames, lanes) if layer.sends_payloads or layer.shows_membrane else (frames, 0), number
+        )
+        cells = layer.parameters.cells
+        ones = not any(self._payloads[p.source] for p in layer.packed)
+        if layer.matrix_above is not None and ones and _rate(arriving[0], layer) > layer.matrix_above:
+            sums, marks = product(arriving[0], layer.rows, layer, number)  # type: ignore[arg-type]
+            update(sums, marks, cells, layer.parameters.odd, _states(state), (spikes, payloads, touched))
+        elif layer.is_simple and ones and layer.rows is not None:
+            events = arriving[0]
+            dense(events.first, events.neuron, layer.rows, cells, state.membranes, (spikes, touched, steps))
+        elif layer.is_simple and ones:
+            events, wiring = arriving[0], layer.packed[0].wiring
+            every = cells.biased
+            found = (spikes, touched, steps, layer.layout.shape[0], every)
+            scatter(events.first, events.neuron, wiring, cells, (state.membranes, state.sleep, self.step), found)
+        else:
+            sums, marks = np.zeros((frames, lanes), number), np.zeros((frames, lanes // 8), np.uint8)
+            for events, packed, factor in zip(arriving, layer.packed, layer.parameters.factors, strict=True):
+                add_events(events.first, events.neuron, events.value, factor, packed.wiring, (sums, marks))
+            update(sums, marks, cells, layer.parameters.odd, _states(state), (spikes, payloads, touched))
+        sent = payloads if layer.sends_payloads else payloads[:, :0]
+        return from_bits(spikes, sent), payloads, touched
+
+    def _arriving(self, layer: LayerPlan, number: int, known: Mapping[str, Events], steps: int) -> Events:
+        """Return what arrives through one projection in this window."""
+        source, delays = layer.packed[number].source, layer.delays[number]
+        if np.ndim(delays) == 0 and delays == 0:
+            return known[source]
+        past = self._past(layer, number)
+        window = known.get(source)
+        if window is None:  # a loop: what it sends in this step arrives later
+            window = Events(np.zeros(self.samples * steps + 1, np.int64), past.neuron[:0], past.value[:0])
+        return late(merged(past, window, self.samples), self.samples, delays, steps)
+
+    def _past(self, layer: LayerPlan, number: int) -> Events:
+        state, longest = self._states[layer.layer.name], int(np.max(layer.delays[number]))
+        if number not in state.past:
+            empty: Array = np.zeros(0, self.plan.number)
+            state.past[number] = Events(np.zeros(self.samples * longest + 1, np.int64), _NOTHING, empty)
+        return state.past[number]
+
+    def _remember(self, known: Mapping[str, Events], steps: int) -> None:
+        """Keep as many steps of each source as its longest delay needs."""
+        for layer in self.plan.layers:
+            for number, delays in enumerate(layer.delays):
+                longest = int(np.max(delays))
+                if longest:
+                    whole = merged(self._past(layer, number), known[layer.packed[number].source], self.samples)
+                    past = late(whole, self.samples, 0, longest)
+                    self._states[layer.layer.name].past[number] = past
+
+    def _counts(
+        self, layer: LayerPlan, arriving: Sequence[Events], sent: Events, touched: Array, steps: int
+    ) -> LayerCounts:
+        table = np.zeros((5, steps), np.int64)
+        heard = np.zeros((steps, 3), np.int64)
+        for events, packed in zip(arriving, layer.packed, strict=True):
+            many = self._many(packed.source, events)
+            tally(events.first, events.neuron, many, packed.fan_out, steps, heard)
+        table[:3] = heard.T
+        table[3] = touched.reshape(self.samples, steps).sum(axis=0)
+        many = self._many(layer.layer.name, sent)
+        each = np.diff(sent.first) if not many.size else np.diff(np.append(0, many.cumsum())[sent.first])
+        table[4] = each.reshape(self.samples, steps).sum(axis=0)
+        return LayerCounts.of_table(table)
+
+    def _many(self, source: str, events: Events) -> Array:
+        """Return how many spikes each event stands for, or nothing where each stands for one."""
+        plans = {layer.layer.name: layer for layer in self.plan.layers}
+        if not events.value.size:
+            return _NOTHING
+        if source in plans:
+            return np.abs(events.value).astype(np.int32) if plans[source].sends_several else _NOTHING
+        whole = np.all(events.value == np.rint(events.value))
+        return np.abs(events.value).astype(np.int32) if whole else _NOTHING
+
+    def _shown(self, layer: LayerPlan, events: Events, payloads: Array) -> Array:
+        parameters = layer.parameters
+        if layer.shows_membrane:
+            shown = payloads * parameters.unit + parameters.rest
+            return shown.astype(np.float32)[:, layer.layout.places()].reshape(self.samples, -1, *layer.layout.shape)
+        found = to_dense(events, self.samples, layer.layout)
+        if layer.sends_payloads and not layer.sends_several:
+            return (found * parameters.value).astype(np.float32)
+        return found
+
+
+def _state(layer: LayerPlan, samples: int) -> _State:
+    parameters, layout = layer.parameters, layer.layout
+    membranes = np.repeat(parameters.start[None], samples, axis=0)
+    cells = layout.positions
+    over = (parameters.start >= parameters.cells.threshold)[: cells * layout.width].reshape(cells, layout.width).any(1)
+    hot = np.zeros((samples, cells), np.int64)
+    hot[:, : over.sum()] = np.flatnonzero(over)
+    sleep = Sleep(last=np.zeros((samples, cells), np.int64), hot=hot, hot_count=np.full(samples, over.sum(), np.int64))
+    currents = np.zeros_like(membranes) if parameters.odd.keeps_current else membranes[:, :0]
+    return _State(membranes=membranes, currents=currents, sleep=sleep)
+
+
+def _states(state: _State) -> tuple[Array, Array]:
+    return state.membranes, state.currents
+
+
+def _rate(events: Events, layer: LayerPlan) -> float:
+    frames = len(events.first) - 1
+    inputs = layer.rows.inputs if layer.rows is not None else 1
+    return len(events.neuron) / (frames * inputs)
