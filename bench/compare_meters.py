@@ -1,21 +1,29 @@
 """The same load under every installed meter, side by side: joules, how they came about, and what each one says.
 
-    python bench/compare_meters.py [--seconds 20] [--peer NAME=/path/to/python …]
+    python bench/compare_meters.py [--seconds 20] [--rounds 3] [--peer NAME=/path/to/python …]
 
-A peer runs in the interpreter that is given for it, so that their requirements do not have to agree:
-codecarbon, carbontracker, zeus, eco2ai, pyjoules. Without --peer only twentywatts and the truth of this machine are
-told. There is no ground truth here but a wall meter's: read the spread, and what each tool says about its own number.
+Method: one thread of Python arithmetic for the given time, in a fresh interpreter per meter; the meters take turns, and
+each round begins with another one; medians, and the least and largest of the rounds. A peer runs in the interpreter
+that is given for it, so that their requirements do not have to agree: codecarbon, carbontracker, zeus, eco2ai,
+pyjoules. Without a wall meter there is no ground truth: read the spread, and what each tool says about its own number.
+"interval" is what the tool itself gives for one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+Row = dict[str, Any]
 
 LOAD = """
 import time
@@ -73,32 +81,49 @@ tell(sum(sum(s.energy.values()) for s in keep.trace) / 1e6, "counters only")
 def main() -> None:
     parser = argparse.ArgumentParser(description="The same load under every installed meter.")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the load (20)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each meter has its turn (3)")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="may be given several times")
     args = parser.parse_args()
-    rows = [_ours(args.seconds)]
+    meters: list[tuple[str, Callable[[], Row]]] = [("twentywatts", lambda: _ours(args.seconds))]
     for pair in args.peer:
         name, _, python = pair.partition("=")
         if name not in PEERS or not Path(python).exists():
             parser.error(f"--peer takes NAME=PYTHON with NAME of {', '.join(PEERS)}, got '{pair}'")
-        rows.append(_peer(name, python, args.seconds))
-    print(f"one thread of arithmetic for {args.seconds:g} s\n")
-    print(f"| {'meter':<14} | {'joules':>10} | {'interval':<16} | {'watts':>6} | kind | says |")
-    print("|---|---|---|---|---|---|")
-    for row in rows:
-        joules = "none" if row["energy_j"] is None else f"{row['energy_j']:.4g}"
-        watts = "" if row["energy_j"] is None else f"{row['energy_j'] / args.seconds:.3g}"
-        cells = (
-            f"{row['name']:<14}",
-            f"{joules:>10}",
-            f"{row['interval']:<16}",
-            f"{watts:>6}",
-            row["kind"],
-            row["says"],
-        )
-        print(f"| {' | '.join(cells)} |")
+        meters.append((name, partial(_peer, name, python, args.seconds)))
+    found: dict[str, list[Row]] = {name: [] for name, _ in meters}
+    for turn in range(args.rounds):
+        shift = turn % len(meters)
+        for name, run in meters[shift:] + meters[:shift]:
+            found[name].append(run())
+    print(" ".join((__doc__ or "").partition("Method: ")[2].split()))
+    print(
+        f"\n{args.rounds} rounds of {args.seconds:g} s; Python {sys.version.split()[0]}; {os.cpu_count()} processors, ",
+        end="",
+    )
+    print(f"load average {os.getloadavg()[0]:.1f} at the end.\n")
+    print("| meter | joules | of the rounds | interval | watts | kind | says |\n|---|---|---|---|---|---|---|")
+    for name, rows in found.items():
+        print(f"| {name} | {' | '.join(_cells(rows, args.seconds))} |")
 
 
-def _ours(seconds: float) -> dict[str, Any]:
+def _cells(rows: list[Row], seconds: float) -> list[str]:
+    """Return what stands in the line of one meter."""
+    values = sorted(row["energy_j"] for row in rows if row["energy_j"] is not None)
+    last = rows[-1]
+    if not values:
+        return ["none", "", "", "", last["kind"], last["says"]]
+    spread = f"{values[0]:.3g}–{values[-1]:.3g}"
+    return [
+        f"{median(values):.4g}",
+        spread,
+        last["interval"],
+        f"{median(values) / seconds:.3g}",
+        last["kind"],
+        last["says"],
+    ]
+
+
+def _ours(seconds: float) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "run.json"
         load = [sys.executable, "-c", f"{LOAD}\nload({seconds})"]
@@ -117,7 +142,7 @@ def _ours(seconds: float) -> dict[str, Any]:
     }
 
 
-def _peer(name: str, python: str, seconds: float) -> dict[str, Any]:
+def _peer(name: str, python: str, seconds: float) -> Row:
     tell = 'import json\ndef tell(joules, says): print("RESULT", json.dumps([joules, says]))\n'
     code = f"{LOAD}{tell}SECONDS = {seconds}\n{PEERS[name]}"
     row = {"name": name, "energy_j": None, "interval": "none given", "kind": "not told", "says": ""}
