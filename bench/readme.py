@@ -17,6 +17,7 @@ from twentywatts.units import format_interval, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = "this-cpu raspberry-pi-4 t4 h100-sxm loihi truenorth odin isaac hermes neurram dimc-22nm human-brain".split()
+MARGIN_PX = 20
 MARK = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", re.DOTALL)
 KEEPS = {True: " ✓", False: " ✗", None: " ?"}
 
@@ -25,7 +26,8 @@ def line(row: dict[str, Any]) -> str:
     """Return one row as Markdown."""
     brain = row["accuracy"] is None
     form = "yardstick" if brain else form_text(row)
-    accuracy = "–" if brain else f"{100 * row['accuracy']:.1f} %{KEEPS[row['keeps_accuracy']]}"
+    mark = KEEPS[row["keeps_accuracy"]] if row["role"] == "candidate" else ""
+    accuracy = "–" if brain else f"{100 * row['accuracy']:.1f} %{mark}"
     energy = format_interval(*(row["energy_j"][key] for key in ("low", "mid", "high")), "J")
     ratio = "1" if row["role"] == "reference" else " ".join(ratio_words(row["ratio"])[:1])
     latency = format_si(row["latency_s"]["mid"], "s")
@@ -46,15 +48,18 @@ def table(document: dict[str, Any]) -> str:
 
 
 def picture(page: Path, target: Path) -> None:
-    """Take a picture of the first screen of the page."""
+    """Take a picture of the page's first chart, whole: names, intervals, axis, caption."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        view = browser.new_page(viewport={"width": 1120, "height": 1290})
+        view = browser.new_page(viewport={"width": 1000, "height": 1290})
         view.goto(page.resolve().as_uri())
         view.wait_for_timeout(1500)
-        view.screenshot(path=target)
+        box = view.locator("section").first.bounding_box()
+        assert box is not None
+        clip = {"x": 0.0, "y": box["y"] - MARGIN_PX, "width": 1000.0, "height": box["height"] + 2 * MARGIN_PX}
+        view.screenshot(path=target, full_page=True, clip=clip)
         browser.close()
 
 
