@@ -68,14 +68,14 @@ def network(text: str) -> SpikingWorkload:
     return replace(dense(shapes), depth_count=3 + (depth if branches else 0))
 
 
-def dense(shapes: Sequence[tuple[int, int]]) -> SpikingWorkload:
-    """Return a workload of dense layers, (inputs, outputs) each, all firing at RATE."""
+def dense(shapes: Sequence[tuple[int, int]], *, rate: float = RATE, timesteps: int = TIMESTEPS) -> SpikingWorkload:
+    """Return a workload of dense layers, (inputs, outputs) each, all firing at ``rate``."""
     fan_in, neurons = (np.array(column, dtype=float) for column in zip(*shapes, strict=True))
-    steps = np.ones((1, TIMESTEPS))
-    arriving = fan_in[:, None] * RATE * steps
+    steps = np.ones((1, timesteps))
+    arriving = fan_in[:, None] * rate * steps
     return SpikingWorkload(
         layers=tuple(f"layer {index}" for index in range(len(shapes))),
-        timesteps=TIMESTEPS,
+        timesteps=timesteps,
         neuron_count=neurons,
         fan_in_count=fan_in,
         weight_count=neurons * fan_in,
@@ -83,7 +83,7 @@ def dense(shapes: Sequence[tuple[int, int]]) -> SpikingWorkload:
         shared_weights=(False,) * len(shapes),
         synaptic_events=arriving * neurons[:, None],
         updates=neurons[:, None] * steps,
-        spikes=neurons[:, None] * RATE * steps,
+        spikes=neurons[:, None] * rate * steps,
         spikes_in=arriving,
         mac_count=np.zeros(len(shapes)),
         op_count=np.zeros(len(shapes)),

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("scipy")
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+import estimator_spread
 import neuromorphic_boards as boards
 import neuromorphic_rows as rows
 import validate_neuromorphic as page
@@ -93,3 +94,16 @@ def test_rows_are_derived_from_a_table(tmp_path: Path) -> None:
     assert (recalled.energy_j, recalled.reason) == (0.0, rows.UNVERIFIED)
     rows.write([four, paper], tmp_path / "rows.csv")
     assert rows.read(tmp_path / "rows.csv") == [four, paper]
+
+
+def test_the_table_of_estimators_is_what_its_script_gives() -> None:
+    assert estimator_spread.OUT.read_text(encoding="utf-8") == estimator_spread.page()
+
+
+def test_keras_spiking_s_constants_give_what_the_tool_gives() -> None:
+    """Measured with the library: 269 µJ on Loihi, 4.6 mJ on SpiNNaker 2, 129 mJ on SpiNNaker."""
+    work = estimator_spread.dense(estimator_spread.SHAPES, rate=estimator_spread.RATE, timesteps=estimator_spread.STEPS)
+    said = estimator_spread.estimators(work, estimator_spread.SHAPES)
+    assert said["KerasSpiking, Loihi"] == pytest.approx(269e-6, rel=0.01)
+    assert said["KerasSpiking, SpiNNaker 2"] == pytest.approx(4.6e-3, rel=0.02)
+    assert said["KerasSpiking, SpiNNaker"] == pytest.approx(129e-3, rel=0.01)

@@ -205,7 +205,7 @@ def _notes(workload: SpikingWorkload, machine: Machine, activity: Activity, plac
     notes = [
         f"{events / max(synapses, 1.0):.2g} spikes per synapse and inference",
         f"{_counted(placement.core_total.max(), 'core')} on {_counted(placement.chips.max(), 'chip')}, "
-        f"busiest in layer '{workload.layers[int(load.argmax())]}'",
+        f"busiest in layer '{workload.layers[int(load.argmax())]}'{_imbalance(load, activity, placement)}",
         f"energy of a synaptic event: {machine.figures['synaptic_event_energy_j'].condition}",
     ]
     if np.any(workload.mac_count) and "mac_energy_j" not in machine.figures:
@@ -213,6 +213,12 @@ def _notes(workload: SpikingWorkload, machine: Machine, activity: Activity, plac
     if machine.value("timestep_s") and not machine.traits.get("event_row"):
         notes.append("one fixed tick per time step, whatever the load")
     return tuple(notes)
+
+
+def _imbalance(load: Array, activity: Activity, placement: Placement) -> str:
+    """Return by how much the busiest core exceeds the mean of all cores in use; nothing where there are no events."""
+    mean = float((activity.events.sum(axis=(-2, -1)) / placement.core_total).mean())
+    return f" with {load.max() / mean:.2g} times the mean load" if mean > 0 else ""
 
 
 def _counted(number: float, noun: str) -> str:

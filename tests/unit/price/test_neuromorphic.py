@@ -19,7 +19,7 @@ from twentywatts.scenario import Boundary, Scenario
 from twentywatts.workload import SpikingWorkload
 
 MID = Scenario(draws=0)
-PRICED = ("truenorth", "loihi", "spinnaker2", "odin")
+PRICED = ("truenorth", "loihi", "spinnaker", "spinnaker2", "odin", "speck")
 
 
 def dense(sizes: list[int], *, rate: float = 0.1, timesteps: int = 10) -> SpikingWorkload:
@@ -125,10 +125,38 @@ def test_a_layer_with_too_many_inputs_is_refused_by_name(name: str) -> None:
         costs_of(dense([390, 256]), load(name), MID)
 
 
-@pytest.mark.parametrize("name", ["loihi2", "akida"])
+@pytest.mark.parametrize("name", ["loihi2", "akida", "xylo-audio2", "northpole"])
 def test_a_chip_without_published_energies_is_refused_with_the_reason(name: str) -> None:
     with pytest.raises(RefusedError, match="energy per"):
         price(dense([10, 10]), load(name), MID)
+
+
+def test_the_busiest_core_is_named_with_its_load() -> None:
+    """Two layers on one core each, 100 × 200 and 200 × 10 synapses at one rate: 20,000 against a mean of 11,000."""
+    costs = costs_of(dense([100, 200, 10]), load("loihi"), MID)
+    assert "busiest in layer 'fc0' with 1.8 times the mean load" in " ".join(costs.notes)
+
+
+def test_speck_at_rest_and_at_work_draws_what_was_measured() -> None:
+    """Yao 2024, Table 1: 0.42 mW at rest; 2.9 to 7.6 nJ per spike of 32 to 288 synapses."""
+    speck = load("speck").figures
+    assert speck["static_power_w"].value == pytest.approx(0.42e-3)
+    per_spike = [each * speck["synaptic_event_energy_j"].value for each in (32, 288)]
+    assert per_spike[0] < 2.9e-9
+    assert per_spike[1] > 7.6e-9
+
+
+def test_spinnaker_s_two_definitions_are_300_times_apart() -> None:
+    figure = load("spinnaker").figures["synaptic_event_energy_j"]
+    assert figure.value / 45e-12 == pytest.approx(296, rel=0.01)
+    assert "marginal" in figure.condition
+
+
+def test_parallel_branches_do_not_make_the_pipeline_longer() -> None:
+    deep = dense([100, 100, 100, 100, 10])
+    wide = replace(deep, depth_count=2)
+    times = [costs_of(work, load("truenorth"), MID).latency_s[0] for work in (deep, wide)]
+    assert times == [pytest.approx(0.013), pytest.approx(0.011)]
 
 
 def test_one_chip_more_when_one_is_full() -> None:
