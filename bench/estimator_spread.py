@@ -92,7 +92,7 @@ def _spread(work: SpikingWorkload) -> list[str]:
         *_lines(said, min(without_rate_again.values())),
         "",
         f"A factor {_three(width)} between tools that all say *energy of the spiking network*, "
-        f"{_three(max(loihi.values()) / min(loihi.values()))} without SpiNNaker. All are sums over operations: none has "
+        f"{_three(max(loihi.values()) / min(loihi.values()))} without SpiNNaker. All are sums of operations: none has "
         "a static power, a time or an interval. The two lines of SpikingJelly were run once with the library.",
         "",
         "| ours | joules per inference (90 %) | static share |",
