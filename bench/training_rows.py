@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twentywatts.plan.operations import training_operations
 from twentywatts.plan.utilisation import features
+from twentywatts.uncertain import Interval
 
 Array = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ FAMILIES = {
     "GLaM 280B tokens": "glam",
     "DeepSeek-V3": "deepseek",
 }
-PREFIXES = {"Llama 2": "llama-2", "Llama 3": "llama-3", "Llama 4": "llama-4"}
+PREFIXES = {"Llama 2": "llama-2", "Llama 3": "llama-3", "Llama 4": "llama-4", "GPT-4": "gpt-4"}
 CANDIDATES = {"chip and overtraining": (0, 1, 2), "chip": (0, 1), "overtraining": (0, 2), "one number": (0,)}
 RIDGE = 0.3
 HUBER = 0.25
@@ -43,6 +44,20 @@ class Run:
     peak_flop_per_s: float
     chip_hours: float | None
     origin: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, str]) -> Run:
+        """Return the run of one row of a bundled table; without chip hours where the table has none."""
+        return cls(
+            name=row["name"],
+            family=row["family"],
+            params_count=float(row["params_count"]),
+            active_count=float(row["active_params_count"]),
+            tokens_count=float(row["tokens_count"]),
+            peak_flop_per_s=float(row["peak_flop_per_s"]),
+            chip_hours=float(row["chip_hours"]) if row.get("chip_hours") else None,
+            origin="bundled",
+        )
 
     @property
     def operations(self) -> float:
@@ -69,7 +84,7 @@ def read_runs(folder: Path) -> list[Run]:
 
     A run without published hours takes those that the bundled table cites for the same name.
     """
-    bundled = {run.name: run for run in _bundled()}
+    bundled = {run.name: run for run in bundled_runs()}
     runs = []
     with (folder / "training.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -94,19 +109,10 @@ def _given(row: dict[str, str], hours: float | None) -> Run:
     )
 
 
-def _bundled() -> Iterable[Run]:
+def bundled_runs() -> list[Run]:
+    """Return the runs that the package brings, each with a primary source."""
     with BUNDLED.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield Run(
-                name=row["name"],
-                family=row["family"],
-                params_count=float(row["params_count"]),
-                active_count=float(row["active_params_count"]),
-                tokens_count=float(row["tokens_count"]),
-                peak_flop_per_s=float(row["peak_flop_per_s"]),
-                chip_hours=float(row["chip_hours"]),
-                origin="bundled",
-            )
+        return [Run.of(row) for row in csv.DictReader(file)]
 
 
 def rows_hash(runs: Sequence[Run]) -> str:
@@ -125,7 +131,9 @@ def fit(runs: Sequence[Run], columns: Sequence[int] = (0, 1, 2)) -> Array:
     trust, found = np.ones(len(target)), np.zeros(len(columns))
     for _ in range(50):
         scale = (weight * trust)[:, None]
-        found = np.linalg.solve(rows.T @ (scale * rows) + penalty, rows.T @ (scale[:, 0] * target))
+        before, found = found, np.linalg.solve(rows.T @ (scale * rows) + penalty, rows.T @ (scale[:, 0] * target))
+        if np.abs(found - before).max() < 1e-9:
+            break
         trust = np.minimum(1.0, HUBER / np.maximum(np.abs(target - rows @ found), 1e-9))
     full = np.zeros(3)
     full[list(columns)] = found
@@ -140,6 +148,24 @@ def left_out(runs: Sequence[Run], columns: Sequence[int] = (0, 1, 2)) -> Array:
         for index, run in enumerate(runs):
             if run.family == family:
                 found[index] = np.exp(run.row @ coefficients)
+    return found
+
+
+def held_out_bands(runs: Sequence[Run], only: Run | None = None) -> list[Interval]:
+    """Return the MFU of each run (or of ``only``) with a 90 % band, its family left out of the fit and of the band.
+
+    The band is that of the other families, each predicted from the rest.
+    """
+    bands = {}
+    for family in dict.fromkeys(run.family for run in ([only] if only else runs)):
+        others = [run for run in runs if run.family != family]
+        low, high = np.quantile([run.mfu_frac for run in others] / left_out(others), [0.05, 0.95])
+        bands[family] = (fit(others), low, high)
+    found = []
+    for run in [only] if only else runs:
+        coefficients, low, high = bands[run.family]
+        mid = float(np.exp(run.row @ coefficients))
+        found.append(Interval(low=mid * min(low, 1.0), mid=mid, high=mid * max(high, 1.0)))
     return found
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "format_si",
     "format_time_interval",
     "parse_quantity",
+    "to_base",
     "unit_of_key",
 ]
 
@@ -142,6 +143,11 @@ def convert(value: float, unit: str, to: str) -> float:
     if have != want:
         raise InputError(f"a value in '{unit}' cannot be given where '{to}' is wanted")
     return value * factor / target
+
+
+def to_base(value: float, unit: str) -> float:
+    """Return ``value`` in the base unit of its dimension (J, W, s, kg, m3, USD): ``to_base(1, "kWh") == 3.6e6``."""
+    return value * _parse(unit)[1]
 
 
 _QUANTITY = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([^\s\d].*)?")
