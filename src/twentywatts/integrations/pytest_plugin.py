@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["assert_energy_below", "pytest_addoption", "pytest_configure"]
 
 _MOST_TOLD = 20
+_PROPERTIES = ("energy_j", "energy_low_j", "energy_high_j", "energy_how", "energy_measured")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Measure where it was asked for."""
     if config.getoption("energy", False):
-        config.pluginmanager.register(_Energy(), "twentywatts-energy")
+        workers = getattr(config.option, "numprocesses", None)
+        config.pluginmanager.register(_Energy(workers), "twentywatts-energy")
 
 
 @pytest.fixture
@@ -63,10 +65,11 @@ def _below(limit_j: float) -> Iterator[Meter]:
 
 
 class _Energy:
-    """Measures the call of every test, and tells in the end."""
+    """Measures the call of every test and tells in the end; with xdist the workers measure, the controller tells."""
 
-    def __init__(self) -> None:
-        self._told: list[tuple[str, Any]] = []
+    def __init__(self, workers: object = None) -> None:
+        self._told: list[tuple[str, dict[str, Any]]] = []
+        self._workers = workers
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -75,29 +78,45 @@ class _Energy:
 
         meter = Meter(item.nodeid).start()
         yield
-        meter.stop()
-        self._told.append((item.nodeid, meter.span))
-        item.user_properties.append(("energy_j", meter.span.energy_j))
-        item.user_properties.append(("energy_how", str(meter.span.how)))
+        span = meter.stop().span
+        bounds = (None, None) if span.interval is None else (span.interval.low, span.interval.high)
+        values = (span.energy_j, *bounds, str(span.how), span.is_measured)
+        item.user_properties.extend(zip(_PROPERTIES, values, strict=True))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what a test took, in whichever process it ran."""
+        found = {name: value for name, value in report.user_properties if name in _PROPERTIES}
+        if report.when == "call" and len(found) == len(_PROPERTIES):
+            self._told.append((report.nodeid, found))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Tell the hungriest tests first."""
         if not self._told:
             return
         terminalreporter.section("energy")
-        ranked = sorted(self._told, key=lambda pair: -(pair[1].energy_j or 0.0))
-        for name, span in ranked[:_MOST_TOLD]:
-            terminalreporter.write_line(f"{_joules(span):<34} {name}")
+        ranked = sorted(self._told, key=lambda pair: -(pair[1]["energy_j"] or 0.0))
+        for name, found in ranked[:_MOST_TOLD]:
+            terminalreporter.write_line(f"{_words(found):<34} {name}")
         if len(ranked) > _MOST_TOLD:
             terminalreporter.write_line(f"and {len(ranked) - _MOST_TOLD} tests that took less")
-        if not all(span.is_measured for _, span in ranked):
+        if not all(found["energy_measured"] for _, found in ranked):
             terminalreporter.write_line("ESTIMATED is no measurement: `twentywatts doctor` tells what would help")
+        if self._workers:
+            terminalreporter.write_line(
+                "tests ran side by side: the joules of each hold what the others drew meanwhile"
+            )
+
+
+def _words(found: dict[str, Any]) -> str:
+    from twentywatts.units import format_interval
+
+    if found["energy_j"] is None:
+        return "unavailable"
+    text = format_interval(found["energy_low_j"], found["energy_j"], found["energy_high_j"], "J")
+    return text if found["energy_measured"] else f"ESTIMATED {text}"
 
 
 def _joules(span: Any) -> str:
     from twentywatts.units import format_interval
 
-    if span.interval is None:
-        return "unavailable"
-    text = format_interval(span.interval.low, span.interval.mid, span.interval.high, "J")
-    return text if span.is_measured else f"ESTIMATED {text}"
+    return format_interval(span.interval.low, span.interval.mid, span.interval.high, "J")

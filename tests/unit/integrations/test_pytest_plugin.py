@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.support.living import living
 
 TESTS = """
@@ -60,3 +61,15 @@ def test_it_costs_nothing_while_it_is_not_used() -> None:
     code += "print([m for m in sys.modules if m.startswith('twentywatts.meter') or m == 'numpy'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_workers_measure_and_the_controller_tells(tmp_path: Path) -> None:
+    pytest.importorskip("xdist")
+    (tmp_path / "tests").mkdir()
+    with living("client", tmp_path / "machine"):
+        text = ran(
+            tmp_path / "tests", tmp_path / "machine", "--energy", "-p", "xdist", "-n", "2", "-k", "sleep or below"
+        )
+    assert "2 passed" in text, text
+    assert text.count("J (") == 2, text
+    assert "side by side" in text
