@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from twentywatts.comparison import Comparison, compare
     from twentywatts.counting import count
     from twentywatts.errors import TwentyWattsError
+    from twentywatts.estimation import Estimation, estimate
     from twentywatts.ledger import Ledger
     from twentywatts.machines import Machine
     from twentywatts.machines import load as machine
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Comparison": "twentywatts.comparison:Comparison",
+    "Estimation": "twentywatts.estimation:Estimation",
     "Ledger": "twentywatts.ledger:Ledger",
     "Machine": "twentywatts.machines:Machine",
     "Meter": "twentywatts.meter.api:Meter",
@@ -30,6 +32,7 @@ _PUBLIC = {
     "benchmark": "twentywatts.meter.benchmark:benchmark",
     "compare": "twentywatts.comparison:compare",
     "count": "twentywatts.counting:count",
+    "estimate": "twentywatts.estimation:estimate",
     "machine": "twentywatts.machines:load",
     "mark": "twentywatts.meter.api:mark",
     "measure": "twentywatts.meter.api:measure",
@@ -40,6 +43,7 @@ _ROOMS = ("plan",)  # offered whole: tw.plan.training(...)
 
 __all__ = [
     "Comparison",
+    "Estimation",
     "Ledger",
     "Machine",
     "Meter",
@@ -49,6 +53,7 @@ __all__ = [
     "benchmark",
     "compare",
     "count",
+    "estimate",
     "machine",
     "mark",
     "measure",

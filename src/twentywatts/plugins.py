@@ -20,6 +20,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "SpikingWorkload": "twentywatts.price.neuromorphic:costs",
         "CrossbarWorkload": "twentywatts.price.crossbar:costs",
         "BrainWorkload": "twentywatts.price.brain:costs",
+        "DecoderWorkload": "twentywatts.price.decoder:costs",
     },
     "machines": {},
     "meters": {},

@@ -25,6 +25,7 @@ class Scenario:
     duty_frac: share of time in which they come at that rate; in the rest the machine is powered and waits.
     event_rate_per_s: how often something happens in the world while awake, None: at every inference.
     battery_j: energy of the battery that carries it.
+    software: era of the software that serves a language model, the newest where empty.
     boundary: what is counted. axes: sizes of the model's named dynamic axes. seed, draws: of the uncertainty.
     """
 
@@ -35,6 +36,7 @@ class Scenario:
     battery_j: float | None = None
     boundary: Boundary = Boundary.DEVICE
     axes: Mapping[str, int] = field(default_factory=dict)
+    software: str = ""
     seed: int = 0
     draws: int = DRAW_COUNT
 

@@ -51,6 +51,11 @@ def _compare(data: Path) -> Any:
     return str(comparison), json.dumps(document)
 
 
+def _estimate(_: Path) -> Any:
+    found = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=4)
+    return str(found), json.dumps(found.as_document())
+
+
 def _measure(_: Path) -> Any:
     with tw.measure("sum") as meter:
         tw.mark("first")
@@ -68,6 +73,7 @@ def _benchmark(_: Path) -> Any:
 
 
 CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
+CALLS["estimate"] = _estimate
 # what is measured differs from run to run; what it is called, how it came about and how many laps there are does not
 CALLS |= {
     "measure": _measure,

@@ -35,7 +35,8 @@ ONE_OF = {
 
 _OPTIONAL = {
     "processor": (
-        "peak_fp16_flop_per_s peak_int8_op_per_s cache_capacity_bytes cache_energy_j_per_byte mac_fp32_energy_j "
+        "peak_fp16_flop_per_s peak_fp8_flop_per_s peak_fp4_flop_per_s peak_int8_op_per_s "
+        "link_bandwidth_bytes_per_s cache_capacity_bytes cache_energy_j_per_byte mac_fp32_energy_j "
         "mac_fp16_energy_j mac_int8_energy_j call_time_s host_power_w process_nm"
     ).split(),
     "neuromorphic": (
@@ -57,6 +58,8 @@ TRAITS: Mapping[str, tuple[str, ...] | str] = {
     "boundary": tuple(Boundary),
     "source": "a text",
     "kind": "a text",
+    "chip_family": "a text",
+    "structured_sparsity": "a text",
     "cores_per_tile": "a positive number",
     "weight_sharing": ("core", "synapse"),
     "neuron_update": ("clocked", "event"),

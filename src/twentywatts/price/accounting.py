@@ -26,6 +26,7 @@ _PRICER_NAMES = {
     "SpikingWorkload": "neuromorphic",
     "CrossbarWorkload": "crossbar",
     "BrainWorkload": "brain",
+    "DecoderWorkload": "decoder",
 }
 
 
@@ -89,7 +90,8 @@ def _with_model_error(costs: Costs, workload: Workload, machine: Machine, scenar
         return costs
     assert pricer is not None
     key = f"model.{pricer}.{machine.name}"
-    factor = lognormal(key, load_fitted(pricer).model_error, draws=scenario.draws, seed=scenario.seed)
+    error = costs.model_error or load_fitted(pricer).model_error
+    factor = lognormal(key, error, draws=scenario.draws, seed=scenario.seed)
     return replace(
         costs,
         energy_j={cause: array * factor for cause, array in costs.energy_j.items()},

@@ -9,7 +9,7 @@ import numpy as np
 
 from twentywatts.ledger import Cause
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.uncertain import Array
+from twentywatts.uncertain import Array, Interval
 
 __all__ = ["Costs", "Portion", "Values", "sum_by_cause", "used_by_cause"]
 
@@ -41,6 +41,7 @@ class Costs:
     scopes: cause → narrowest boundary that contains it, where it is not the chip.
     portions: summands of causes, where a cause mixes figures of different grades: they add up to its ``energy_j``,
     and evidence, sources and scope are then theirs, so that one guess does not taint what was published.
+    model_error: the multiplier of this very prediction, where its pricer knows it better than one for all.
     """
 
     parts: tuple[str, ...]
@@ -52,6 +53,7 @@ class Costs:
     bound: str = ""
     scopes: Mapping[Cause, Boundary] = field(default_factory=dict)
     portions: tuple[Portion, ...] = ()
+    model_error: Interval | None = None
     notes: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
 

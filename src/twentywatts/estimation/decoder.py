@@ -1,0 +1,143 @@
+"""A language model as the subject of an estimation."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from twentywatts.architecture import Architecture
+from twentywatts.counting.decoder import cache_bytes_per_token, decoder_workload, weight_bytes
+from twentywatts.counting.parameters import active_parameter_count, parameter_count
+from twentywatts.counting.precision import Precision, precision_of
+from twentywatts.counting.use import DecoderUse
+from twentywatts.errors import InputError, RefusedError
+from twentywatts.estimation.places import Place
+from twentywatts.estimation.result import EstimationRow, ModelCard
+from twentywatts.estimation.subject import Subject, row_of, with_batch
+from twentywatts.figures import Figure, load_figures
+from twentywatts.price import price
+from twentywatts.price.decoder import decoder_price
+from twentywatts.price.decoder_work import rates_of
+from twentywatts.readers.architectures import load_architecture
+from twentywatts.scenario import Scenario
+from twentywatts.units import format_si
+from twentywatts.workload_decoder import DecoderWorkload, Parallelism
+
+__all__ = ["chips_needed", "language_model"]
+
+_REPLY_TOKENS = 300  # of an answer, where nobody says; printed with the result
+_MOST_CHIPS = 4096
+_LADDER = 4  # batches between a lone user and a full server grow by this factor
+
+
+@cache
+def _figures() -> dict[str, Figure]:
+    return load_figures("serving")
+
+
+def language_model(model: str | Path, *, prompt_tokens: int, output_tokens: int | None, precision: str) -> Subject:
+    """Return a language model and one request to it; raises ModelError and InputError for what cannot be used."""
+    architecture = load_architecture(model)
+    held = precision_of(architecture, precision)
+    writes = architecture.main.causal
+    written = (_REPLY_TOKENS if writes else 0) if output_tokens is None else output_tokens
+    DecoderUse(batch=1, prompt_tokens=prompt_tokens, output_tokens=written)  # says what is wrong with the lengths
+    if writes and written < 1:
+        raise InputError(f"'{architecture.name}' writes text: --output must be at least 1, got {written}")
+    request = _Request(architecture, held, prompt_tokens, written)
+    return Subject(
+        model=_card(architecture, held),
+        use={"prompt_tokens": float(prompt_tokens), "output_tokens": float(written)},
+        what=_what(prompt_tokens, written),
+        batches=request.batches,
+        row=request.row,
+        notes=architecture.notes,
+    )
+
+
+def _what(prompt: int, written: int) -> str:
+    if written:
+        return f"One chat reply ({prompt:,} tokens in, {written:,} out)"
+    return f"One pass over {prompt:,} tokens"
+
+
+def _card(architecture: Architecture, held: Precision) -> ModelCard:
+    return ModelCard(
+        name=architecture.name,
+        title=architecture.title,
+        kind="language model",
+        precision=held.name,
+        parameter_count=float(parameter_count(architecture)),
+        active_parameter_count=float(active_parameter_count(architecture)),
+        weight_bytes=weight_bytes(architecture, held),
+        cache_bytes_per_token=cache_bytes_per_token(architecture, held),
+        sources=architecture.sources,
+    )
+
+
+class _Request:
+    """One request of so many tokens to a model, wherever it is served."""
+
+    def __init__(self, architecture: Architecture, precision: Precision, prompt: int, output: int) -> None:
+        self.architecture, self.precision = architecture, precision
+        self.prompt, self.output = prompt, output
+
+    def workload(self, batch: Any, chips: int) -> DecoderWorkload:
+        """Return the workload of a batch (or an array of them) on so many chips."""
+        spread = chips if self.architecture.is_routed else 1
+        use = DecoderUse(batch=batch, prompt_tokens=self.prompt, output_tokens=self.output)
+        parallelism = Parallelism(tensor=chips, expert=spread)
+        return decoder_workload(self.architecture, use, precision=self.precision, parallelism=parallelism)
+
+    def batches(self, place: Place) -> tuple[int, ...]:
+        """Return batches from a lone user to a full server: as many as fit the memory, or as a server lets in."""
+        most = int(_figures()["full_server_batch_count"].value)
+        sizes = 2 ** np.arange(most.bit_length())
+        held = self.workload(sizes.astype(float), place.chip_count).resident_bytes <= _room_bytes(place)
+        if not held[0]:
+            self.check(place, 1)
+        full = int(sizes[held].max())
+        return tuple(sorted({*(int(size) for size in sizes[:: int(np.log2(_LADDER))] if size < full), full}))
+
+    def check(self, place: Place, batch: int) -> None:
+        """Raise RefusedError with the chips that it takes, where the model and its cache do not fit."""
+        needed = float(np.max(self.workload(batch, place.chip_count).resident_bytes))
+        room = _room_bytes(place)
+        if needed <= room:
+            return
+        chips = chips_needed(self, place, batch)
+        base = place.name if place.chip_count == 1 else place.name.rpartition("x")[0]
+        way = f"it takes {chips:,} chips: {base}x{chips}" if chips else "no number of these chips holds it"
+        what = f"{self.architecture.name} in {self.precision.name} with the cache of {batch:,} requests"
+        usable = f"{format_si(room, 'B')} of the memory can be used"
+        raise RefusedError(f"{what} needs {format_si(needed, 'B')}, and {usable}; {way}")
+
+    def row(self, place: Place, batch: int, scenario: Scenario) -> EstimationRow:
+        """Return the row of one place and batch; raises RefusedError where it does not fit."""
+        self.check(place, batch)
+        workload = self.workload(float(batch), place.chip_count)
+        found = decoder_price(workload, place.machine, software=scenario.software)
+        ledger = price(cast(Any, workload), place.machine, with_batch(scenario, batch), per="request")
+        steps = np.asarray(found.decode.time_s / found.time_s)
+        unit = "token" if self.output else "request"
+        return row_of(place, batch, ledger, units=float(self.output), unit=unit, step_share=float(steps))
+
+
+def _room_bytes(place: Place) -> float:
+    """Return the memory that weights and caches may fill, all chips of a place."""
+    usable = _figures()["usable_memory_frac"].value
+    return place.chip_count * usable * rates_of(place.machine).capacity_bytes
+
+
+def chips_needed(request: _Request, place: Place, batch: int) -> int:
+    """Return the smallest power of two of chips that holds the model and the cache of a batch, 0 for none."""
+    each = _room_bytes(place) / place.chip_count
+    chips = 1
+    while chips <= _MOST_CHIPS:
+        if float(np.max(request.workload(batch, chips).resident_bytes)) <= each * chips:
+            return chips
+        chips *= 2
+    return 0

@@ -1,0 +1,108 @@
+"""estimate: a model that is not run, on chips that are not at hand, from a lone user to a full server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from twentywatts.errors import InputError, RefusedError
+from twentywatts.estimation.decoder import language_model
+from twentywatts.estimation.networks import network
+from twentywatts.estimation.places import Place, batches_of, places_of
+from twentywatts.estimation.result import Estimation, EstimationRow, Refusal
+from twentywatts.estimation.subject import Subject
+from twentywatts.estimation.words import answer_of
+from twentywatts.scenario import Boundary, Scenario
+
+__all__ = ["estimate"]
+
+
+class EstimateOptions(TypedDict, total=False):
+    """What ``estimate`` takes by name besides the machines and the batch."""
+
+    prompt_tokens: int
+    output_tokens: int
+    precision: str
+    software: str
+    images: int
+    steps: int
+    boundary: str
+    seed: int
+
+
+def estimate(
+    model: str | Path,
+    *,
+    on: str | Sequence[str],
+    batch: int | str | Sequence[int] | None = None,
+    **options: Unpack[EstimateOptions],
+) -> Estimation:
+    """Return what one reply (image, video, inference) of a model costs on chips, with intervals.
+
+    model: a bundled name, a folder or file with a config.json, a hub id, a bundled image or video model, or an .onnx
+    file. on: machines, ``h100-sxm,b200x8``; NAMExN takes N chips together. batch: requests served together, a number,
+    several, or ``1..256``; without it the range from a lone user to a full server. prompt_tokens (500) and
+    output_tokens (300): of a request. precision: of the weights, as published if empty. software: era of the serving
+    software. steps: of a diffusion model. images: served together, for a diffusion model. boundary: chip, device,
+    system or facility.
+
+    Raises InputError for what cannot be used, and where no machine at all can hold or be priced for the model.
+    """
+    subject = _subject(model, options)
+    sizes = batches_of(options.get("images") if subject.model.kind in ("image", "video") and batch is None else batch)
+    scenario = Scenario(
+        boundary=Boundary(_boundary(options)), seed=options.get("seed", 0), software=options.get("software", "")
+    )
+    rows: list[EstimationRow] = []
+    refused: list[Refusal] = []
+    for place in places_of(on):
+        try:
+            rows += _rows(subject, place, sizes, scenario)
+        except RefusedError as error:
+            refused.append(Refusal(machine=place.name, reason=str(error)))
+    if not rows:
+        reasons = "; ".join(f"{refusal.machine}: {refusal.reason}" for refusal in refused)
+        raise InputError(f"no machine can be estimated: {reasons}")
+    return Estimation(
+        model=subject.model,
+        use=subject.use,
+        answer=answer_of(rows, what=subject.what, of=subject.model.title),
+        rows=tuple(rows),
+        refused=tuple(refused),
+        notes=subject.notes,
+        boundary=str(scenario.boundary),
+        draws=scenario.draws,
+        seed=scenario.seed,
+    )
+
+
+def _boundary(options: EstimateOptions) -> str:
+    boundary = options.get("boundary", "device")
+    if boundary not in list(Boundary):
+        raise InputError(f"unknown boundary '{boundary}', wanted one of {', '.join(Boundary)}")
+    return boundary
+
+
+def _subject(model: str | Path, options: EstimateOptions) -> Subject:
+    """Return what is estimated, by what the name or file is."""
+    for name in ("prompt_tokens", "output_tokens", "images", "steps"):
+        value = options.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9):
+            raise InputError(f"{name.replace('_', ' ')} must be a whole number from 0 to 1,000,000,000, got {value!r}")
+    if str(model).endswith(".onnx"):
+        return network(Path(model), precision=options.get("precision", ""))
+    return language_model(
+        model,
+        prompt_tokens=options.get("prompt_tokens", 500),
+        output_tokens=options.get("output_tokens"),
+        precision=options.get("precision", ""),
+    )
+
+
+def _rows(subject: Subject, place: Place, sizes: tuple[int, ...] | None, scenario: Scenario) -> list[EstimationRow]:
+    """Return the rows of one place; raises RefusedError where it cannot hold the model or be priced."""
+    if place.machine.refused:
+        raise RefusedError(place.machine.refused)
+    chosen = subject.batches(place) if sizes is None else sizes
+    return [subject.row(place, size, scenario) for size in chosen]

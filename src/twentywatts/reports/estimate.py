@@ -1,0 +1,98 @@
+"""An estimation in a terminal: the answer first, then machine by machine, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from twentywatts.errors import clean
+from twentywatts.reports.words import evidence_legend, evidence_text, interval_text, main_causes, quantity_text
+from twentywatts.units import format_si
+
+__all__ = ["estimation_view", "facts_text", "speed_text", "use_text", "wh_quantity"]
+
+Record = Mapping[str, Any]
+
+
+def estimation_view(document: Record) -> RenderableType:
+    """Return what `twentywatts estimate` shows of a document; print it with a rich Console."""
+    parts: list[RenderableType] = [
+        Text(clean(document["answer"]), style="bold"),
+        Text(f"{facts_text(document)}; {use_text(document)}", style="dim"),
+        _table(document),
+        Text(f"Brackets hold 90 % intervals. {evidence_legend(document)}.", style="dim"),
+    ]
+    refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
+    parts += _section("Refused", refused)
+    parts += _section("What to know", map(clean, [*document["notes"], *_row_notes(document)]))
+    parts += _section("What this does not cover", map(clean, document["not_covered"]))
+    return Group(*parts)
+
+
+def facts_text(document: Record) -> str:
+    """Return what the model is: ``Llama 3.1 8B: 8.03 G parameters, bf16, 16.1 GB``."""
+    model = document["model"]
+    total, active = model["parameter_count"], model["active_parameter_count"]
+    used = f", {format_si(active, '')} used by a token" if active < 0.9 * total else ""
+    size = format_si(model["weight_bytes"], "B")
+    return clean(f"{model['title']}: {format_si(total, '')} parameters{used}, {model['precision']}, {size}")
+
+
+def use_text(document: Record) -> str:
+    """Return how it is used: ``500 tokens in, 300 out; boundary device``."""
+    use = document["use"]
+    words = [f"{key.replace('_', ' ')} {value:,.6g}" for key, value in use.items() if isinstance(value, int | float)]
+    return clean(f"{', '.join(words)}{'; ' if words else ''}boundary {document['boundary']}")
+
+
+def wh_quantity(energy_j: Record) -> str:
+    """Return joules as watt-hours with their interval."""
+    from twentywatts.units import convert
+
+    return interval_text({key: convert(value, "J", "Wh") for key, value in energy_j.items()}, "Wh")
+
+
+def speed_text(row: Record) -> str:
+    """Return how fast it goes: units a second of all requests, and per user."""
+    if row["unit"] != "token":
+        return quantity_text(row["latency_s"], "s")
+    mine = 1.0 / row["step_s"]["mid"] if row["step_s"]["mid"] > 0 else 0.0
+    return f"{row['units_per_s']['mid']:,.3g} tok/s\n{mine:,.3g} per user"
+
+
+def _table(document: Record) -> Table:
+    per = document["rows"][0]["per"]
+    unit = document["rows"][0]["unit"]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("machine, batch", max_width=22)
+    table.add_column(f"per {per}", max_width=24)
+    table.add_column(f"per {unit}" if unit != per else "energy", max_width=24)
+    table.add_column("speed", justify="right")
+    table.add_column("power", justify="right")
+    for row in document["rows"]:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Record) -> Iterable[Text]:
+    chips = f", {row['chip_count']:,} chips" if row["chip_count"] > 1 else ""
+    yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}{chips}", style="not bold")
+    yield Text(wh_quantity(row["energy_j"])).append(f"\n{', '.join(main_causes(row))}", style="dim")
+    yield Text(interval_text(row["energy_j_per_unit"], "J"))
+    yield Text(speed_text(row))
+    yield Text(quantity_text(row["power_w"], "W")).append(f"\n{evidence_text(row)}", style="dim")
+
+
+def _row_notes(document: Record) -> list[str]:
+    return list(dict.fromkeys(note for row in document["rows"] for note in row["notes"]))
+
+
+def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:
+    found = [Padding(Text(f"- {line}"), (0, 0, 0, 1)) for line in lines]
+    return [Text(f"\n{title}", style="bold"), *found] if found else []

@@ -1,0 +1,144 @@
+"""estimate: from a lone user to a full server; what does not fit says how many chips it takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.repository import ROOT
+
+import twentywatts as tw
+from twentywatts.cli import main
+from twentywatts.errors import InputError, MachineError, ModelError
+from twentywatts.estimation.places import batches_of, places_of
+from twentywatts.units import convert
+
+
+def test_without_a_batch_it_goes_from_a_lone_user_to_a_full_server() -> None:
+    found = tw.estimate("llama-3.1-8b", on="h100-sxm")
+    batches = [row.batch for row in found.rows]
+    assert batches[0] == 1
+    assert batches[-1] == 256
+    energies = [row.ledger.energy_j.mid for row in found.rows]
+    assert energies == sorted(energies, reverse=True)
+    assert found.answer.startswith("One chat reply (500 tokens in, 300 out) by Llama 3.1 8B costs from ")
+    assert "256 at a time on h100-sxm" in found.answer
+    assert "a lone user on h100-sxm" in found.answer
+
+
+def test_a_full_server_is_what_the_memory_holds() -> None:
+    found = tw.estimate("llama-3.1-8b", on="h100-sxm", prompt_tokens=30_000, output_tokens=1000)
+    room = 0.9 * 80e9
+    last = found.rows[-1].batch
+    cache = found.model.cache_bytes_per_token * 31_000
+    assert found.model.weight_bytes + last * cache <= room < found.model.weight_bytes + 2 * last * cache
+
+
+def test_numbers_agree_with_each_other() -> None:
+    for row in tw.estimate("qwen3-30b-a3b", on="b200", batch="1..64", prompt_tokens=100, output_tokens=50).rows:
+        energy, latency = row.ledger.energy_j.mid, row.ledger.latency_s.mid
+        assert row.energy_j_per_unit.mid == pytest.approx(energy / 50)
+        assert row.power_w.mid == pytest.approx(energy * row.batch / latency)
+        assert row.units_per_s.mid == pytest.approx(50 * row.batch / latency)
+        assert row.power_w.mid < 1000
+
+
+def test_a_model_that_does_not_fit_says_how_many_chips_it_takes() -> None:
+    with pytest.raises(InputError, match="it takes 2 chips: h100-sxmx2"):
+        tw.estimate("llama-3.1-70b", on="h100-sxm", batch=1)
+    found = tw.estimate("llama-3.1-70b", on="h100-sxm,h100-sxmx2,tpu-v5e", batch=1)
+    assert [row.machine for row in found.rows] == ["h100-sxmx2"]
+    assert [refusal.machine for refusal in found.refused] == ["h100-sxm", "tpu-v5e"]
+    assert "no power" in found.refused[1].reason
+
+
+def test_a_config_file_is_read_and_an_onnx_file_goes_through_its_counts(tmp_path: Path) -> None:
+    config = {
+        "model_type": "llama", "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8,
+        "num_key_value_heads": 8, "intermediate_size": 1024, "vocab_size": 1000, "tie_word_embeddings": False,
+        "max_position_embeddings": 4096,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for given in (tmp_path, tmp_path / "config.json"):
+        assert tw.estimate(given, on="l4", batch=1).rows[0].ledger.energy_j.mid > 0
+    pytest.importorskip("onnx")
+    found = tw.estimate(ROOT / "examples" / "digits.onnx", on="t4", batch=8)
+    assert found.model.kind == "network"
+    assert found.rows[0].unit == "inference"
+
+
+def test_an_encoder_reads_and_writes_nothing() -> None:
+    found = tw.estimate("bert-base-uncased", on="l4", batch=8, prompt_tokens=128)
+    assert found.answer.startswith("One pass over 128 tokens")
+    assert found.rows[0].step_s.mid == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        ({"model": "lama-3.1-8b"}, ModelError, "did you mean 'llama-3.1-8b'"),
+        ({"on": "h100-sxn"}, MachineError, "did you mean 'h100-sxm'"),
+        ({"on": ""}, InputError, "wants machines"),
+        ({"on": "h100-sxmx0"}, MachineError, "unknown machine"),
+        ({"batch": 0}, InputError, "the batch must be a whole number"),
+        ({"batch": "4..2"}, InputError, "from at least 1"),
+        ({"batch": "many"}, InputError, "the batch must be"),
+        ({"output_tokens": 0}, InputError, "at least 1, got 0"),
+        ({"prompt_tokens": 0}, InputError, "prompt tokens must be between 1"),
+        ({"precision": "fp7"}, InputError, "unknown precision 'fp7'"),
+        ({"software": "vllm-1999"}, InputError, "unknown software"),
+        ({"boundary": "moon"}, InputError, "unknown boundary 'moon'"),
+        ({"on": "loihi"}, InputError, "no processor"),
+    ],
+)
+def test_bad_input_says_what_is_wanted(given: dict[str, Any], error: type[Exception], text: str) -> None:
+    options: dict[str, Any] = {"model": "llama-3.1-8b", "on": "h100-sxm", "batch": 1} | given
+    with pytest.raises(error, match=text):
+        tw.estimate(options.pop("model"), **options)
+
+
+def test_places_and_batches() -> None:
+    places = places_of("rtx-4090, mi300xx8 ,h100x2")
+    assert [(place.machine.name, place.chip_count) for place in places] == [
+        ("rtx-4090", 1),
+        ("mi300x", 8),
+        ("h100-sxm", 2),
+    ]
+    assert batches_of("1..100") == (1, 2, 4, 8, 16, 32, 64, 100)
+    assert batches_of("3,5") == (3, 5)
+    assert batches_of(None) is None
+
+
+def test_a_wider_boundary_adds_the_host_and_the_building() -> None:
+    energies = [
+        tw.estimate("llama-3.1-8b", on="h100-sxm", batch=32, boundary=name).rows[0].ledger.energy_j.mid
+        for name in ("device", "system", "facility")
+    ]
+    assert energies == sorted(energies)
+    assert energies[2] > 1.2 * energies[0]
+
+
+def test_the_verb_prints_the_answer_first_and_writes_both_reports(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("plotly")
+    json_file, html = tmp_path / "e.json", tmp_path / "e.html"
+    given = ["estimate", "llama-3.1-8b", "--on", "h100-sxm,b200x8", "--batch", "1..4"]
+    assert main([*given, "--json", str(json_file), "--html", str(html)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("One chat reply (500 tokens in, 300 out) by Llama 3.1 8B costs from")
+    document = json.loads(json_file.read_text(encoding="utf-8"))
+    assert document["schema"] == "twentywatts.estimate/1"
+    assert len(document["rows"]) == 6
+    wh = convert(document["rows"][0]["energy_j"]["mid"], "J", "Wh")
+    assert 0.1 < wh < 1
+    page = html.read_text(encoding="utf-8")
+    assert "Llama 3.1 8B" in page
+    assert "mlenergy2025" in page
+
+
+def test_the_verb_refuses_bad_input_in_one_line(capsys: Any) -> None:
+    assert main(["estimate", "llama-3.1-70b", "--on", "h100-sxm"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "h100-sxmx2" in error

@@ -1,0 +1,182 @@
+"""The price of language models: bounds of physics, scaling, inheritance, the contract of a pricer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twentywatts.counting.decoder import decoder_workload
+from twentywatts.counting.precision import precision_of
+from twentywatts.counting.use import DecoderUse
+from twentywatts.errors import InputError, RefusedError
+from twentywatts.ledger import Cause
+from twentywatts.machines import load
+from twentywatts.price import load_fitted, price
+from twentywatts.price.accounting import values_of
+from twentywatts.price.decoder import costs, decoder_price
+from twentywatts.price.decoder_constants import constants_of, error_model, identified_causes, software_names
+from twentywatts.price.decoder_step import NAMES
+from twentywatts.price.decoder_work import rates_of
+from twentywatts.readers.architectures import load_architecture
+from twentywatts.scenario import Scenario
+from twentywatts.workload_decoder import DecoderWorkload, Parallelism
+
+H100 = load("h100-sxm")
+
+
+def workload(
+    model: str = "llama-3.1-8b",
+    *,
+    batch: Any = 8.0,
+    prompt: Any = 500,
+    output: Any = 300,
+    chips: int = 1,
+    precision: str = "",
+) -> DecoderWorkload:
+    architecture = load_architecture(model)
+    return decoder_workload(
+        architecture,
+        DecoderUse(batch=batch, prompt_tokens=prompt, output_tokens=output),
+        precision=precision_of(architecture, precision),
+        parallelism=Parallelism(tensor=chips, expert=chips if architecture.is_routed else 1),
+    )
+
+
+def test_costs_have_the_shape_that_accounting_takes() -> None:
+    values = values_of(workload(), H100, draws=7, seed=0)  # type: ignore[arg-type]
+    found = costs(workload(), H100, values, Scenario(batch=8, draws=7))
+    assert found.latency_s.shape == (8,)
+    assert {array.shape for array in found.energy_j.values()} == {(2, 8)}
+    assert set(found.used) == set(found.energy_j)
+    assert set().union(*found.used.values()) <= set(H100.figures)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    model=st.sampled_from(["llama-3.1-8b", "qwen3-30b-a3b", "deepseek-v3", "gemma-2-9b", "llama-3.1-405b"]),
+    machine=st.sampled_from(["h100-sxm", "a100-sxm-80", "b200", "mi300x", "l4"]),
+    chips=st.sampled_from([1, 2, 8]),
+    batch=st.floats(1, 4096),
+    prompt=st.integers(1, 50_000),
+    output=st.integers(1, 20_000),
+)
+def test_energy_lies_between_nothing_and_the_limit_and_time_above_the_roofline(
+    model: str, machine: str, chips: int, batch: float, prompt: int, output: int
+) -> None:
+    load_ = workload(model, batch=batch, prompt=prompt, output=output, chips=chips)
+    found = decoder_price(load_, load(machine))
+    rates = rates_of(load(machine))
+    limit = rates.power_w * chips * found.time_s / batch
+    assert 0 < found.energy_j < limit
+    read = load_.decode.linear.weight_bytes + load_.decode.other.weight_bytes + load_.decode.cache_read_bytes
+    assert found.decode.time_s >= read / (rates.bandwidth_bytes_per_s * chips)
+    macs = load_.prefill.linear.mac_count + load_.prefill.experts.mac_count
+    assert found.prefill.time_s >= 2 * macs / (rates.peak_flop_per_s[load_.expert_operand_bits] * chips) * 0.999
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1, 500), st.floats(1.1, 8))
+def test_a_larger_batch_costs_each_request_less_and_the_whole_more(batch: float, factor: float) -> None:
+    one, more = (decoder_price(workload(batch=size), H100) for size in (batch, batch * factor))
+    assert more.energy_j < one.energy_j
+    assert more.time_s > one.time_s
+
+
+def test_arrays_give_what_single_uses_give() -> None:
+    batches, prompts = np.array([1.0, 16.0, 200.0]), np.array([[100.0], [3000.0]])
+    together = decoder_price(workload(batch=batches, prompt=prompts), H100)
+    assert together.energy_j.shape == (2, 3)
+    for row, prompt in enumerate(prompts[:, 0]):
+        for column, batch in enumerate(batches):
+            alone = decoder_price(workload(batch=batch, prompt=prompt), H100)
+            assert together.energy_j[row, column] == pytest.approx(float(alone.energy_j), rel=1e-12)
+
+
+def test_half_the_bytes_save_energy_for_dense_models_where_weights_are_read() -> None:
+    wide, narrow = (
+        decoder_price(workload("llama-3.1-70b", batch=8.0, chips=8, precision=p), H100) for p in ("bf16", "fp8")
+    )
+    assert 0.4 < float(narrow.energy_j / wide.energy_j) < 0.95
+
+
+def test_narrow_experts_cost_more_at_a_small_batch_and_less_at_a_large_one() -> None:
+    """As measured on eight H100 with Qwen3 235B A22B: 8-bit kernels of experts launch slowly and read less."""
+    model = "qwen3-235b-a22b"
+    ratios = [
+        float(decoder_price(workload(model, batch=b, chips=8, precision="fp8"), H100).energy_j)
+        / float(decoder_price(workload(model, batch=b, chips=8, precision="bf16"), H100).energy_j)
+        for b in (8.0, 256.0)
+    ]
+    assert ratios[0] > ratios[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "machine", "batch", "prompt", "output", "measured"),
+    [  # ML.ENERGY v3, lm-arena-chat [J per output token, GPU only]: single rows, cited in docs/method/decoder.md
+        ("llama-3.1-8b", "h100-sxm", 255.5, 400, 389, 0.0766),
+        ("llama-3.1-8b", "h100-sxm", 8.0, 400, 389, 0.455),
+        ("qwen3-32b", "b200", 63.9, 400, 646, 0.313),
+    ],
+)
+def test_published_rows_lie_in_the_interval(
+    model: str, machine: str, batch: float, prompt: int, output: int, measured: float
+) -> None:
+    found = decoder_price(workload(model, batch=batch, prompt=prompt, output=output), load(machine))
+    span = error_model().interval(float(found.error_scale))
+    assert found.energy_j_per_token * span.low < measured < found.energy_j_per_token * span.high
+
+
+def test_a_chip_of_a_measured_family_takes_its_constants_and_any_other_inherits_with_a_wider_interval() -> None:
+    hopper, unseen = constants_of(load("h200-sxm")), constants_of(load("mi300x"))
+    assert (hopper.family, unseen.family) == ("hopper", "")
+    assert hopper.values != unseen.values
+    assert set(hopper.values) == set(NAMES)
+    scales = [float(decoder_price(workload(), load(name)).error_scale) for name in ("h200-sxm", "mi300x")]
+    assert scales[1] > scales[0]
+
+
+def test_routed_models_several_chips_and_small_batches_widen_the_interval() -> None:
+    model = error_model()
+    one = np.array(64.0)
+    least = float(model.scale(routed=False, chips=1, batch=one, unseen=False))
+    assert least == 1.0
+    assert float(model.scale(routed=True, chips=1, batch=one, unseen=False)) > least
+    assert float(model.scale(routed=False, chips=1, batch=np.array(4.0), unseen=False)) > least
+    assert float(model.scale(routed=False, chips=8, batch=one, unseen=False)) >= least
+    assert model.quantile_90 > model.quantile_80
+
+
+def test_the_ledger_names_only_causes_that_the_data_tell_apart() -> None:
+    ledger = price(workload(), H100, Scenario(batch=8), per="request")  # type: ignore[arg-type]
+    told = {Cause(name) for name in identified_causes()}
+    assert set(ledger.by_cause()) <= told | {Cause.UNSPLIT}
+    assert ledger.energy_j.mid == pytest.approx(float(decoder_price(workload(), H100).energy_j))
+    assert ledger.energy_j.interval.low < ledger.energy_j.mid < ledger.energy_j.interval.high
+    assert {"mlenergy2025", "mlenergy-v2"} <= set(ledger.sources)
+
+
+def test_older_software_costs_more() -> None:
+    old, new = (float(decoder_price(workload(batch=128.0), H100, software=name).energy_j) for name in software_names())
+    assert old > new
+
+
+def test_bad_choices_are_named() -> None:
+    with pytest.raises(InputError, match=r"unknown software 'vlm-2025'.*did you mean 'vllm-2025'"):
+        constants_of(H100, "vlm-2025")
+    with pytest.raises(RefusedError, match="no power"):
+        rates_of(load("tpu-v5e"))
+    with pytest.raises(RefusedError, match="no processor"):
+        rates_of(load("loihi"))
+
+
+def test_the_fit_says_what_it_rests_on() -> None:
+    fitted = load_fitted("decoder")
+    assert fitted.rows_count == 1024
+    assert len(fitted.rows_hash) == 64
+    assert 0 < fitted.in_sample_error < fitted.held_out_error < 0.2
+    for name, constant in fitted.constants.items():
+        assert constant.low <= constant.mid <= constant.high, name
