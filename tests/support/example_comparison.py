@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from twentywatts.comparison.result import Baseline, Comparison, DataSummary, ModelSummary, Refusal, Role, Row
+from twentywatts.comparison.twins import Twin
 from twentywatts.figures import Evidence
 from twentywatts.ledger import Cause, Entry, Ledger
 from twentywatts.machines import Machine
@@ -15,9 +16,10 @@ from twentywatts.machines.catalog import parse
 from twentywatts.price import price
 from twentywatts.price.always_on import Standby, standby
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.uncertain import Spread
+from twentywatts.uncertain import Interval, Spread
 from twentywatts.workload import BrainWorkload, CrossbarWorkload, ProcessorWorkload, SpikingWorkload, Workload
 
+_TWIN_RATIO = Interval(low=1.2, mid=1.5, high=1.9)
 LAYERS = ("conv1", "conv2", "fc")
 MACS = np.array([36_864.0, 147_456.0, 5_120.0])
 WEIGHTS = np.array([144.0, 2_304.0, 5_120.0])
@@ -202,6 +204,10 @@ def example_comparison(*, model_name: str = "digits.onnx", **use: Any) -> Compar
     return _comparison(rows, scenario, _baselines(cpu, scenario, base), model_name=model_name)
 
 
+def _twin(ledger: Ledger) -> Twin:
+    return Twin(bits=3, accuracy=0.979, keeps_accuracy=True, event_count=34_000.0, ledger=ledger, ratio=_TWIN_RATIO)
+
+
 def _spiking_row(scenario: Scenario, base: Ledger) -> Row:
     machine = fake_machine("neuromorphic", "fake-spikes")
     return make_row(
@@ -216,6 +222,7 @@ def _spiking_row(scenario: Scenario, base: Ledger) -> Row:
         keeps_accuracy=None,
         verdict="cannot tell: 899 samples bound the loss at 1.3 points; about 2,400 samples would tell",
         counts={"synaptic_events": 61_000.0, "neuron_updates": 8_232.0},
+        twin=_twin(price(spiking_workload(1), machine, scenario)),
     )
 
 
@@ -326,7 +333,9 @@ def golden_comparison() -> Comparison:
     spikes = _fixed_ledger("fake-spikes", scale=0.05)
     rows = [
         _fixed_row(reference, reference, role=Role.REFERENCE, form="float"),
-        _fixed_row(spikes, reference, family="neuromorphic", form="spiking", setting={"timesteps": 4}),
+        _fixed_row(
+            spikes, reference, family="neuromorphic", form="spiking", setting={"timesteps": 4}, twin=_twin(spikes)
+        ),
         _fixed_row(
             _fixed_ledger("human-brain", scale=100.0), reference, role=Role.YARDSTICK, family="brain", accuracy=None
         ),

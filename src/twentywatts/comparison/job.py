@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -16,12 +16,14 @@ from twentywatts.comparison.rows import candidate_row, order, reference_row, yar
 from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
 from twentywatts.comparison.split import check_targets, split, summary
 from twentywatts.comparison.text import accuracy_text, is_share
+from twentywatts.comparison.training import fine_tuned
 from twentywatts.counting import Counts, count
 from twentywatts.errors import InputError, ModelError, RefusedError
 from twentywatts.machines import Machine, bundled_names, load
 from twentywatts.network import Network
 from twentywatts.readers import read
 from twentywatts.readers.samples import read_samples
+from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
 
 __all__ = ["Job", "compare", "default_machines", "machine_names", "run"]
@@ -30,11 +32,16 @@ YARDSTICK = "human-brain"
 REFERENCE = "this-cpu"
 
 
-class ScenarioOptions(TypedDict, total=False):
-    """Fields of a Scenario that ``compare`` takes by name."""
+class Options(TypedDict, total=False):
+    """What else ``compare`` takes by name: fields of a Scenario, and whether spiking rows may be fine-tuned."""
+
+    fine_tune: bool
 
     batch: int
     rate_per_s: float | None
+    duty_frac: float
+    event_rate_per_s: float | None
+    battery_j: float | None
     boundary: Boundary
     axes: dict[str, int]
     seed: int
@@ -42,7 +49,11 @@ class ScenarioOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything that a comparison was asked for. is_measured: measure the rows of this processor where possible."""
+    """Everything that a comparison was asked for.
+
+    is_measured: measure the rows of this processor where possible. fine_tune: where ``train`` is given, a chip with
+    spikes is asked for and torch is installed, spiking rows may also run weights trained for few timesteps.
+    """
 
     model: Path
     data: Path
@@ -52,6 +63,7 @@ class Job:
     metric: Metric
     scenario: Scenario
     is_measured: bool = False
+    fine_tune: bool = True
 
 
 def default_machines() -> list[str]:
@@ -60,35 +72,41 @@ def default_machines() -> list[str]:
 
 
 def compare(
-    model: str | Path,
+    model: str | Path | TorchModel,
     data: str | Path,
     *,
     train: str | Path | None = None,
     on: str | Sequence[str] | None = None,
     max_drop: float = 0.01,
     metric: str | Callable[[Any, Any], float] = "accuracy",
-    **scenario: Unpack[ScenarioOptions],
+    **options: Unpack[Options],
 ) -> Comparison:
     """Return what accuracy a model keeps, and how many joules and seconds one inference costs, on each machine.
 
-    model: an ONNX file. data: an .npz with the samples it serves (``x``, ``y``). train: samples to tune on; without
-    it a seeded half of ``data`` tunes and only the other half is reported. on: machine names or .toml files (a list,
-    or one text with commas), all bundled ones if None. max_drop: loss of the metric that still counts as kept.
+    model: an ONNX file, or a live torch module or exported program. data: an .npz with the samples it serves (``x``,
+    ``y``). train: samples to tune on; without it a seeded half of ``data`` tunes and only the other half is reported.
+    on: machine names or .toml files (a list, or one text with commas), all bundled ones if None. max_drop: loss of
+    the metric that still counts as kept.
     metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number.
-    scenario: batch, rate_per_s, boundary, axes, seed (fields of Scenario).
+    options: fine_tune (False keeps spiking rows untrained although ``train`` is given), and fields of Scenario: batch,
+    rate_per_s, duty_frac, event_rate_per_s, battery_j, boundary, axes, seed.
     Raises InputError for anything that cannot be used; machines that cannot carry the model are listed as refused.
     """
-    return run(
-        Job(
-            model=Path(model),
-            data=Path(data),
-            train=None if train is None else Path(train),
-            machines=machine_names(on),
-            max_drop=max_drop,
-            metric=metric_of(metric),
-            scenario=Scenario(**scenario),
+    may_train = options.pop("fine_tune", True)
+    scenario = Scenario(**options)  # type: ignore[misc]  # what is left are its fields
+    with model_file(model, example=example_of(model, data)) as path:
+        return run(
+            Job(
+                model=path,
+                data=Path(data),
+                train=None if train is None else Path(train),
+                machines=machine_names(on),
+                max_drop=max_drop,
+                metric=metric_of(metric),
+                scenario=scenario,
+                fine_tune=may_train,
+            )
         )
-    )
 
 
 def machine_names(on: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -126,6 +144,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
     bench = make_bench(
         network, counts, parts, goal=Goal(metric=job.metric, max_drop=job.max_drop), scenario=job.scenario
     )
+    bench, trained = _fine_tuned(job, bench, machines, progress)
     reference = reference_row(bench, processor)
     rows, refused = _rows(bench, machines, reference, progress)
     progress("training the baselines", 0.92)
@@ -138,9 +157,20 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         rows=(reference, *order(rows), yardstick_row(load(YARDSTICK), reference, job.scenario)),
         refused=tuple(refused),
         baselines=tuple(classical),
-        notes=_notes(bench),
+        notes=(*_notes(bench), *trained),
     )
     return _measured(comparison, bench, machines, progress) if job.is_measured else comparison
+
+
+def _fine_tuned(
+    job: Job, bench: Bench, machines: Sequence[Machine], progress: Progress
+) -> tuple[Bench, tuple[str, ...]]:
+    """Return the bench with weights for few timesteps where they are wanted, and what a reader must know of them."""
+    spiking = any(machine.family == "neuromorphic" and not machine.refused for machine in machines)
+    if job.train is None or not job.fine_tune or not spiking:
+        return bench, ()
+    prepared, note = fine_tuned(bench.network, bench.parts, seed=job.scenario.seed, progress=progress)
+    return replace(bench, spikes=prepared), (note,)
 
 
 def _measured(comparison: Comparison, bench: Bench, machines: Sequence[Machine], progress: Progress) -> Comparison:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from twentywatts.comparison.twins import Twin
 from twentywatts.figures import Source
 from twentywatts.ledger import Ledger
 from twentywatts.price.always_on import Standby
@@ -33,6 +34,7 @@ class Row:
     bound decides, None where the samples are too few; verdict: that in one sentence with the samples it would take.
     counts: what was done per inference. ratio: energy over the reference's energy, shared figures cancelled.
     standing: chip, macro (one array without the rest of a chip) or design (never built); only chips are ranked first.
+    twin: of a spiking row, the same weights as a dense network of few bits on the same chip.
     standby: what its power at any rate follows from, where a rate was asked for.
     """
 
@@ -54,6 +56,7 @@ class Row:
     standing: str = "chip"
     notes: tuple[str, ...] = ()
     standby: Standby | None = None
+    twin: Twin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from twentywatts.comparison.counts import counts_of
 from twentywatts.comparison.result import Role, Row
 from twentywatts.comparison.search import Bench, Outcome
+from twentywatts.comparison.twins import twin_of
 from twentywatts.forms import Setting
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine
@@ -29,7 +31,8 @@ def candidate_row(bench: Bench, machine: Machine, reference: Row) -> Row:
     choice = bench.choose(machine)
     ledger = price(choice.outcome.workload, machine, bench.scenario)
     setting = {"form": choice.form.name, **choice.form.setting}
-    return _row(bench, machine, ledger, outcome=choice.outcome, setting=setting, against=reference)
+    row = _row(bench, machine, ledger, outcome=choice.outcome, setting=setting, against=reference)
+    return replace(row, twin=twin_of(bench, machine, choice, ledger))
 
 
 def _row(

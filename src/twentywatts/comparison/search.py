@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,17 @@ from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.workload import ProcessorWorkload, Workload
 
+if TYPE_CHECKING:
+    from twentywatts.forms.spiking import Prepared
+
 __all__ = ["Bench", "Choice", "Goal", "Outcome", "Progress", "make_bench"]
 
 Progress = Callable[[str, float], None]
 
 Outputs = NDArray[Any]
+
+_FINE_TUNED_MARK = ", fine-tuned"
+_FINE_TUNED = f"spiking{_FINE_TUNED_MARK}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,7 +73,8 @@ class Goal:
 class Bench:
     """One model on its samples: builds forms once per traits, runs them, remembers what it saw.
 
-    reference: the float form; tuned, reported: what it gave on the tuning and on the reported samples.
+    reference: the float form; tuned, reported: what it gave on the tuning and on the reported samples. spikes: the
+    model fine-tuned for few timesteps, beside the model as it was given, where there were data to train on.
     """
 
     network: Network
@@ -78,6 +85,7 @@ class Bench:
     reference: Form
     tuned: Outcome
     reported: Outcome
+    spikes: Prepared | None = None
     _forms: dict[tuple[str, Traits], list[Form] | RefusedError] = field(default_factory=dict)
     _seen: dict[int, tuple[Form, Outcome, Verdict]] = field(default_factory=dict)
 
@@ -132,7 +140,7 @@ class Bench:
         """
         quick = replace(self.scenario, draws=0)
         found, refusals = [], []
-        for name in forms_of(machine.family):
+        for name in self._names(machine):
             built = self._built(name, traits)
             if isinstance(built, RefusedError):
                 refusals.append(str(built))
@@ -148,18 +156,35 @@ class Bench:
                     break
         return found, refusals
 
+    def _names(self, machine: Machine) -> Sequence[str]:
+        """Return the forms that a machine executes; the fine-tuned spiking one beside the plain one."""
+        names = forms_of(machine.family)
+        return (*names, _FINE_TUNED) if self.spikes is not None and "spiking" in names else names
+
     def _built(self, name: str, traits: Traits) -> list[Form] | RefusedError:
         key = (name, traits)
         if key not in self._forms:
-            settings: Sequence[Setting] = settings_of(name, traits)
             try:
-                calibration = self.parts.tuning.inputs
-                self._forms[key] = build_all(
-                    name, self.network, traits, calibration=calibration, settings=settings, seed=self.scenario.seed
-                )
+                self._forms[key] = self._build(name, traits)
             except RefusedError as error:
                 self._forms[key] = error
         return self._forms[key]
+
+    def _build(self, name: str, traits: Traits) -> list[Form]:
+        settings: Sequence[Setting] = settings_of(name.removesuffix(_FINE_TUNED_MARK), traits)
+        if name == _FINE_TUNED:
+            from twentywatts.forms.spiking import forms_from
+
+            assert self.spikes is not None
+            trained: list[Setting] = [{**one, "training": "QCFS"} for one in settings]
+            forms: Any = forms_from(self.spikes, traits, settings=trained)
+            return list(forms)
+        if name == "spiking" and self.spikes is not None:
+            settings = [{**one, "training": "none"} for one in settings]
+        calibration = self.parts.tuning.inputs
+        return build_all(
+            name, self.network, traits, calibration=calibration, settings=settings, seed=self.scenario.seed
+        )
 
     def _tune(self, form: Form) -> tuple[Form, Outcome, Verdict]:
         if id(form) not in self._seen:

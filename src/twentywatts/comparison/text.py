@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _SETTING_WORDS = {"timesteps": "T={}", "adc_bits": "{}-bit ADC", "slices": "slices {}", "precision": "{}"}
+_SETTING_WORDS |= {"training": "training {}"}
 _SETTING_WORDS |= {"weight_bits": "{}-bit weights", "input_bits": "{}-bit inputs"}
 _IMPLIED = {("precision", "fp32"), ("precision", "int8")}  # the names of the forms float and int8 say it
 _METRICS = {"f1": "F1 score", "mean-error": "mean error"}

@@ -12,20 +12,34 @@ from twentywatts.counting.rules import RULES, Rule
 from twentywatts.counting.view import LayerView, UnknownWorkError, Work
 from twentywatts.network import Layer, Network, Weight
 from twentywatts.readers import read
+from twentywatts.readers.torch_module import TorchModel, model_file
 
 __all__ = ["count"]
 
 _NO_AXES: Mapping[str, int] = {}
 
 
-def count(model: str | Path | Network, *, batch: int | None = None, axes: Mapping[str, int] = _NO_AXES) -> Counts:
-    """Return the work of one batch of a model (a file, or a Network that was read).
+def count(
+    model: str | Path | Network | TorchModel,
+    *,
+    batch: int | None = None,
+    axes: Mapping[str, int] = _NO_AXES,
+    example: object = None,
+) -> Counts:
+    """Return the work of one batch of a model: a file, a Network that was read, or a live torch module.
 
     batch: inferences; 1 if not given, or what a given Network holds. axes: sizes of the model's other open axes.
-    Raises ModelError for a file that cannot be used.
+    example: inputs that a torch module can be called with (an array, several, or arrays by name), samples first.
+    Raises ModelError for a file that cannot be used, or a module that cannot be traced.
     """
-    network = model if isinstance(model, Network) else read(model, batch=1 if batch is None else batch, axes=axes)
-    wanted = (network.batch if isinstance(model, Network) else 1) if batch is None else batch
+    if isinstance(model, Network):
+        return _counted(model, model.batch if batch is None else batch)
+    wanted = 1 if batch is None else batch
+    with model_file(model, example=example) as path:
+        return _counted(read(path, batch=wanted, axes=axes), wanted)
+
+
+def _counted(network: Network, wanted: int) -> Counts:
     runs = max(-(-wanted // network.batch), 1)
     notes = network.notes
     if runs * network.batch != wanted:

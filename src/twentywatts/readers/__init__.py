@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twentywatts import plugins
-from twentywatts.errors import InputError
+from twentywatts.errors import InputError, ModelError, clean
 
 if TYPE_CHECKING:
     from twentywatts.network import Network
 
 __all__ = ["read"]
 
+_TORCH = frozenset(("pt", "pth", "pt2"))
 _NO_AXES: Mapping[str, int] = {}
 
 
@@ -28,6 +29,13 @@ def read(path: str | Path, *, batch: int = 1, axes: Mapping[str, int] = _NO_AXES
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
     ending = Path(path).suffix.lstrip(".").lower()
-    reader = (plugins.find("readers", ending) if ending else None) or plugins.find("readers", "onnx")
+    reader = plugins.find("readers", ending) if ending else None
+    if reader is None and ending in _TORCH:
+        raise ModelError(
+            f"'{clean(path)}' is not opened: torch.load and torch.export.load unpickle parts of such a file, which can "
+            "run code. If you trust it, load it yourself and give the object, as in "
+            "tw.compare(torch.export.load('model.pt2'), …), or write an ONNX file: torch.onnx.export(…, dynamo=True)"
+        )
+    reader = reader or plugins.find("readers", "onnx")
     network: Network = reader(Path(path), batch=batch, axes=axes)  # type: ignore[misc]  # onnx is built in
     return network

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twentywatts.errors import DataError
 from twentywatts.network import Network
 
-__all__ = ["Samples", "read_samples"]
+__all__ = ["Samples", "first_samples", "read_samples"]
 
 _MAX_BYTES = 4 * 2**30
 _MAX_MEMBERS = 256
@@ -62,6 +62,16 @@ def read_samples(path: str | Path, network: Network) -> Samples:
     if counts == {0}:
         raise DataError(f"'{path}' holds no samples")
     return Samples(name=path.name, inputs=inputs, targets=targets)
+
+
+def first_samples(path: str | Path, names: Container[str], *, count: int) -> dict[str, NDArray[Any]]:
+    """Return the first ``count`` samples of the named arrays of an .npz file; raises DataError as ``read_samples``."""
+    arrays = _load(Path(path), names)
+    found = {name: array[:count] for name, array in arrays.items() if name in names and array.ndim}
+    for name, array in found.items():
+        if array.dtype.kind not in "fiub":
+            raise DataError(f"'{path}': '{name}' has dtype {array.dtype}, wanted numbers")
+    return found
 
 
 def _listed(arrays: Mapping[str, object]) -> str:

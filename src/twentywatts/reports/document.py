@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twentywatts.comparison.result import Baseline, Comparison, Row
+from twentywatts.comparison.twins import Twin
 from twentywatts.ledger import Cause, Ledger
 from twentywatts.reports.always_on import always_on_record
 from twentywatts.reports.output import check_writable, write_json
@@ -83,6 +84,23 @@ def _row(row: Row) -> Document:
         **_account(row.ledger, notes=row.notes),
         "layers": _layers(row.ledger),
         "counts": dict(row.counts),
+        "twin": _twin(row.twin),
+    }
+
+
+def _twin(twin: Twin | None) -> Document | None:
+    """Return the dense twin of a spiking row: few-bit integers in one pass on the same chip."""
+    if twin is None:
+        return None
+    return {
+        "bits": twin.bits,
+        "accuracy": twin.accuracy,
+        "keeps_accuracy": twin.keeps_accuracy,
+        "energy_j": _quantity(twin.ledger.energy_j.interval),
+        "latency_s": _quantity(twin.ledger.latency_s.interval),
+        "ratio": _quantity(twin.ratio),
+        "event_count": twin.event_count,
+        "notes": _once(twin.ledger.notes),
     }
 
 

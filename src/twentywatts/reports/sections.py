@@ -9,6 +9,7 @@ from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_tex
 from twentywatts.errors import clean
 from twentywatts.reports.html import Markup, bullets, join, link, table, tag
 from twentywatts.reports.names import names_text
+from twentywatts.reports.twins import twin_sentence
 from twentywatts.reports.words import (
     BASELINE_CALL,
     CAUSES,
@@ -150,16 +151,18 @@ def _against(row: Record) -> object:
 def machine_details(document: Record) -> Markup:
     """Return one folded account per machine: verdict, setting, counts, causes, layers, notes, sources."""
     numbers = {key: number for number, key in enumerate(document["sources"], start=1)}
-    return join(_detail(row, number, numbers) for number, row in enumerate(document["rows"], start=1))
+    metric = document["data"]["metric"]
+    return join(_detail(row, number, numbers, metric) for number, row in enumerate(document["rows"], start=1))
 
 
-def _detail(row: Record, number: int, numbers: Mapping[str, int]) -> Markup:
+def _detail(row: Record, number: int, numbers: Mapping[str, int], metric: str) -> Markup:
     short = ", ".join(text for text in (form_text(row), quantity_text(row["energy_j"], "J")) if text)
     title = (tag("strong", clean(row["title"])), tag("span", short, class_="sub"))
     return tag(
         "details",
         tag("summary", *title),
         tag("p", clean(row["verdict"])) if row["verdict"] else Markup(""),
+        tag("p", twin_sentence(row, metric)) if row["twin"] else Markup(""),
         _facts(row),
         _cause_table(row),
         _layer_table(row),

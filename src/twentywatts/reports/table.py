@@ -15,6 +15,7 @@ from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_tex
 from twentywatts.errors import clean
 from twentywatts.reports.always_on_views import always_on_view
 from twentywatts.reports.names import names_text
+from twentywatts.reports.twins import twin_sentences
 from twentywatts.reports.words import (
     BASELINE_CALL,
     CAUSES,
@@ -55,6 +56,7 @@ def comparison_view(document: Record) -> RenderableType:
         f"Baselines ({BASELINE_CALL})", [baseline_sentence(item, document) for item in document["baselines"]]
     )
     refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
+    parts += _section("Without spikes on the same chip", twin_sentences(document))
     parts += _section("Refused", refused)
     parts += _section("What this does not cover", map(clean, [*document["notes"], *document["not_covered"]]))
     return Group(*parts)

@@ -19,7 +19,7 @@ from twentywatts.forms.lowering import Block, Kind, Lowered, Projection, lower, 
 from twentywatts.forms.protocol import Inputs
 from twentywatts.network import Network
 
-__all__ = ["Prepared", "as_signal", "prepare"]
+__all__ = ["Prepared", "as_signal", "prepare", "recalibrate"]
 
 PERCENTILE = 99.0
 _LEAST_SHARE = 0.25  # of the layer's percentile: a channel that is nearly silent must not get huge weights
@@ -46,7 +46,15 @@ def prepare(network: Network, calibration: Inputs, *, percentile: float = PERCEN
 
     At most 256 samples are used, evenly spaced; fewer where the activations of one layer would pass 128 MiB.
     """
-    lowered = lower(network)
+    return _prepared(lower(network), calibration, percentile=percentile, known={})
+
+
+def recalibrate(lowered: Lowered, calibration: Inputs, *, thresholds: Mapping[str, Floats]) -> Prepared:
+    """Return blocks calibrated, with given ``thresholds`` of shape (channels,) by block: training has chosen them."""
+    return _prepared(lowered, calibration, percentile=PERCENTILE, known=thresholds)
+
+
+def _prepared(lowered: Lowered, calibration: Inputs, *, percentile: float, known: Mapping[str, Floats]) -> Prepared:
     values = _inputs(lowered, calibration)
     means = {name: x.mean(axis=0) for name, x in values.items()}
     peaks = {name: float(np.abs(x).max(initial=0.0)) for name, x in values.items()}
@@ -60,6 +68,7 @@ def prepare(network: Network, calibration: Inputs, *, percentile: float = PERCEN
             break
         value = values[block.name] = np.clip(total, 0.0, block.ceiling)
         worth = thresholds.get(block.projections[0].source) if block.kind is Kind.MAX else None
+        worth = known.get(block.name, worth)
         if worth is None:
             worth = _thresholds(value, percentile, by_channel=_keeps_channels(block, lowered))
         thresholds[block.name] = worth

@@ -19,7 +19,7 @@ from twentywatts.forms.spiking.calibration import as_signal
 from twentywatts.forms.spiking.conversion import LIMIT, MAX_TIMESTEPS, Converted, Group
 from twentywatts.forms.spiking.engine import Spikes, deliver, fire, largest
 
-__all__ = ["Counts", "Run", "run", "spike_trains"]
+__all__ = ["Chunk", "Counts", "Run", "constant_of", "run", "signals_of", "spike_trains"]
 
 _CHUNK_BYTES = 2**22
 _NOT_KEPT = np.zeros((0, 0), dtype=np.uint8)
@@ -55,7 +55,7 @@ class Run:
 
 
 @dataclass(kw_only=True)
-class _Chunk:
+class Chunk:
     """Some samples on their way through the layers."""
 
     signals: Mapping[str, Floats]
@@ -68,6 +68,7 @@ class _Chunk:
         return frames.reshape(self.samples, self.steps).sum(axis=0, dtype=np.int64)
 
     def spike_counts(self, spikes: Spikes) -> NDArray[np.int64]:
+        """Return spikes by step, summed over samples."""
         return self.by_step(np.diff(spikes.first))
 
 
@@ -79,7 +80,7 @@ def run(converted: Converted, inputs: Inputs, *, timesteps: Iterable[int], worke
     wanted = sorted(set(timesteps))
     if not wanted or wanted[0] < 1 or wanted[-1] > MAX_TIMESTEPS:
         raise DataError(f"timesteps must lie between 1 and {MAX_TIMESTEPS}, got {wanted}")
-    signals = _signals(converted, inputs)
+    signals = signals_of(converted, inputs)
     sample_count = len(next(iter(signals.values())))
     neurons = max(group.bias.size for group in converted.groups)
     size = max(1, min(64, _CHUNK_BYTES // (4 * neurons * wanted[-1])))
@@ -97,8 +98,8 @@ def spike_trains(converted: Converted, inputs: Inputs, *, timesteps: int) -> dic
 
     For looking at a few samples: nothing is split into chunks.
     """
-    signals = _signals(converted, inputs)
-    chunk = _Chunk(signals=signals, steps=timesteps, samples=len(next(iter(signals.values()))))
+    signals = signals_of(converted, inputs)
+    chunk = Chunk(signals=signals, steps=timesteps, samples=len(next(iter(signals.values()))))
     _run_groups(converted, chunk)
     trains = {}
     for group in converted.groups[:-1]:
@@ -109,7 +110,7 @@ def spike_trains(converted: Converted, inputs: Inputs, *, timesteps: int) -> dic
     return trains
 
 
-def _signals(converted: Converted, inputs: Inputs) -> dict[str, Floats]:
+def signals_of(converted: Converted, inputs: Inputs) -> dict[str, Floats]:
     """Return the model's inputs as (samples, channels, positions); raises DataError where one does not fit."""
     signals = {}
     for name, shape in converted.lowered.inputs.items():
@@ -125,13 +126,13 @@ def _signals(converted: Converted, inputs: Inputs) -> dict[str, Floats]:
 def _run_chunk(
     converted: Converted, wanted: Sequence[int], signals: Mapping[str, Floats]
 ) -> tuple[dict[int, Floats], list[Counts]]:
-    chunk = _Chunk(signals=signals, steps=wanted[-1], samples=len(next(iter(signals.values()))))
+    chunk = Chunk(signals=signals, steps=wanted[-1], samples=len(next(iter(signals.values()))))
     counts = _run_groups(converted, chunk)
     current, count = _integrate(converted.groups[-1], chunk)
     return _read_out(converted.groups[-1], current, chunk, wanted), [*counts, count]
 
 
-def _run_groups(converted: Converted, chunk: _Chunk) -> list[Counts]:
+def _run_groups(converted: Converted, chunk: Chunk) -> list[Counts]:
     """Run all groups but the readout; their spikes stay in the chunk."""
     counts = []
     for group in converted.groups[:-1]:
@@ -141,9 +142,9 @@ def _run_groups(converted: Converted, chunk: _Chunk) -> list[Counts]:
     return counts
 
 
-def _integrate(group: Group, chunk: _Chunk) -> tuple[NDArray[np.int32], Counts]:
+def _integrate(group: Group, chunk: Chunk) -> tuple[NDArray[np.int32], Counts]:
     """Return what each neuron receives, shape (samples × timesteps, positions × channels), and the counts so far."""
-    base = _constant(group, chunk)
+    base = constant_of(group, chunk)
     current = np.repeat(base, chunk.steps, axis=0)
     moved = base != 0
     certain = bool(moved.all()) or not group.synapses  # who is updated does not hang on the spikes that arrive
@@ -162,7 +163,7 @@ def _integrate(group: Group, chunk: _Chunk) -> tuple[NDArray[np.int32], Counts]:
     return current, Counts(events=chunk.by_step(events), updates=updates, spikes=none, spikes_in=arriving)
 
 
-def _constant(group: Group, chunk: _Chunk) -> NDArray[np.int32]:
+def constant_of(group: Group, chunk: Chunk) -> NDArray[np.int32]:
     """Return bias and analog input of every step, computed once per sample, shape (samples, positions × channels).
 
     Products of whole weights and input levels are summed exactly in floats, so that no order of sums matters.
@@ -175,7 +176,7 @@ def _constant(group: Group, chunk: _Chunk) -> NDArray[np.int32]:
     return np.clip(total, -LIMIT, LIMIT).astype(np.int32)
 
 
-def _fire(group: Group, chunk: _Chunk) -> tuple[Spikes, Counts]:
+def _fire(group: Group, chunk: Chunk) -> tuple[Spikes, Counts]:
     current, counts = _integrate(group, chunk)
     index = np.empty(current.size, dtype=np.int32)
     first = fire(current, group.threshold, chunk.steps, group.positions, index)
@@ -184,7 +185,7 @@ def _fire(group: Group, chunk: _Chunk) -> tuple[Spikes, Counts]:
     return spikes, counts
 
 
-def _pool(group: Group, chunk: _Chunk) -> tuple[Spikes, Counts]:
+def _pool(group: Group, chunk: Chunk) -> tuple[Spikes, Counts]:
     (synapses,) = group.synapses
     source = chunk.spikes[synapses.source]
     frames = chunk.samples * chunk.steps
@@ -200,7 +201,7 @@ def _pool(group: Group, chunk: _Chunk) -> tuple[Spikes, Counts]:
     )
 
 
-def _read_out(group: Group, current: NDArray[np.int32], chunk: _Chunk, wanted: Sequence[int]) -> dict[int, Floats]:
+def _read_out(group: Group, current: NDArray[np.int32], chunk: Chunk, wanted: Sequence[int]) -> dict[int, Floats]:
     """Return the mean input of the readout's neurons after some numbers of steps, channels first."""
     sums = current.reshape(chunk.samples, chunk.steps, -1).cumsum(axis=1, dtype=np.int64)
     found = {}
