@@ -16,7 +16,8 @@ from twentywatts.reports.words import evidence_text, form_text, main_causes, rat
 from twentywatts.units import format_interval, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = "this-cpu raspberry-pi-4 t4 h100-sxm loihi truenorth odin speck isaac hermes neurram dimc-22nm human-brain".split()
+SHOWN = "this-cpu raspberry-pi-4 t4 h100-sxm loihi truenorth odin speck".split()
+SHOWN += "isaac hermes neurram dimc-22nm human-brain".split()
 MARGIN_PX = 20
 MARK = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", re.DOTALL)
 KEEPS = {True: " ✓", False: " ✗", None: " ?"}
