@@ -274,7 +274,7 @@ def format_count_interval(low: float, mid: float, high: float) -> str:
 def _named(low: float, mid: float, high: float, name: str) -> str:
     """Return a number, its name and its bounds."""
     if low == mid == high:
-        return f"{_grouped(mid, 3 if name else 6)} {name}".strip()
+        return f"{_grouped(mid, 6 if not name and mid == round(mid) else 3)} {name}".strip()
     first = f"{_grouped(mid, 3)} {name}".strip()
     return f"{first} ({_grouped(low, 2)}–{_grouped(high, 2)})"
 

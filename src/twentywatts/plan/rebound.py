@@ -32,11 +32,11 @@ def rebound_table(energy_j: Interval, efficiency: float) -> Table:
         after = Interval(low=energy_j.low * ratio, mid=energy_j.mid * ratio, high=energy_j.high * ratio)
         rows.append(
             Row(
-                name=f"pass-through × elasticity = {response:g}",
+                name=f"{response:g}",
                 numbers={"energy_j": after, "rebound_ratio": point(rebound_frac(efficiency, response))},
                 texts={"meaning": meaning},
             )
         )
     labels = {"energy_j": "electricity after", "rebound_ratio": "rebound", "meaning": "what it means"}
-    title = f"Rebound: chips {efficiency:g} times better; it backfires where pass-through × elasticity is above 1"
+    title = f"Rebound: chips {efficiency:g} times better, by pass-through × elasticity of demand"
     return Table(name="rebound", title=title, labels=labels, rows=tuple(rows))

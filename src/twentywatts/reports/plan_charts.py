@@ -8,13 +8,16 @@ from typing import Any
 
 from twentywatts.reports.charts import chart_layout, chart_text, error_bars, name_axis
 from twentywatts.reports.plan import shown
+from twentywatts.units import to_base, unit_of_key
 
 __all__ = ["band_chart", "tornado_chart"]
 
 Record = Mapping[str, Any]
 Chart = dict[str, Any]
 
+WATT_HOUR_J = to_base(1.0, "Wh")
 _ROW_PX = 34
+_LEAST_SPREAD = 1.5  # rows nearer together than this say more as a table
 _LOW, _HIGH = "#7fb0dd", "#1f4e8c"
 _GRID = "#e3e6ea"
 
@@ -60,12 +63,15 @@ def band_chart(table: Record) -> Chart | None:
     if len(rows) < 2 or key.endswith("_frac"):
         return None
     quantities = [row[key] for row in rows]
+    mids = [quantity["mid"] for quantity in quantities]
+    if max(mids) < _LEAST_SPREAD * min(mids):
+        return None
     trace = {
         "type": "scatter",
         "mode": "markers+text",
-        "x": [quantity["mid"] for quantity in quantities],
+        "x": mids,
         "y": list(range(len(rows))),
-        "text": [shown(key, dict.fromkeys(("low", "mid", "high"), quantity["mid"])) for quantity in quantities],
+        "text": [shown(key, dict.fromkeys(("low", "mid", "high"), mid)) for mid in mids],
         "textposition": "top center",
         "cliponaxis": False,
         "error_x": error_bars(quantities, _HIGH),
@@ -82,14 +88,16 @@ def band_chart(table: Record) -> Chart | None:
 
 
 def _log_axis(quantities: Sequence[Record], key: str) -> Chart:
-    low = math.floor(math.log10(min(quantity["low"] or quantity["mid"] for quantity in quantities)))
-    high = math.ceil(math.log10(max(quantity["high"] for quantity in quantities)))
+    unit = WATT_HOUR_J if unit_of_key(key) == "J" else 1.0  # whole decades of what is shown
+    low = math.floor(math.log10(min(quantity["low"] or quantity["mid"] for quantity in quantities) / unit))
+    high = math.ceil(math.log10(max(quantity["high"] for quantity in quantities) / unit))
     decades = range(low, high + 1)
     step = max(1, len(decades) // 5)
-    values = [10.0**decade for decade in decades]
+    values = [unit * 10.0**decade for decade in decades]
+    shift = math.log10(unit)
     return {
         "type": "log",
-        "range": [low - 0.2, high + 0.2],
+        "range": [low + shift - 0.2, high + shift + 0.2],
         "tickvals": values,
         "ticktext": [
             shown(key, {"low": v, "mid": v, "high": v}) if index % step == 0 else "" for index, v in enumerate(values)

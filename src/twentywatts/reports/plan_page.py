@@ -47,7 +47,7 @@ def _sections(document: Record) -> list[Markup]:
     parts = []
     if document["drivers"]:
         caption = (
-            f"{clean(_driven(document))} when one input goes from its 5 % to its 95 % quantile and all others stay. "
+            f"{_driven(document)} when one input goes from its 5 % to its 95 % quantile and all others stay. "
             "The share tells how much of the whole spread an input explains."
         )
         chart = figure("tornado", tornado_chart(document), legend=Markup(""), caption=caption)
@@ -64,7 +64,12 @@ def _sections(document: Record) -> list[Markup]:
 
 def _driven(document: Record) -> str:
     label = next(amount["label"] for amount in document["amounts"] if amount["key"] == document["driven"])
-    return str(label)[:1].upper() + str(label)[1:]
+    return _capital(label)
+
+
+def _capital(text: object) -> str:
+    """Return a text with a capital first letter."""
+    return clean(text)[:1].upper() + clean(text)[1:]
 
 
 def _chart_of(record: Record, index: int) -> list[Markup]:
@@ -73,7 +78,9 @@ def _chart_of(record: Record, index: int) -> list[Markup]:
     if chart is None:
         return []
     key = next(iter(record["labels"]))
-    caption = f"{clean(record['labels'][key])} with 90 % intervals, on a scale where each step is ten times the last."
+    caption = (
+        f"{_capital(record['labels'][key])} with 90 % intervals, on a scale where each step is ten times the last."
+    )
     return [figure(f"bands-{index}", chart, legend=Markup(""), caption=caption)]
 
 

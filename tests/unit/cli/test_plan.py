@@ -1,0 +1,117 @@
+"""``plan`` from the command line: what is printed, written and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.support.repository import PACKAGE
+
+from twentywatts.cli import main
+
+SERVING = (
+    "plan serving --concurrent 1e4 --tokens 400 --on h100-sxm --joules-per-token 0.5J --tokens-per-s 30 --streams 64"
+)
+COMMANDS = {
+    "training": "plan training --params 70e9 --tokens 2T --on a100-sxm-80 --mfu 0.4 --pue 1.1 --context 4096",
+    "scaling": "plan scaling --budget 1GWh --on h100-sxm --served-tokens 1e12",
+    "serving": f"{SERVING} --grid DE --pools 3 --climate hot",
+    "fleet": "plan fleet de-vries-2027 --efficiency 3",
+    "equivalents": "plan equivalents 120MW --for 1yr --grid FR",
+}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_plan_is_printed_with_its_sources(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(COMMANDS[kind].split()) == 0
+    printed = capsys.readouterr().out
+    assert "90 % intervals" in printed
+    assert "\x1b" not in printed
+    assert "nan" not in printed
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_plan_is_written_by_its_schema(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jsonschema, _ = pytest.importorskip("jsonschema"), pytest.importorskip("plotly")
+    target, page = tmp_path / "plan.json", tmp_path / "plan.html"
+    assert main([*COMMANDS[kind].split(), "--json", str(target), "--html", str(page)]) == 0
+    document = json.loads(target.read_text(encoding="utf-8"))
+    schema = json.loads((PACKAGE / "data/schemas/plan-1.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema)
+    assert document["kind"] == kind
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<script>") == 2
+    assert 'http-equiv="Content-Security-Policy"' in text
+    assert document["sentences"][0].split()[0] in text
+
+
+def test_json_goes_to_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "equivalents", "41GWh", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "twentywatts.plan/1"
+
+
+def test_two_runs_of_one_command_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    documents = []
+    for _ in range(2):
+        assert main(["plan", "fleet", "world-2025", "--json", "-"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        del document["run"]
+        documents.append(document)
+    assert documents[0] == documents[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("plan equivalents 41GW", "is a power"),
+        ("plan equivalents 41", "has no unit"),
+        ("plan equivalents 41MWh/h", "is an energy per time"),
+        ("plan equivalents 41Gwh", "unknown unit"),
+        ("plan equivalents -- -41GWh", "positive"),
+        ("plan equivalents 41GWh --grid Frnce", "did you mean 'France'"),
+        ("plan scaling --budget 3MW --on h100-sxm", "is a power"),
+        ("plan scaling --budget 3MWh --on h100-sxm --law hofman2022", "did you mean"),
+        ("plan training --params 70e9 --tokens 0 --on h100-sxm", "positive"),
+        ("plan training --params 70GB --tokens 1T --on h100-sxm", "a count has no unit"),
+        ("plan training --params 70e9 --tokens 1T --on h1000", "did you mean 'h100'"),
+        ("plan training --params 70e9 --tokens 1T --on human-brain", "publishes no"),
+        ("plan fleet world-2024", "did you mean 'world-2025'"),
+        ("plan fleet none.toml", "cannot read"),
+        ("plan serving --concurrent 1 --tokens 400 --on h100-sxm", "--joules-per-token"),
+        (f"{SERVING} --requests 5", "either"),
+        (f"{SERVING} --slo 2W", "is a power"),
+        ("plan", "KIND"),
+    ],
+)
+def test_bad_input_is_one_line_that_says_what_is_wanted(
+    line: str, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    printed = capsys.readouterr()
+    assert word in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+    assert printed.out == ""
+
+
+def test_a_report_is_not_written_over_the_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text("schema = 1", encoding="utf-8")
+    assert main(["plan", "fleet", str(path), "--json", str(path)]) == 2
+    assert path.read_text(encoding="utf-8") == "schema = 1"
+    assert "already" in capsys.readouterr().err
+
+
+def test_names_in_a_scenario_do_not_steer_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    path, page = tmp_path / "evil.toml", tmp_path / "evil.html"
+    path.write_text(
+        'schema = "twentywatts.fleet/1"\ntitle = "<script>alert(1)</script>"\n'
+        '[inputs.base_energy_j]\nlabel = "</script><img src=x>"\nlow = 1\nvalue = 2\nhigh = 3\nunit = "TWh"\nwhere = "<b>"\n',
+        encoding="utf-8",
+    )
+    assert main(["plan", "fleet", str(path), "--html", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in text
+    assert "<img src=x>" not in text
+    assert text.count("<script>") == 2
