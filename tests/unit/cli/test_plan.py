@@ -54,7 +54,7 @@ def test_json_goes_to_standard_output_alone(capsys: pytest.CaptureFixture[str]) 
 def test_two_runs_of_one_command_agree(capsys: pytest.CaptureFixture[str]) -> None:
     documents = []
     for _ in range(2):
-        assert main(["plan", "fleet", "world-2025", "--json", "-"]) == 0
+        assert main([*COMMANDS["training"].split(), "--json", "-"]) == 0
         document = json.loads(capsys.readouterr().out)
         del document["run"]
         documents.append(document)
@@ -107,7 +107,8 @@ def test_names_in_a_scenario_do_not_steer_the_page(tmp_path: Path) -> None:
     path, page = tmp_path / "evil.toml", tmp_path / "evil.html"
     path.write_text(
         'schema = "twentywatts.fleet/1"\ntitle = "<script>alert(1)</script>"\n'
-        '[inputs.base_energy_j]\nlabel = "</script><img src=x>"\nlow = 1\nvalue = 2\nhigh = 3\nunit = "TWh"\nwhere = "<b>"\n',
+        '[inputs.base_energy_j]\nlabel = "</script><img src=x>"\nlow = 1\nvalue = 2\nhigh = 3\n'
+        'unit = "TWh"\nwhere = "<b>"\n',
         encoding="utf-8",
     )
     assert main(["plan", "fleet", str(path), "--html", str(page)]) == 0
