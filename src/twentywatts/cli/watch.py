@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 _NOTHING_LIVES = 1
+_USUAL_ROWS = 24
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         return _NOTHING_LIVES
     station = Station(here.assembly).start()
     try:
-        if streams.is_terminal(sys.stdout) and streams.is_terminal(sys.stdin):
+        if _is_screen():
             _screen(station, here, args.interval)
         else:
             _lines(station, args.interval)
@@ -55,6 +56,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         station.close()
     return 0
+
+
+def _is_screen() -> bool:
+    """Return whether there is a terminal that can be drawn on, with a keyboard."""
+    import os
+
+    is_smart = os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return is_smart and streams.is_terminal(sys.stdout) and streams.is_terminal(sys.stdin)
 
 
 def _lines(station: Station, interval_s: float) -> None:
@@ -72,7 +81,6 @@ def _screen(station: Station, here: Here, interval_s: float) -> None:
     import termios
     import tty
 
-    from rich.console import Console
     from rich.live import Live
 
     from twentywatts.reports.live import live_view
@@ -82,7 +90,9 @@ def _screen(station: Station, here: Here, interval_s: float) -> None:
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
-        console = Console(highlight=False)
+        console = streams.console()
+        if console.height < 1:
+            console.height = _USUAL_ROWS  # LINES=0: nobody knows it
         with Live(console=console, screen=True, auto_refresh=False) as live:
             history: dict[str, list[float]] = {}
             while True:

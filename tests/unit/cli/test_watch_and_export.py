@@ -25,11 +25,11 @@ def environment(root: Path) -> dict[str, str]:
     return {**os.environ, "TWENTYWATTS_ROOT": str(root), "TERM": "xterm"}
 
 
-def screen(root: Path, key: bytes) -> tuple[str, int]:
+def screen(root: Path, key: bytes, **terminal_says: str) -> tuple[str, int]:
     """Return what watch draws on a terminal of 80 by 24 until ``key`` is pressed, and its exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [*COMMAND, "watch", "--interval", "0.3"], environment(root))
+        os.execve(sys.executable, [*COMMAND, "watch", "--interval", "0.3"], environment(root) | terminal_says)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     seen, end_s = b"", time.monotonic() + 60
     while seen.count(b" W") < 3 and time.monotonic() < end_s:
@@ -55,6 +55,15 @@ def test_the_screen_fits_and_keys_leave_it(key: bytes, tmp_path: Path) -> None:
     assert max(len(line.rstrip("\r")) for line in plain.split("\n")) <= 80 * 2
     assert "cpu 0" in plain
     assert " W" in plain
+
+
+def test_a_terminal_that_knows_no_size_is_drawn_on_and_one_without_a_cursor_gets_lines(tmp_path: Path) -> None:
+    with living("client", tmp_path):
+        drawn, drawn_code = screen(tmp_path, b"q", COLUMNS="0", LINES="0")
+        lines, lines_code = screen(tmp_path, b"\x03", TERM="dumb")
+    assert (drawn_code, lines_code) == (0, 0)
+    assert "twentywatts watch" in drawn
+    assert "\x1b" not in lines
 
 
 def test_in_a_pipe_it_is_a_line_per_interval(tmp_path: Path) -> None:
