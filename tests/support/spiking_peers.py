@@ -97,7 +97,7 @@ def _norse(kind: str) -> Case:
 
     def neurons(size: int) -> Any:
         if kind == "IAFCell":
-            return norse.IAFCell()
+            return norse.IAFCell(p=norse.IAFParameters(v_th=torch.full((size,), 1.0)))
         rest, threshold = torch.zeros(size), torch.full((size,), 0.3)
         leak = torch.full((size,), 100.0)
         return norse.LIFBoxCell(norse.LIFBoxParameters(tau_mem_inv=leak, v_leak=rest, v_th=threshold))
@@ -124,7 +124,7 @@ def _spikingjelly(kind: str) -> Case:
         return neuron.LIFNode(tau=4.0, decay_input=kind == "LIFNode")
 
     fed = _fed()
-    net = torch.nn.Sequential(*_stack(neurons, 2 * GAIN))
+    net = torch.nn.Sequential(*_stack(neurons, 4 * GAIN if kind == "LIFNode" else 2 * GAIN))
     with torch.no_grad():
         graph = export_to_nir(net, torch.from_numpy(fed[:1]))
         functional.reset_net(net)
