@@ -32,9 +32,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="inferences per second; idle energy between is charged"
     )
+    parser.add_argument("--duty", type=float, default=1.0, metavar="D", help="share of time awake at that rate (1)")
+    parser.add_argument("--event-rate", type=float, metavar="HZ", help="how often something happens in the world")
+    parser.add_argument("--battery", metavar="ENERGY", help="of the device, such as 0.3Wh: gives days of battery")
     boundaries = ["chip", "device", "system", "facility"]
     parser.add_argument("--boundary", choices=boundaries, default="device", help="what is counted (default device)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split, noise and draws (0)")
+    parser.add_argument("--per-day", metavar="N", help="inferences a day: adds what they take in a year")
+    parser.add_argument("--grid", metavar="COUNTRY", help="with --per-day: the carbon of its electricity, such as DE")
     parser.add_argument(
         "--measure", action="store_true", help="measure the rows of this processor, where it has counters"
     )
@@ -55,7 +60,13 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.json, keep=given)
     if args.html is not None:
         check_writable(args.html, keep=[*given, args.json or args.data])
+    per_day = _per_day(args)
     document = comparison_document(_compare(args))
+    if per_day is not None:
+        from twentywatts.plan.daily import at_scale
+        from twentywatts.reports.at_scale import with_scale
+
+        document = with_scale(document, at_scale(document["rows"], per_day, args.grid))
     if args.json is not None:
         write_json(document, args.json)
     if args.html is not None:
@@ -65,6 +76,19 @@ def run(args: argparse.Namespace) -> int:
     if "-" not in (args.json, args.html):
         _print(document)
     return 0
+
+
+def _per_day(args: argparse.Namespace) -> float | None:
+    """Return inferences a day, None where none are given; a wrong number or country is told before the long work."""
+    from twentywatts.errors import InputError
+    from twentywatts.plan.carbon import grid
+    from twentywatts.units import parse_quantity
+
+    if args.grid is not None:
+        grid(args.grid)
+        if args.per_day is None:
+            raise InputError("--grid tells the carbon of a year: it needs --per-day, such as --per-day 1e9")
+    return None if args.per_day is None else parse_quantity(args.per_day, "1")
 
 
 def _compare(args: argparse.Namespace) -> Comparison:
@@ -87,6 +111,9 @@ def _compare(args: argparse.Namespace) -> Comparison:
         scenario=Scenario(
             batch=args.batch,
             rate_per_s=args.rate,
+            duty_frac=args.duty,
+            event_rate_per_s=args.event_rate,
+            battery_j=None if args.battery is None else _joules(args.battery),
             boundary=Boundary(args.boundary),
             axes=axes_of(args),
             seed=args.seed,
@@ -99,6 +126,23 @@ def _compare(args: argparse.Namespace) -> Comparison:
     finally:
         progress.close()
     return replace(comparison, run={**comparison.run, **circumstances()})
+
+
+def _joules(text: str) -> float:
+    """Return the energy of a battery; raises InputError for anything but a number with a unit of energy."""
+    import re
+
+    from twentywatts.errors import InputError
+    from twentywatts.units import convert
+
+    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([A-Za-z]{1,4})\s*", text)
+    try:
+        if found:
+            return convert(float(found[1]), found[2], "J")
+    except InputError:
+        pass
+    wanted = "an energy such as 0.3Wh, 800mWh or 2kJ (of milliampere-hours: mAh × volts = mWh)"
+    raise InputError(f"--battery takes {wanted}, got '{text}'")
 
 
 def _print(document: dict[str, Any]) -> None:

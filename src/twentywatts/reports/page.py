@@ -13,6 +13,7 @@ from twentywatts.comparison.text import accuracy_text, is_share, metric_text
 from twentywatts.errors import MissingExtraError, clean
 from twentywatts.figures import load_sources
 from twentywatts.reports import always_on_views, charts, legends, sections
+from twentywatts.reports.at_scale import at_scale_section
 from twentywatts.reports.html import Markup, join, tag
 from twentywatts.reports.words import command_text, headline
 
@@ -90,6 +91,7 @@ def _sections(document: Record) -> list[Markup]:
     ]
     if document["always_on"]:
         parts.append(section("Always on", _power_figure(document), always_on_views.always_on_table(document)))
+    parts += at_scale_section(document)
     if document["baselines"]:
         parts.append(section("Would something simpler do?", sections.baselines(document)))
     if document["refused"]:
@@ -121,7 +123,7 @@ def _power_figure(document: Record) -> Markup:
     return figure(
         "power",
         always_on_views.always_on_chart(document),
-        legend=legends.family_legend(document, with_accuracy=True),
+        legend=legends.family_legend({**document, "baselines": []}, with_accuracy=True),
         caption="Average power over the inferences per second, each machine at the form and setting chosen at the "
         "asked rate; dotted what is no whole chip or loses accuracy. A dashed upright line marks where event-driven "
         "stops or begins to draw least.",

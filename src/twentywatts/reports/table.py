@@ -14,6 +14,7 @@ from rich.text import Text
 from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_text, points_text
 from twentywatts.errors import clean
 from twentywatts.reports.always_on_views import always_on_view
+from twentywatts.reports.at_scale import at_scale_view
 from twentywatts.reports.names import names_text
 from twentywatts.reports.twins import twin_sentences
 from twentywatts.reports.words import (
@@ -52,6 +53,7 @@ def comparison_view(document: Record) -> RenderableType:
     ]
     if document["always_on"]:
         parts.append(always_on_view(document))
+    parts += at_scale_view(document)
     parts += _section(
         f"Baselines ({BASELINE_CALL})", [baseline_sentence(item, document) for item in document["baselines"]]
     )
