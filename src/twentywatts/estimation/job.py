@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.estimation.decoder import language_model
+from twentywatts.estimation.diffusion import diffusion_model, is_diffusion_name
 from twentywatts.estimation.networks import network
 from twentywatts.estimation.places import Place, batches_of, places_of
 from twentywatts.estimation.result import Estimation, EstimationRow, Refusal
@@ -92,6 +93,8 @@ def _subject(model: str | Path, options: EstimateOptions) -> Subject:
             raise InputError(f"{name.replace('_', ' ')} must be a whole number from 0 to 1,000,000,000, got {value!r}")
     if str(model).endswith(".onnx"):
         return network(Path(model), precision=options.get("precision", ""))
+    if is_diffusion_name(str(model)):
+        return diffusion_model(str(model), steps=options.get("steps"))
     return language_model(
         model,
         prompt_tokens=options.get("prompt_tokens", 500),

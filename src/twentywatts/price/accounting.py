@@ -27,6 +27,7 @@ _PRICER_NAMES = {
     "CrossbarWorkload": "crossbar",
     "BrainWorkload": "brain",
     "DecoderWorkload": "decoder",
+    "DiffusionWork": "diffusion",
 }
 
 
