@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from twentywatts.plan import Plan, TokenCost
+    from twentywatts.plan import Plan
 
 __all__ = ["add_parser", "run"]
 
@@ -67,14 +67,20 @@ def _add_serving(kinds: Any) -> None:
     )
     parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
     parser.add_argument("--tokens", required=True, metavar="N", help="tokens of an answer")
+    parser.add_argument(
+        "--model", metavar="NAME", help="a model whose joules are estimated: a bundled name, a config.json"
+    )
+    parser.add_argument("--prompt", type=int, default=500, metavar="N", help="tokens of the prompt, with --model (500)")
     parser.add_argument("--users", metavar="N", help="users a day")
     parser.add_argument("--requests-per-user", metavar="N", help="requests of a user a day")
     parser.add_argument("--concurrent", metavar="N", help="requests in progress, on average")
     parser.add_argument("--requests", metavar="RATE", help="requests a second, on average")
     parser.add_argument("--joules-per-token", metavar="ENERGY", help="energy of a token on full replicas, such as 0.5J")
-    parser.add_argument("--tokens-per-s", metavar="RATE", help="tokens a second of one answer")
-    parser.add_argument("--streams", default="1", metavar="N", help="answers that one replica makes at once (1)")
-    parser.add_argument("--chips", default="1", metavar="N", help="chips of one replica (1)")
+    parser.add_argument("--tokens-per-s", metavar="RATE", help="tokens a second of one answer; with --model the least")
+    parser.add_argument(
+        "--streams", metavar="N", help="answers that one replica makes at once (1; with --model a full server)"
+    )
+    parser.add_argument("--chips", metavar="N", help="chips of one replica (1; with --model as many as hold it)")
     parser.add_argument("--peak", metavar="X", help="peak over mean of the requests (2)")
     parser.add_argument("--slo", default="2s", metavar="TIME", help="longest wait for a place, such as 2s (2s)")
     parser.add_argument("--late", default="0.05", metavar="SHARE", help="share that may wait longer (0.05)")
@@ -201,11 +207,12 @@ def _scaling(args: argparse.Namespace) -> Plan:
 
 
 def _serving(args: argparse.Namespace) -> Plan:
+    from twentywatts.cli.tokens import token_cost_of
     from twentywatts.plan import serving
     from twentywatts.units import parse_quantity
 
     return serving(
-        _token_cost(args),
+        token_cost_of(args),
         args.on,
         users=_quantity(args.users),
         requests_per_user=_quantity(args.requests_per_user),
@@ -220,28 +227,6 @@ def _serving(args: argparse.Namespace) -> Plan:
         pue=_quantity(args.pue),
         grid=args.grid,
         seed=args.seed,
-    )
-
-
-def _token_cost(args: argparse.Namespace) -> TokenCost:
-    """Return what the user says that a token costs."""
-    from twentywatts.errors import InputError
-    from twentywatts.figures import Boundary
-    from twentywatts.plan import TokenCost
-    from twentywatts.plan.inputs import point
-
-    if args.joules_per_token is None or args.tokens_per_s is None:
-        raise InputError("give what a token costs: --joules-per-token 0.5J and --tokens-per-s 30, and --streams")
-    energy_j, rate = _quantity(args.joules_per_token, "J"), _quantity(args.tokens_per_s)
-    assert energy_j is not None
-    assert rate is not None
-    return TokenCost(
-        energy_j=point(energy_j),
-        stream_s=point(1.0 / rate),
-        streams=_count(args.streams),
-        chips=round(_count(args.chips)),
-        boundary=Boundary.DEVICE,
-        how="given",
     )
 
 

@@ -11,6 +11,9 @@ from twentywatts.uncertain import Interval
 __all__ = ["Amount", "Driver", "Input", "Plan", "Row", "Table", "cited"]
 
 
+_MATTERS_FRAC = 0.01  # an input that explains less of the spread does not make the answer a guess
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """One number of the answer; its key ends in the suffix of its SI unit. note: what a reader must know."""
@@ -113,8 +116,10 @@ class Plan:
 
     @property
     def evidence(self) -> Evidence:
-        """The weakest evidence of any input."""
-        return min((item.evidence for item in self.inputs), default=Evidence.GUESSED)
+        """The weakest evidence of any input that moves what is driven; of all where nothing is driven."""
+        moving = {driver.key for driver in self.drivers if driver.share_frac >= _MATTERS_FRAC}
+        matter = [item for item in self.inputs if not moving or item.key in moving or item.distribution == "point"]
+        return min((item.evidence for item in matter), default=Evidence.GUESSED)
 
     @property
     def sources(self) -> tuple[str, ...]:

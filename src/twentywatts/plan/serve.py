@@ -56,7 +56,7 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
         sentences=_sentences(found, demand),
         inputs=tuple(inputs),
         amounts=tuple(amounts),
-        tables=(_causes(found), _waits(demand)),
+        tables=(_causes(found, cost), _waits(demand)),
         drivers=found.drivers,
         driven=target,
         notes=_notes(cost, demand),
@@ -71,12 +71,12 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
 
 def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingOptions) -> list[Input]:
     figures = bundled("serving")
-    kind = "measured" if cost.evidence >= Evidence.CHIP_COUNTER else "derived"
-    source = cost.sources[0] if cost.sources else ""
+    grade = "guess" if cost.evidence is Evidence.GUESSED else "derived"
+    grade = "measured" if cost.evidence >= Evidence.CHIP_COUNTER else grade
     inputs = [
         *demand.origin,
-        _known("token_energy_j", f"energy of a token, {cost.boundary}, {cost.how}", cost.energy_j, kind, source),
-        _known("token_time_s", "time between the tokens of one answer", cost.stream_s, kind, source),
+        _known("token_energy_j", f"energy of a token ({cost.boundary})", cost.energy_j, grade),
+        _known("token_time_s", "time between the tokens of one answer", cost.stream_s, grade),
     ]
     inputs.append(given("peak_ratio", "peak over mean of the requests", demand.peak))
     if "idle_power_w" in machine.figures:
@@ -87,8 +87,8 @@ def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingO
     return [*inputs, _facility(cost, options), figures["site_water_m3_per_j"], *_prices()]
 
 
-def _known(key: str, label: str, interval: Interval, grade: str, source: str) -> Input:
-    return Input(key=key, label=label, interval=interval, grade=grade, source=source)
+def _known(key: str, label: str, interval: Interval, grade: str) -> Input:
+    return Input(key=key, label=label, interval=interval, grade=grade)
 
 
 def _prices() -> list[Input]:
@@ -189,7 +189,7 @@ def _footprint(energy: Interval, place: str) -> tuple[list[Amount], list[Input]]
     return amounts, [factor]
 
 
-def _causes(found: Simulation) -> Table:
+def _causes(found: Simulation, cost: TokenCost) -> Table:
     names = {
         "active_energy_j": "tokens",
         "idle_energy_j": "idle chips",
@@ -201,6 +201,7 @@ def _causes(found: Simulation) -> Table:
         Row(
             name=name,
             numbers={"energy_j": found.interval(key), "share_frac": point(float(found.outputs[key][0] / total))},
+            sources=cost.sources if key == "active_energy_j" else (),
         )
         for key, name in names.items()
     ]

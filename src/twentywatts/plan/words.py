@@ -16,6 +16,7 @@ __all__ = ["amount_text", "count_text", "quantity_text"]
 
 _SHOWN = {"J": "Wh", "m3": "L", "kg": "g", "kg/J": "g/kWh", "m3/J": "L/kWh", "USD/J": "USD/kWh", "USD/s": "USD/h"}
 _TONNE_G = 1e6
+_SMALL_J = 360.0  # a tenth of a Wh: below it joules read better
 
 
 def quantity_text(key: str, interval: Interval) -> str:
@@ -33,7 +34,7 @@ def _with_unit(unit: str, low: float, mid: float, high: float) -> str:
     """Return a quantity in the unit that people know: Wh for J, litres, grams or tonnes."""
     if unit == "1":
         return format_count_interval(low, mid, high)
-    shown = _SHOWN.get(unit, unit)
+    shown = "J" if unit == "J" and mid < _SMALL_J else _SHOWN.get(unit, unit)
     low, mid, high = (convert(value, unit, shown) for value in (low, mid, high))
     if shown == "g" and mid >= _TONNE_G:
         return format_interval(low / _TONNE_G, mid / _TONNE_G, high / _TONNE_G, "t")

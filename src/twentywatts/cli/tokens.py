@@ -1,0 +1,116 @@
+"""What a token costs, for ``plan serving``: as the user says, or estimated from a model and a chip."""
+
+from __future__ import annotations
+
+import argparse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twentywatts.estimation import EstimationRow
+    from twentywatts.plan import TokenCost
+
+__all__ = ["token_cost_of"]
+
+_REPLICAS = (1, 2, 4, 8)  # chips of one replica that are tried where none are named
+
+
+def token_cost_of(args: argparse.Namespace) -> TokenCost:
+    """Return joules and seconds of a token; raises InputError where too little, or too much, is said."""
+    from twentywatts.errors import InputError
+
+    said = args.joules_per_token is not None
+    if args.model is not None and said:
+        raise InputError("give either --model, whose joules are estimated, or --joules-per-token")
+    if args.model is not None:
+        return _estimated(args)
+    if not said or args.tokens_per_s is None:
+        raise InputError(
+            "give what a token costs: --model llama-3.1-70b, or --joules-per-token 0.5J with --tokens-per-s 30 and "
+            "--streams"
+        )
+    return _said(args)
+
+
+def _said(args: argparse.Namespace) -> TokenCost:
+    from twentywatts.figures import Boundary
+    from twentywatts.plan import TokenCost
+    from twentywatts.plan.inputs import point
+    from twentywatts.units import parse_quantity
+
+    return TokenCost(
+        energy_j=point(parse_quantity(args.joules_per_token, "J")),
+        stream_s=point(1.0 / parse_quantity(args.tokens_per_s, "1")),
+        streams=parse_quantity(args.streams or "1", "1"),
+        chips=_whole(args.chips or "1", "--chips"),
+        boundary=Boundary.DEVICE,
+        how="given",
+    )
+
+
+def _estimated(args: argparse.Namespace) -> TokenCost:
+    """Return the cost on the replica that spends least a token, at the batch asked for or the largest fast enough."""
+    from twentywatts.plan import TokenCost
+
+    row = min(_candidates(args), key=lambda row: row.energy_j_per_unit.mid)
+    return TokenCost(
+        energy_j=row.energy_j_per_unit,
+        stream_s=row.step_s,
+        streams=float(row.batch),
+        chips=row.chip_count,
+        boundary=row.ledger.boundary,
+        how=f"estimated for {args.model} with {row.batch} answers at once",
+        evidence=row.ledger.evidence,
+        sources=row.ledger.sources,
+    )
+
+
+def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
+    """Return one row for each size of replica that holds the model and writes fast enough."""
+    from twentywatts.errors import InputError
+    from twentywatts.estimation import estimate
+    from twentywatts.units import parse_quantity
+
+    tokens = round(parse_quantity(args.tokens, "1"))
+    batch = None if args.streams is None else _whole(args.streams, "--streams")
+    counts = _REPLICAS if args.chips is None else (_whole(args.chips, "--chips"),)
+    found: list[EstimationRow] = []
+    refusals: list[InputError] = []
+    for chips in counts:
+        name = args.on if chips == 1 else f"{args.on}x{chips}"
+        try:
+            estimation = estimate(args.model, on=name, batch=batch, prompt_tokens=args.prompt, output_tokens=tokens)
+            found.append(_chosen(estimation.rows, args))
+        except InputError as error:
+            refusals.append(error)
+    if not found:
+        raise refusals[-1]
+    return found
+
+
+def _chosen(rows: tuple[EstimationRow, ...], args: argparse.Namespace) -> EstimationRow:
+    from twentywatts.errors import InputError
+    from twentywatts.units import parse_quantity
+
+    writers = [row for row in rows if row.unit == "token" and row.step_s.mid > 0]
+    if not writers:
+        raise InputError(f"'{args.model}' writes no tokens: a service of tokens needs a language model")
+    if args.tokens_per_s is None:
+        return max(writers, key=lambda row: row.batch)
+    least = parse_quantity(args.tokens_per_s, "1")
+    fast = [row for row in writers if 1.0 / row.step_s.mid >= least]
+    if not fast:
+        most = max(1.0 / row.step_s.mid for row in writers)
+        raise InputError(
+            f"no batch writes {least:g} tokens a second to each reader: {most:.3g} is the most on {args.on}"
+        )
+    return max(fast, key=lambda row: row.batch)
+
+
+def _whole(text: str, name: str) -> int:
+    from twentywatts.errors import InputError
+    from twentywatts.units import parse_quantity
+
+    value = parse_quantity(text, "1")
+    if value != round(value) or value > 1e6:
+        raise InputError(f"{name} must be a whole number, got '{text}'")
+    return round(value)
