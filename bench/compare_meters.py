@@ -62,7 +62,7 @@ tell(m.total_energy if cpu is None else m.total_energy + cpu, f"cpu {cpu}, gpus 
     "eco2ai": """
 import eco2ai, tempfile, os
 path = os.path.join(tempfile.mkdtemp(), "e.csv")
-t = eco2ai.Tracker(file_name=path, ignore_warnings=True)
+t = eco2ai.Tracker(file_name=path, ignore_warnings=True, alpha_2_code="FR")
 t.start(); load(SECONDS); t.stop()
 tell(t.consumption() * 3.6e6, "nothing in its file says measured or estimated")
 """,

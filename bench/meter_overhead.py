@@ -108,7 +108,8 @@ _PEERS = {
     ),
     "eco2ai": (
         "import eco2ai",
-        "def make(): return eco2ai.Tracker(project_name='x', file_name=ROOT + '/eco.csv', ignore_warnings=True)\n"
+        "where = dict(project_name='x', file_name=ROOT + '/eco.csv', alpha_2_code='FR')  # else it asks the network\n"
+        "def make(): return eco2ai.Tracker(ignore_warnings=True, **where)\n"
         "def window():\n    t = make(); t.start(); t.stop()\n"
         "def background():\n    t = make(); t.start(); time.sleep(SECONDS); t.stop()\n",
     ),

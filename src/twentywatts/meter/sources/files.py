@@ -134,10 +134,11 @@ def natural(name: str) -> list[tuple[int, str]]:
 class Tree:
     """A machine as a folder of files; nothing here leaves ``root`` or raises anything but ReadError."""
 
-    __slots__ = ("reader", "root")
+    __slots__ = ("_real_root", "reader", "root")
 
     def __init__(self, root: Root, reader: Reader = read_text) -> None:
         self.root, self.reader = place_of(root), reader
+        self._real_root = ""
 
     def at(self, *parts: str) -> Place:
         """Return a path in the machine, /sys/class for "sys" and "class"."""
@@ -145,11 +146,11 @@ class Tree:
 
     def holds(self, path: Place) -> bool:
         """Return whether ``path``, with every link followed, lies inside the root."""
-        root = os.fspath(self.root)
-        if root == os.sep:
+        if self.root == ROOT:
             return True
         try:
-            target, root = os.path.realpath(path), os.path.realpath(root)
+            root = self._real_root = self._real_root or os.path.realpath(self.root)
+            target = os.path.realpath(path)
         except (OSError, ValueError):
             return False
         return target == root or target.startswith(root + os.sep)
