@@ -20,6 +20,7 @@ from twentywatts.units import format_si
 __all__ = ["always_on_chart", "always_on_table", "always_on_view"]
 
 Record = Mapping[str, Any]
+_LABELLED = (1, 6, 11, 16)  # points of the curves that bear their names, one after the other
 _HEIGHT = 12  # of the curve in the terminal [letters]; every rate has a column, and there is one between two
 
 
@@ -105,7 +106,19 @@ def always_on_chart(document: Record) -> dict[str, Any]:
         shapes=[_mark(change["rate_per_s"]["mid"]) for change in record["changes"]],
     )
     layout["margin"]["b"] = 56
-    return {"data": traces, "layout": layout}
+    return {"data": traces, "layout": layout, "labels": _labels(record)}
+
+
+def _labels(record: Record) -> list[dict[str, Any]]:
+    """Return the names for page.js to place beside their lines; neighbours bear theirs at different rates."""
+    rows = sorted(record["rows"], key=lambda row: float(row["curve_w"][0]))
+    return [_label(row, record["rates_per_s"], _LABELLED[index % len(_LABELLED)]) for index, row in enumerate(rows)]
+
+
+def _label(row: Record, rates: Sequence[float], index: int) -> dict[str, Any]:
+    """Return a name at one point of its line, in decades."""
+    x, y = math.log10(rates[index]), math.log10(row["curve_w"][index])
+    return {"x": x, "low": x, "high": x, "y": y, "text": chart_text(f"{row['machine']} {row['form']}")}
 
 
 def _trace(row: Record, rates: Sequence[float]) -> dict[str, Any]:
