@@ -15,6 +15,7 @@ from twentywatts.counting.parameters import active_parameter_count, parameter_co
 from twentywatts.errors import ModelError
 from twentywatts.figures import GRADES
 from twentywatts.readers.architectures import architecture_names, load_architecture, published_figures
+from twentywatts.readers.decoder import model_types, read_config
 
 FILES = sorted((PACKAGE / "data" / "architectures").glob("*.toml"))
 TABLES = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in FILES}
@@ -63,6 +64,27 @@ def test_a_dense_model_meets_all_its_parameters(name: str) -> None:
     architecture = load_architecture(name)
     if not architecture.towers and not architecture.is_routed and not architecture.main.lookup_parameter_count:
         assert active_parameter_count(architecture) == parameter_count(architecture)
+
+
+# what the readers leave out or add, by family; the reasons stand in docs/validation/architectures.md
+DIFFERENT = {"deepseek_v3": 24, "glm4_moe": 24, "clip": -1, "gemma3": -526_848, "chameleon": -29_423_616}
+FAMILIES = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("entry", FAMILIES, ids=[entry["config"]["model_type"] for entry in FAMILIES])
+def test_a_family_has_the_parameters_of_the_library_that_writes_its_files(entry: dict[str, Any]) -> None:
+    """The sums are of tiny models that transformers built from the same fields (bench/check_architectures.py)."""
+    config = entry["config"]
+    counted = parameter_count(read_config(config, name="tiny"))
+    assert counted - entry["parameter_count"] == DIFFERENT.get(config["model_type"], 0)
+
+
+def test_nearly_every_family_was_compared_with_the_library() -> None:
+    """What it does not have: names of files from elsewhere, and families that share another one's reader."""
+    compared = {entry["config"]["model_type"] for entry in FAMILIES}
+    elsewhere = {"phi3small", "phi3_v", "nemotron_h", "transformer", "qwen3_omni_moe", "deepseek_v32", "kimi_k2"}
+    alike = {"camembert", "xlm-roberta", "deit", "chameleon_text", "llama4"}
+    assert set(model_types()) - compared == elsewhere | alike
 
 
 def test_there_are_many_and_all_that_benchmarks_name() -> None:
