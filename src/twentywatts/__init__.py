@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from twentywatts import plan
+    from twentywatts.claims.review import review_table as review
     from twentywatts.comparison import Comparison, compare
     from twentywatts.counting import count
     from twentywatts.errors import TwentyWattsError
@@ -37,6 +38,7 @@ _PUBLIC = {
     "mark": "twentywatts.meter.api:mark",
     "measure": "twentywatts.meter.api:measure",
     "measured": "twentywatts.meter.api:measured",
+    "review": "twentywatts.claims.review:review_table",
 }
 
 _ROOMS = ("plan",)  # offered whole: tw.plan.training(...)
@@ -59,6 +61,7 @@ __all__ = [
     "measure",
     "measured",
     "plan",
+    "review",
 ]
 
 

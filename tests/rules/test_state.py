@@ -74,6 +74,7 @@ def _benchmark(_: Path) -> Any:
 
 CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
 CALLS["estimate"] = _estimate
+CALLS["review"] = lambda _: str(tw.review(ROOT / "examples" / "paper_table.csv"))
 # what is measured differs from run to run; what it is called, how it came about and how many laps there are does not
 CALLS |= {
     "measure": _measure,

@@ -10,10 +10,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 
-from twentywatts.claims.review_table import PaperRow
+from twentywatts.claims.review_table import PaperRow, read_table
+from twentywatts.errors import clean
 from twentywatts.figures import Evidence
 from twentywatts.price.shortcuts import (
     constants,
@@ -26,7 +28,7 @@ from twentywatts.price.shortcuts import (
 )
 from twentywatts.uncertain import DRAW_COUNT, Array, Interval, interval_of
 
-__all__ = ["Finding", "Formula", "Review", "ReviewedRow", "Verdict", "review"]
+__all__ = ["Finding", "Formula", "Review", "ReviewedRow", "Verdict", "review", "review_table"]
 
 _NOTHING_J = 1e-40  # less is no energy: nothing is divided by it
 _ROUNDING = 0.03  # a claim that a formula gives to this share was made with it
@@ -101,6 +103,15 @@ class Review:
     sources: tuple[str, ...]
     evidence: Evidence
     not_covered: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the verdicts as plain text, one line per row."""
+        return "\n".join(f"{clean(row.given.name)}: {row.sentence}" for row in self.rows)
+
+
+def review_table(path: str | Path, *, draws: int = DRAW_COUNT, seed: int = 0) -> Review:
+    """Return the review of a paper's table in a CSV; raises InputError that names the line and the column."""
+    return review(read_table(path), name=Path(path).name, draws=draws, seed=seed)
 
 
 def review(rows: Sequence[PaperRow], *, name: str, draws: int = DRAW_COUNT, seed: int = 0) -> Review:

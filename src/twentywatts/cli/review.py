@@ -29,10 +29,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Review, print, write the reports; return the exit code. Raises InputError naming line and column."""
-    from pathlib import Path
-
-    from twentywatts.claims.review import review
-    from twentywatts.claims.review_table import read_table
+    from twentywatts.claims.review import review_table
     from twentywatts.cli.circumstances import circumstances
     from twentywatts.errors import InputError
     from twentywatts.reports.output import check_writable, write_json, write_text
@@ -44,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.json, keep=[args.table])
     if args.html is not None:
         check_writable(args.html, keep=[args.table, args.json or args.table])
-    found = review(read_table(args.table), name=Path(args.table).name)
-    document = review_document(found, run=circumstances())
+    document = review_document(review_table(args.table), run=circumstances())
     if args.json is not None:
         write_json(document, args.json)
     if args.html is not None:
