@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from twentywatts.counting import count
     from twentywatts.errors import TwentyWattsError
     from twentywatts.estimation import Estimation, estimate
+    from twentywatts.forms.spiking.neurobench import neurobench
     from twentywatts.ledger import Ledger
     from twentywatts.machines import Machine
     from twentywatts.machines import load as machine
     from twentywatts.meter.api import Meter, mark, measure, measured
     from twentywatts.meter.benchmark import benchmark
+    from twentywatts.readers.nir import read_nir
+    from twentywatts.readers.nir_export import write_nir
     from twentywatts.scenario import Scenario
 
 _PUBLIC = {
@@ -39,6 +42,9 @@ _PUBLIC = {
     "measure": "twentywatts.meter.api:measure",
     "measured": "twentywatts.meter.api:measured",
     "review": "twentywatts.claims.review:review_table",
+    "neurobench": "twentywatts.forms.spiking.neurobench:neurobench",
+    "read_nir": "twentywatts.readers.nir:read_nir",
+    "write_nir": "twentywatts.readers.nir_export:write_nir",
 }
 
 _ROOMS = ("plan",)  # offered whole: tw.plan.training(...)
@@ -60,8 +66,11 @@ __all__ = [
     "mark",
     "measure",
     "measured",
+    "neurobench",
     "plan",
+    "read_nir",
     "review",
+    "write_nir",
 ]
 
 

@@ -72,12 +72,42 @@ def _benchmark(_: Path) -> Any:
     return type(result)
 
 
+def _spiking() -> Any:
+    from twentywatts.network_spiking import Dense, Neurons, Projection, SpikingLayer, SpikingNetwork
+
+    feed = Projection(source="x", synapses=Dense(weight=np.eye(3, dtype=np.float32)))
+    layer = SpikingLayer(name="lif", neurons=Neurons(shape=(3,), decay=0.5), projections=(feed,))
+    return SpikingNetwork(inputs={"x": (3,)}, layers=(layer,))
+
+
+def _write_nir(data: Path) -> Any:
+    pytest.importorskip("nir")
+    tw.write_nir(_spiking(), data.with_name("net.nir"))
+    return data.with_name("net.nir").stat().st_size
+
+
+def _read_nir(data: Path) -> Any:
+    _write_nir(data)
+    network = tw.read_nir(data.with_name("net.nir"))
+    return network.name, [(layer.name, layer.neurons.shape) for layer in network.layers], network.results
+
+
+def _neurobench(_: Path) -> Any:
+    from twentywatts.forms.spiking import SpikingEngine
+
+    inputs = np.ones((1, 4, 3), dtype=np.float32)
+    return tw.neurobench(_spiking(), SpikingEngine(_spiking()).run(inputs), inputs).as_results()
+
+
 CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
 CALLS["estimate"] = _estimate
 CALLS["review"] = lambda _: str(tw.review(ROOT / "examples" / "paper_table.csv"))
 # what is measured differs from run to run; what it is called, how it came about and how many laps there are does not
 CALLS |= {
     "measure": _measure,
+    "write_nir": _write_nir,
+    "read_nir": _read_nir,
+    "neurobench": _neurobench,
     "mark": lambda _: tw.mark("nobody listens"),
     "measured": _measured,
     "benchmark": _benchmark,

@@ -26,6 +26,9 @@ def add_parser(subparsers: Any) -> None:
     add_model_arguments(parser)
     parser.add_argument("--data", required=True, metavar="FILE.npz", help="samples that the model serves: x and y")
     parser.add_argument("--train", metavar="FILE.npz", help="samples to tune on (else a seeded half of --data tunes)")
+    parser.add_argument(
+        "--no-fine-tune", action="store_true", help="with --train: spiking rows run the model's own weights only"
+    )
     parser.add_argument("--on", metavar="A,B,…", help="machines or .toml files, comma separated (default: all bundled)")
     parser.add_argument("--max-drop", type=float, default=0.01, metavar="D", help="loss that counts as kept (0.01)")
     parser.add_argument("--metric", default="accuracy", metavar="M", help="accuracy, top-K, f1 or mean-error")
@@ -119,6 +122,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
             seed=args.seed,
         ),
         is_measured=args.measure,
+        fine_tune=not args.no_fine_tune,
     )
     progress = Progress()
     try:

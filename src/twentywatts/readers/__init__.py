@@ -30,6 +30,11 @@ def read(path: str | Path, *, batch: int = 1, axes: Mapping[str, int] = _NO_AXES
             raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
     ending = Path(path).suffix.lstrip(".").lower()
     reader = plugins.find("readers", ending) if ending else None
+    if reader is None and ending == "nir":
+        raise ModelError(
+            f"'{clean(path)}' is a spiking network: tw.read_nir reads it, SpikingEngine of twentywatts.forms.spiking "
+            "runs it; compare and count take the network before it was made spiking"
+        )
     if reader is None and ending in _TORCH:
         raise ModelError(
             f"'{clean(path)}' is not opened: torch.load and torch.export.load unpickle parts of such a file, which can "

@@ -6,7 +6,7 @@ Activation sparsity: 1 − spikes over neurons, steps and samples. Dense: synaps
 Effective operations: those of them whose event and weight are not zero; accumulations (ACs) where a layer's input is
 0 and ±1 only in that step, multiply-accumulates (MACs) otherwise. All operations are per sample. Pooling and
 one-to-one connections are not counted, as they are no connection layers there.
-Source: Yik et al. 2025 (doi 10.1038/s41467-025-56739-4); github.com/NeuroBench/neurobench 2.3.0 for the rules.
+Source: Yik et al. 2023 (arXiv 2304.04640); github.com/NeuroBench/neurobench 2.3.0 for the rules.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every ReLU is replaced by  λ floor(clip(x / λ, 0, 1) L + 1/2) / L, what a neuron with threshold λ that starts at λ/2
 says after L steps of constant input. λ is learned by channel; the rounding passes the gradient straight through.
-Source: Bu et al. 2022 (arXiv 2303.04347), equation 12.
+Source: Bu et al. 2022 (arXiv 2303.04347).
 """
 
 from __future__ import annotations
