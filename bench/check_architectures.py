@@ -27,8 +27,8 @@ PAGE = ROOT / "docs" / "validation" / "architectures.md"
 HEAD = """# Families of config.json against the library that writes them
 
 `bench/check_architectures.py` builds a tiny model of each family with transformers {version} on torch's meta device,
-adds up its parameters, and compares with what the readers count from the same fields. No weight is loaded; where the sum
-differs, the reason stands beside it. A test compares the readers with these sums
+adds up its parameters, and compares with what the readers count from the same fields. No weight is loaded; where the
+sum differs, the reason stands beside it. A test compares the readers with these sums
 (`tests/unit/readers/decoder/families.json`).
 
 | family | parameters of the library | counted | difference | why |
