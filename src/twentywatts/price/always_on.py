@@ -21,6 +21,7 @@ from twentywatts.workload import Workload
 
 __all__ = ["Standby", "power_w", "standby"]
 
+_SLOWEST_PER_S = 1e-11  # no rate below is a Scenario's
 _SLOW = 1e-6  # share of time that is busy when the waiting power is read off
 
 
@@ -48,7 +49,7 @@ def standby(workload: Workload, machine: Machine, scenario: Scenario, *, busy: L
         busy = price(workload, machine, _at(scenario, None))
     active_j, batch_s = busy.energy_j.values, busy.latency_s.values
     busy_s = batch_s / scenario.batch
-    slow_per_s = _SLOW / float(busy_s.max())
+    slow_per_s = max(_SLOW / float(busy_s.max()), _SLOWEST_PER_S)
     kept = price(workload, machine, _at(scenario, slow_per_s))
     spent_w = kept.energy_j.values * slow_per_s
     waiting_w = (spent_w - active_j * slow_per_s) / (1.0 - busy_s * slow_per_s)

@@ -23,17 +23,25 @@ CASES: list[tuple[Machine, Workload]] = [(CPU, processor_workload()), (SPIKES, s
 @pytest.mark.parametrize(("machine", "workload"), CASES)
 @pytest.mark.parametrize("boundary", list(Boundary))
 @settings(max_examples=12, deadline=None)
-@given(busy=st.floats(1e-4, 30.0), duty=st.floats(0.001, 1.0))
+@given(busy=st.floats(1e-4, 30.0), duty=st.floats(0.001, 1.0), batch=st.integers(1, 64))
 def test_the_power_is_what_pricing_at_that_rate_gives(
-    machine: Machine, workload: Workload, boundary: Boundary, busy: float, duty: float
+    machine: Machine, workload: Workload, boundary: Boundary, *, busy: float, duty: float, batch: int
 ) -> None:
     """``busy``: share of one unit's time, also where several units share the load."""
-    scenario = Scenario(boundary=boundary, draws=20)
+    scenario = Scenario(boundary=boundary, draws=20, batch=batch)
     found = standby(workload, machine, scenario)
     rate = busy / found.busy_s[0]
     ledger = price(workload, machine, replace(scenario, rate_per_s=rate, duty_frac=duty))
     expected = ledger.energy_j.values * rate * duty
     assert power_w(found, np.array([rate]), duty_frac=duty)[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_takes_for_ever_still_has_a_power() -> None:
+    slow = replace(spiking_workload(), synaptic_events=spiking_workload().synaptic_events * 1e3)
+    machine = fake_machine("neuromorphic", "slow")
+    figures = {**machine.figures, "step_overhead_s": replace(machine.figures["step_overhead_s"], value=1e7, high=2e7)}
+    found = standby(slow, replace(machine, figures=figures), Scenario(draws=3))
+    assert (found.waiting_w > 0).all()
 
 
 def test_many_rates_are_many_single_rates() -> None:
