@@ -36,13 +36,17 @@ def places_of(on: str | Sequence[str]) -> list[Place]:
 
 
 def _place(name: str) -> Place:
+    """Return the place of a name; a file is called what its machine is called."""
     try:
-        return Place(name=name, machine=load(name))
+        machine = load(name)
+        return Place(name=machine.name if name.endswith(".toml") else name, machine=machine)
     except MachineError:
         found = _COUNTED.fullmatch(name)
         if not found:
             raise
-        return Place(name=name, machine=load(found["name"]), chip_count=int(found["count"]))
+    machine, count = load(found["name"]), int(found["count"])
+    shown = f"{machine.name}x{count}" if found["name"].endswith(".toml") else name
+    return Place(name=shown, machine=machine, chip_count=count)
 
 
 def batches_of(batch: int | str | Sequence[int] | None) -> tuple[int, ...] | None:

@@ -28,9 +28,8 @@ def answer_of(rows: Sequence[EstimationRow], *, what: str, of: str) -> str:
 
 
 def _place(row: EstimationRow) -> str:
-    chips = f", {row.chip_count} chips" if row.chip_count > 1 else ""
     users = "a lone user" if row.batch == 1 else f"{row.batch:,} at a time"
-    return f"{users} on {row.machine}{chips}"
+    return f"{users} on {row.machine}"
 
 
 def row_text(row: EstimationRow) -> str:

@@ -81,8 +81,7 @@ def _table(document: Record) -> Table:
 
 
 def _cells(row: Record) -> Iterable[Text]:
-    chips = f", {row['chip_count']:,} chips" if row["chip_count"] > 1 else ""
-    yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}{chips}", style="not bold")
+    yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
     yield Text(wh_quantity(row["energy_j"])).append(f"\n{', '.join(main_causes(row))}", style="dim")
     yield Text(interval_text(row["energy_j_per_unit"], "J"))
     yield Text(speed_text(row))

@@ -49,8 +49,7 @@ def _sections(document: Record) -> list[Markup]:
 
 
 def _name(row: Record) -> str:
-    chips = f" × {row['chip_count']:,}" if row["chip_count"] > 1 and "x" not in row["machine"][-4:] else ""
-    return clean(f"{row['machine']}{chips}, batch {row['batch']:,}")
+    return clean(f"{row['machine']}, batch {row['batch']:,}")
 
 
 def _chart(document: Record) -> list[Markup]:
