@@ -307,3 +307,21 @@ def test_choices_are_written_as_plain_text(tmp_path: Path) -> None:
     one = layer("a", Neurons(shape=(4,), decay=0.5, strict=True), ("x", Dense(weight=np.eye(4)), 0))
     node = to_nir(SpikingNetwork(inputs={"x": (4,)}, layers=(one,))).nodes["a"]
     assert json.loads(node.metadata["twentywatts"])["strict"] is True
+
+
+def test_damaged_files_end_in_one_line(everything: SpikingNetwork, tmp_path: Path) -> None:
+    path = tmp_path / "net.nir"
+    write_nir(everything, path)
+    whole, generator = path.read_bytes(), np.random.default_rng(0)
+    refused = []
+    for _ in range(25):
+        damaged = bytearray(whole)
+        for place in generator.integers(8, 3000, 6):
+            damaged[place] = int(generator.integers(0, 256))
+        path.write_bytes(damaged)
+        try:
+            read_nir(path)
+        except InputError as error:
+            refused.append(str(error))
+    assert refused
+    assert not any("\n" in text for text in refused)
