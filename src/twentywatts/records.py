@@ -9,12 +9,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from enum import StrEnum
     from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
     T = TypeVar("T")
 
-__all__ = ["NamedTuple", "record", "replace"]
+__all__ = ["NamedTuple", "StrEnum", "record", "replace"]
 
 
 class _Fields:
@@ -151,6 +152,46 @@ class _Tuples(type):
         return _named_tuple(name, space) if bases else super().__new__(cls, name, bases, space)
 
 
+class _Words(type):
+    """What the class of a StrEnum can do: be gone through, be asked for a member by its value or its name."""
+
+    _members: dict[str, Any]
+
+    def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
+        words = {key: value for key, value in space.items() if key.isupper() and isinstance(value, str)}
+        kind: Any = super().__new__(cls, name, bases, {key: space[key] for key in space if key not in words})
+        kind._members = {}
+        for key, value in words.items():
+            member = str.__new__(kind, value)
+            member.name, member.value = key, value
+            type.__setattr__(kind, key, member)
+            kind._members[value] = member
+        return kind
+
+    def __call__(cls, value: object) -> Any:
+        found = cls._members.get(value) if isinstance(value, str) else None
+        if found is None:
+            raise ValueError(f"{value!r} is not a valid {cls.__name__}")
+        return found
+
+    def __iter__(cls) -> Iterator[Any]:
+        return iter(cls._members.values())
+
+    def __len__(cls) -> int:
+        return len(cls._members)
+
+    def __contains__(cls, value: object) -> bool:
+        return value in cls._members
+
+    def __getitem__(cls, name: str) -> Any:
+        return {member.name: member for member in cls}[name]
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        if "_members" in cls.__dict__ and name.isupper():
+            raise AttributeError(f"cannot assign to the member '{name}'")
+        type.__setattr__(cls, name, value)
+
+
 if TYPE_CHECKING:
 
     @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -164,3 +205,18 @@ else:
 
     class NamedTuple(metaclass=_Tuples):
         """As typing.NamedTuple, whose import alone would cost more than all the meter's own."""
+
+    class StrEnum(str, metaclass=_Words):
+        """As enum.StrEnum: words in capitals are its members."""
+
+        def __repr__(self) -> str:
+            return f"<{type(self).__name__}.{self.name}: {str(self)!r}>"
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return type(self), (str(self),)
+
+        def __copy__(self) -> Any:
+            return self
+
+        def __deepcopy__(self, memory: object) -> Any:
+            return self

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from twentywatts.records import NamedTuple, record, replace
+from twentywatts.records import NamedTuple, StrEnum, record, replace
 
 
 @record(hidden=("read",))
@@ -110,3 +110,28 @@ def test_a_named_tuple_wants_its_fields() -> None:
             Edge(*given)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="Edge takes"):
         Edge(1.0, other=2.0)  # type: ignore[call-arg]
+
+
+class Kind(StrEnum):
+    """Two words."""
+
+    COUNTER = "counter"
+    MODELLED = "modelled"
+
+
+def test_words_are_those_of_the_standard_library() -> None:
+    assert [*Kind] == ["counter", "modelled"] == [word.value for word in Kind]
+    assert Kind("counter") is Kind.COUNTER is Kind["COUNTER"] is copy.deepcopy(Kind.COUNTER)
+    assert pickle.loads(pickle.dumps(Kind.MODELLED)) is Kind.MODELLED
+    assert (str(Kind.COUNTER), f"{Kind.COUNTER}", Kind.COUNTER.name) == ("counter", "counter", "COUNTER")
+    assert type(str(Kind.COUNTER)) is str
+    assert {Kind.COUNTER: 1}["counter"] == 1
+    assert "counter" in Kind
+    assert "guess" not in Kind
+    assert len(Kind) == 2
+    assert repr(Kind.COUNTER) == "<Kind.COUNTER: 'counter'>"
+    for wrong in ("guess", "COUNTER", 1, None):
+        with pytest.raises(ValueError, match="is not a valid Kind"):
+            Kind(wrong)
+    with pytest.raises(AttributeError, match="COUNTER"):
+        Kind.COUNTER = "other"  # type: ignore[misc, assignment]

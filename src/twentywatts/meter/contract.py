@@ -7,9 +7,8 @@ reader, so that a folder of plain files is a machine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 
-from twentywatts.records import record
+from twentywatts.records import StrEnum, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

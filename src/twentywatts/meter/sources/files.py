@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError
 from twentywatts.meter.place import ROOT, Place, place_of
@@ -128,7 +128,15 @@ class HeldFile:
 
 def natural(name: str) -> list[tuple[int, str]]:
     """Order hwmon2 before hwmon10."""
-    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = [(-1, "")] if name[:1].isdecimal() else []
+    for is_number, letters in groupby(name, _is_figure):
+        part = "".join(letters)
+        parts.append((int(part), "") if is_number else (-1, part))
+    return parts
+
+
+def _is_figure(letter: str) -> bool:
+    return "0" <= letter <= "9"
 
 
 class Tree:
@@ -166,6 +174,8 @@ class Tree:
 
     def folders(self, path: Place, pattern: str) -> Iterator[Place]:
         """Yield the folders in ``path`` whose whole name matches ``pattern`` and that lie inside the root."""
+        import re
+
         for name in self.names(path):
             if re.fullmatch(pattern, name) and self.names(path / name):
                 yield path / name
@@ -202,11 +212,13 @@ class Tree:
         except ReadError:
             return default
 
-    def limit_w(self, folder: Place, pattern: str) -> float:
-        """Return the power that no reading can exceed [W]: 2 kW, or half as much again as the device's own limits."""
-        limits = [
-            (self.count_or(folder / name) or 0) * 1e-6 for name in self.names(folder) if re.fullmatch(pattern, name)
-        ]
+    def limit_w(self, folder: Place, wanted: Iterable[str]) -> float:
+        """Return the power that no reading can exceed [W]: 2 kW, or half as much again as the device's own limits.
+
+        wanted: names of the files in ``folder`` that may hold such a limit [µW].
+        """
+        names = set(self.names(folder))
+        limits = [(self.count_or(folder / name) or 0) * 1e-6 for name in wanted if name in names]
         return max([_LIMIT_W, *(1.5 * limit for limit in limits if limit < 10 * _LIMIT_W)])
 
     def meter(self, path: Place, scale: float) -> tuple[Callable[[], float], Callable[[], None]]:

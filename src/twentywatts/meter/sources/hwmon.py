@@ -29,6 +29,7 @@ _MICRO = 1e-6
 _REGISTER_J = 2.0**18  # a register of 32 bits in steps of 2^-14 J, as the drivers of Intel's GPUs describe it
 _POWER_PERIOD_S = 0.1  # assumed where a driver does not say how often it measures
 _ACPI_PERIOD_S = 1.0
+_LIMITS = tuple(f"power{number}_{name}" for number in range(10) for name in ("rated_max", "max", "cap_max"))
 _PCI = r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
 _GRACE = {"Module": Scope.MODULE, "Grace": Scope.PACKAGE, "CPU": Scope.CORE, "SysIO": Scope.UNCORE}
 _GRACE_HOLDERS = {"Module": (), "Grace": ("Module",), "CPU": ("Grace", "Module"), "SysIO": ("Grace", "Module")}
@@ -116,7 +117,7 @@ def _power(device: _Device, number: int, **more: Any) -> Channel:
     fields = {"key": device.key(sensor), "quantity": Quantity.POWER, "source": NAME, "period_s": _POWER_PERIOD_S}
     if 0 < interval_ms <= 3_600_000:
         more = {**more, "period_s": interval_ms / 1000}
-    limit_w = device.tree.limit_w(device.base, rf"{sensor}_(cap_max|rated_max)")
+    limit_w = device.tree.limit_w(device.base, (f"{sensor}_cap_max", f"{sensor}_rated_max"))
     return Channel(**{**fields, "read": read, "close": close, "limit_w": limit_w, **more})
 
 
@@ -144,7 +145,7 @@ def _packages(tree: Tree) -> int:
 def _intel_gpu(device: _Device) -> Iterator[Channel]:
     """Yield the card, and inside it its package or tiles; a read is what widens the register of 32 bits."""
     numbers = device.numbers(r"energy(\d+)_input")
-    limit_w = device.tree.limit_w(device.base, r"power\d_(rated_max|max|cap_max)")
+    limit_w = device.tree.limit_w(device.base, _LIMITS)
     tile = device.name.partition("_")[2]
     for number in numbers:
         label = device.label(f"energy{number}")

@@ -7,7 +7,6 @@ bits, so its step is ``max_energy_range_uj / (2**32 - 1)`` and it wraps one step
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 
 from twentywatts.meter.contract import Channel, Finding, Quantity, Reader, ReadError, Scope, Source
@@ -27,7 +26,8 @@ _MICRO = 1e-6  # joules per microjoule
 _COUNTS = 2**32 - 1
 _SHORTEST_RANGE_J = 2.0**16  # of the units in use, 2^-16 J is the smallest; how often to look where none is told
 _STEP_J = (1e-8, 1.0)  # a step outside of this comes from a broken range file
-_ZONE = r"([a-z-]*rapl[a-z-]*):(\d+)(?::(\d+))?"
+_CONTROL = frozenset("abcdefghijklmnopqrstuvwxyz-")  # letters of "intel-rapl-mmio"
+_LIMITS = tuple(f"constraint_{number}_max_power_uw" for number in range(10))
 _NO_RANGE = "max_energy_range_uj cannot be used: a wrap looks like a reset"
 
 
@@ -68,16 +68,23 @@ def _zones(tree: Tree, folder: Place) -> Iterator[_Zone]:
     waiting = [(folder, name) for name in tree.names(folder)]
     while waiting:
         above, ident = waiting.pop(0)
-        path, parts = above / ident, re.fullmatch(_ZONE, ident)
+        path, parts = above / ident, _parts(ident)
         inside = tree.names(path) if "rapl" in ident and ident not in seen else []
         real = os.path.realpath(path)
         if not inside or real in seen:
             continue
         seen |= {ident, real}
-        waiting += [(path, name) for name in inside if re.fullmatch(_ZONE, name) and name not in seen]
+        waiting += [(path, name) for name in inside if _parts(name) and name not in seen]
         if parts:
-            parent = f"{parts[1]}:{parts[2]}" if parts[3] else ""
+            parent = ":".join(parts[:2]) if len(parts) == 3 else ""
             yield _Zone(ident, path, parent, tree.text_or(path / "name"))
+
+
+def _parts(ident: str) -> list[str]:
+    """Return the parts of a zone's name such as "intel-rapl:0:1", none where it is no zone."""
+    parts = ident.split(":")
+    is_zone = "rapl" in parts[0] and _CONTROL.issuperset(parts[0]) and len(parts) in (2, 3)
+    return parts if is_zone and all(part.isdecimal() for part in parts[1:]) else []
 
 
 def _source(tree: Tree, zones: Sequence[_Zone]) -> Source:
@@ -118,7 +125,7 @@ def _channel(tree: Tree, zone: _Zone, scope: Scope, zones: Sequence[_Zone]) -> C
         step_j=step_j,
         range_j=range_j,
         range_is_known=step_j > 0.0,
-        limit_w=tree.limit_w(zone.folder, r"constraint_\d_max_power_uw"),
+        limit_w=tree.limit_w(zone.folder, _LIMITS),
         twin=_twin(zone, zones),
         notes=notes,
         close=close,

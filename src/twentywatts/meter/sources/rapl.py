@@ -6,7 +6,6 @@ or an uncore lies inside its package; dram stands beside it; psys, the platform,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from twentywatts.meter.contract import Channel, Scope
@@ -15,23 +14,29 @@ from twentywatts.records import replace
 __all__ = ["PLATFORM", "component", "nested", "scope_of"]
 
 PLATFORM = "rapl:psys"
-_PACKAGE = r"package-(\d+)(?:-die-(\d+))?"
 _SCOPES = {"core": Scope.CORE, "uncore": Scope.UNCORE, "dram": Scope.DRAM, "psys": Scope.PLATFORM}
 _WORDS = {"core": "cores", "dram": "memory", "psys": "platform"}
 
 
 def scope_of(name: str) -> Scope | None:
     """Return what a domain covers by its name ("package-0-die-1", "dram"), or None where the name is not known."""
-    return Scope.PACKAGE if re.fullmatch(_PACKAGE, name) else _SCOPES.get(name)
+    return Scope.PACKAGE if _package(name) else _SCOPES.get(name)
 
 
 def component(name: str, package: str = "") -> str:
     """Return a domain's name for people: "cpu 0", "cpu 0 die 1", "cpu 0 memory", "platform"."""
-    found = re.fullmatch(_PACKAGE, package or name)
+    found = _package(package or name)
     if found is None:
         return _WORDS.get(name, name)
-    words = f"cpu {found[1]}" + (f" die {found[2]}" if found[2] is not None else "")
+    words = f"cpu {found[0]}" + (f" die {found[1]}" if found[1] else "")
     return f"{words} {_WORDS.get(name, name)}" if package else words
+
+
+def _package(name: str) -> tuple[str, str] | None:
+    """Return the numbers of a package and its die (or empty) of "package-0-die-1"; None where it is no package."""
+    head, _, rest = name.partition("package-")
+    number, dash, die = rest.partition("-die-")
+    return (number, die) if not head and number.isdecimal() and (die.isdecimal() or not dash) else None
 
 
 def nested(channels: Sequence[Channel]) -> list[Channel]:
