@@ -162,8 +162,9 @@ def parse_quantity(text: str, to: str) -> float:
     (``to="1"``) takes k, M, G or B, and T. The number must be finite and positive. Raises InputError.
     """
     wanted = f"wanted a quantity such as {_EXAMPLES.get(to, f'1 {to}')}"
-    found = _QUANTITY.fullmatch(text.strip())
+    found = _QUANTITY.fullmatch(text.strip()) if len(text) <= _LONGEST_TEXT else None
     if not found:
+        text = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
         raise InputError(f"cannot read '{text}' as a quantity; {wanted}")
     number, unit = float(found[1].replace("_", "")), (found[2] or "").strip()
     if to == "1":
@@ -181,7 +182,7 @@ def parse_quantity(text: str, to: str) -> float:
 
 def dimension_of(text: str) -> str:
     """Return what a written quantity measures: ``dimension_of("120MW") == "power"``; empty where it cannot be read."""
-    found = _QUANTITY.fullmatch(text.strip())
+    found = _QUANTITY.fullmatch(text.strip()) if len(text) <= _LONGEST_TEXT else None
     try:
         return _parse(found[2].strip())[0][0] if found and found[2] else ""
     except InputError:
@@ -189,6 +190,7 @@ def dimension_of(text: str) -> str:
 
 
 _LARGEST = 1e60
+_LONGEST_TEXT = 60
 _NAMES = {
     ("energy",): "an energy",
     ("power",): "a power",

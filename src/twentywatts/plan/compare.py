@@ -31,14 +31,14 @@ def equivalents(energy_j: float, *, time_s: float | None = None, grid: str | Non
     With ``time_s``, the time over which they were spent, the mean power is told and how many brains it would feed. With
     ``grid``, a country, the carbon of making them. Raises InputError.
     """
-    energy_j = number("the energy", energy_j)
+    energy_j = number("the energy", energy_j, low=1e-15)
     items = bundled("equivalents")
     tables = tuple(_table(kind, energy_j, items) for kind in ("electric", "metabolic"))
     amounts = [Amount(key="energy_j", label="electricity", interval=point(energy_j))]
     inputs: list[Input] = [given("energy_j", "electricity", energy_j)]
     sentences = [_sentence(energy_j, tables)]
     if time_s is not None:
-        power = _power(energy_j, number("the time", time_s))
+        power = _power(energy_j, number("the time", time_s, low=1e-9))
         inputs += [given("time_s", "time over which it is spent", time_s), _brain()]
         amounts += power
         sentences.append(_power_sentence(power))

@@ -104,13 +104,13 @@ class Demand:
 
 def demand_of(cost: TokenCost, options: ServingOptions) -> Demand:
     """Return what is asked of a service and the places that keep its wait; raises InputError."""
-    tokens = number("tokens", options.get("tokens", 0.0), high=1e9)
+    tokens = number("tokens", options.get("tokens", 0.0), low=1e-3, high=1e9)
     length_s = tokens * cost.stream_s.mid
     rate, origin = _rate(length_s, options)
     asked = options.get("peak")
-    peak = bundled("serving")["peak_ratio"].interval.mid if asked is None else number("peak", asked, low=0.999999)
-    slo_s = number("slo_s", options.get("slo_s", 2.0), high=1e6)
-    late = number("late_frac", options.get("late_frac", 0.05), high=0.5)
+    peak = bundled("serving")["peak_ratio"].interval.mid if asked is None else number("peak", asked, low=1.0, high=1e4)
+    slo_s = number("slo_s", options.get("slo_s", 2.0), low=1e-9, high=1e6)
+    late = number("late_frac", options.get("late_frac", 0.05), low=1e-9, high=0.5)
     pools = options.get("pools", 1)
     if isinstance(pools, bool) or not isinstance(pools, int) or not 1 <= pools <= 100_000:
         raise InputError(f"pools must be a whole number from 1 to 100,000, got {pools!r}")
@@ -134,17 +134,17 @@ def _rate(length_s: float, options: ServingOptions) -> tuple[float, list[Input]]
     users = options.get("users")
     if concurrent is not None and rate is not None:
         raise InputError("give either --concurrent or --requests: one follows from the other by Little's law")
-    found: list[Input] = [] if users is None else [given("user_count", "users a day", number("users", users))]
+    found: list[Input] = [] if users is None else [given("user_count", "users a day", number("users", users, low=1.0))]
     if concurrent is not None:
-        value = number("concurrent", concurrent)
+        value = number("concurrent", concurrent, low=1e-9)
         return value / length_s, [*found, given("concurrent_count", "requests in progress, mean", value)]
     if rate is not None:
-        value = number("requests_per_s", rate)
+        value = number("requests_per_s", rate, low=1e-9)
         return value, [*found, given("request_per_s", "requests a second, mean", value)]
     if users is None:
         raise InputError("give --concurrent, --requests or --users: how much is asked")
     each = options.get("requests_per_user")
     item = bundled("serving")["requests_per_user_count"]
     if each is not None:
-        item = given(item.key, item.label, number("requests_per_user", each))
+        item = given(item.key, item.label, number("requests_per_user", each, low=1e-6))
     return users * item.interval.mid / DAY_S, [*found, item]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -15,6 +14,9 @@ from twentywatts.plan.result import Input, cited
 from twentywatts.uncertain import Interval
 
 __all__ = ["bundled", "given", "number", "point"]
+
+
+_LARGEST = 1e300
 
 
 @cache
@@ -36,13 +38,13 @@ def bundled(table: str) -> Mapping[str, Input]:
 
 
 def number(name: str, value: float, *, low: float = 0.0, high: float = 1e30) -> float:
-    """Return ``value``; raises InputError unless it is a finite number above ``low`` and at most ``high``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """Return ``value``; raises InputError unless it is a number of at least ``low`` and at most ``high``, and positive."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, got {value!r}")
-    if not low < value <= high:
-        above = "positive" if low == 0 else f"above {low:g}"
-        limit = "" if high >= 1e30 else f" and at most {high:g}"
-        raise InputError(f"{name} must be {above}{limit}, got {value:g}")
+    if not (0 < value and low <= value <= high):
+        least = "positive" if low == 0 else f"at least {low:g}"
+        given = f"{value:g}" if abs(value) < _LARGEST else "a far larger number"
+        raise InputError(f"{name} must be {least} and at most {high:g}, got {given}")
     return float(value)
 
 

@@ -50,7 +50,7 @@ def scaling(budget_j: float, on: str | Machine, **options: Unpack[ScalingOptions
     budget far above 10^22 operations extrapolates.
     """
     machine = load(on) if isinstance(on, str) else on
-    budget_j = number("the budget", budget_j)
+    budget_j = number("the budget", budget_j, low=1.0, high=1e27)
     chosen = law(options.get("law", "besiroglu2024"))
     inputs = _inputs(machine, budget_j, options)
     seed = options.get("seed", 0)
@@ -84,7 +84,7 @@ def _inputs(machine: Machine, budget_j: float, options: ScalingOptions) -> list[
         share = [known, bundled("training")["useful_time_frac"]]
     facility = bundled("training")["pue"]
     if pue is not None:
-        facility = given("pue", "power usage effectiveness", number("pue", pue, low=0.999999, high=10.0))
+        facility = given("pue", "power usage effectiveness", number("pue", pue, low=1.0, high=10.0))
     return [given("budget_energy_j", "electricity to spend on the final run", budget_j), *chip, *share, facility]
 
 

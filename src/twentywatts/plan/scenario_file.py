@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ _SCHEMA = "twentywatts.fleet/1"
 _MAX_FILE_BYTES = 100_000
 _MAX_TEXT = 400
 _LARGEST = 1e30
+_MOST = {"years_count": 100.0, "yearly_ratio": 100.0, "pue": 10.0, "server_ratio": 100.0}
+_MOST_GROWTH = 1000.0
 _DISTRIBUTIONS = ("point", "uniform", "triangular", "lognormal")
 KEYS = (
     "unit_count unit_power_w stock_power_w server_ratio load_frac available_frac pue running_time_s "
@@ -136,9 +137,9 @@ def _text(tables: Mapping[str, Any], key: str, name: str, *, default: str | None
 
 def _number(tables: Mapping[str, Any], key: str, name: str) -> float:
     value = tables.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"scenario '{name}': '{key}' must be a number, got {value!r}")
-    if not 0 < value < _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        raise InputError(f"scenario '{name}': '{key}' must be a number below {_LARGEST:g}")
+    if not value > 0:
         raise InputError(f"scenario '{name}': '{key}' must be positive, got {value:g}")
     return float(value)
 
@@ -176,6 +177,8 @@ def _interval(key: str, entry: Mapping[str, Any], distribution: str, place: str)
         raise InputError(f"scenario '{place}' needs low ≤ value ≤ high")
     if key.endswith("_frac") and high > 1:
         raise InputError(f"scenario '{place}' is a share: at most 1")
+    if high > _MOST.get(key, _LARGEST):
+        raise InputError(f"scenario '{place}' must be at most {_MOST[key]:g}")
     if key == "pue" and low < 1:
         raise InputError(f"scenario '{place}': a data centre cannot use less than its computers")
     return Interval(low=low, mid=mid, high=high)
@@ -186,10 +189,14 @@ def _growth(tables: Mapping[str, Any], name: str) -> Growth | None:
     if not entry:
         return None
     factor = Interval(**{part: _number(entry, key, name) for part, key in _PARTS.items()})
+    if not factor.low <= factor.mid <= factor.high <= _MOST_GROWTH:
+        raise InputError(f"scenario '{name}': growth needs low ≤ factor ≤ high ≤ {_MOST_GROWTH:g}")
     years = entry.get("years")
     if isinstance(years, bool) or not isinstance(years, int) or not 1 <= years <= 30:
         raise InputError(f"scenario '{name}': growth.years must be a whole number from 1 to 30, got {years!r}")
     efficiency = _number(entry, "efficiency", name) if "efficiency" in entry else 1.0
+    if not 1e-3 <= efficiency <= _MOST_GROWTH:
+        raise InputError(f"scenario '{name}': growth.efficiency must lie between 0.001 and {_MOST_GROWTH:g}")
     return Growth(factor=factor, years=years, efficiency=efficiency, source=_text(entry, "source", name, default=""))
 
 

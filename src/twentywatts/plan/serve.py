@@ -98,7 +98,7 @@ def _prices() -> list[Input]:
 def _facility(cost: TokenCost, options: ServingOptions) -> Input:
     pue = 1.0 if cost.boundary is Boundary.FACILITY else options.get("pue")
     if pue is not None:
-        return given("pue", "power usage effectiveness", number("pue", pue, low=0.999999, high=10.0))
+        return given("pue", "power usage effectiveness", number("pue", pue, low=1.0, high=10.0))
     climate = options.get("climate", "temperate")
     if climate not in CLIMATES:
         raise InputError(f"unknown climate '{climate}'{nearest(climate, CLIMATES)}; there are {', '.join(CLIMATES)}")

@@ -50,9 +50,9 @@ def training(params: float, tokens: float, on: str | Machine, **options: Unpack[
     Limits: one kind of chip, 16-bit peaks; experiments before the final run are told apart.
     """
     machine = load(on) if isinstance(on, str) else on
-    params, tokens = number("params", params), number("tokens", tokens)
-    epochs = number("epochs", options.get("epochs", 1.0), high=1e4)
-    active = number("active_params", options.get("active_params") or params, high=params)
+    params, tokens = number("params", params, low=1.0), number("tokens", tokens, low=1.0)
+    epochs = number("epochs", options.get("epochs", 1.0), low=1e-3, high=1e4)
+    active = number("active_params", options.get("active_params") or params, low=1.0, high=params)
     inputs = [
         given("active_params_count", "parameters that one token uses", active),
         given("tokens_count", "tokens processed", tokens * epochs),
@@ -122,7 +122,7 @@ def _utilisation(machine: Machine, tokens_per_parameter: float, mfu: float | Non
 def _pue(pue: float | None) -> Input:
     if pue is None:
         return bundled("training")["pue"]
-    return given("pue", "power usage effectiveness of the data centre", number("pue", pue, low=0.999999, high=10.0))
+    return given("pue", "power usage effectiveness of the data centre", number("pue", pue, low=1.0, high=10.0))
 
 
 def run_model(values: Mapping[str, Array]) -> dict[str, Array]:
