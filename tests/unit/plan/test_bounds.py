@@ -41,7 +41,7 @@ def test_two_calls_agree_whatever_ran_between_them(name: str) -> None:
     assert json.dumps(plan_document(CALLS[name]())) == first
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_scenario_of_any_numbers_is_answered_or_refused(data: st.DataObject) -> None:
     keys = data.draw(st.lists(st.sampled_from(KEYS), max_size=5, unique=True))
@@ -67,7 +67,7 @@ def _error_of(call: Callable[[], tw.plan.Plan]) -> str:
     return ""
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(first=NUMBERS, second=NUMBERS, third=NUMBERS)
 def test_numbers_of_any_size_are_answered_or_refused(first: object, second: object, third: object) -> None:
     calls: list[Callable[[], tw.plan.Plan]] = [
