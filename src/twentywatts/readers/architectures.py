@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from twentywatts.architecture import Architecture
 from twentywatts.errors import InputError, ModelError, clean, nearest
 from twentywatts.figures import Figure, parse_figure
 from twentywatts.readers.decoder import read_config
+from twentywatts.readers.hub import hub_config
 
 __all__ = ["architecture_names", "load_architecture", "published_figures"]
 
@@ -128,21 +128,9 @@ def _depth(value: object) -> int:
 
 
 def _from_hub(model: str) -> Architecture:
-    """Return a model of the hub by its config.json; raises ModelError at once where the hub cannot be reached."""
-    hint = nearest(model.lower(), _aliases())
-    unknown = f"'{model}' is not bundled{hint}"
-    ways = "give a folder or file with its config.json"
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        raise ModelError(f"{unknown}, and HF_HUB_OFFLINE keeps from the hub: {ways}")
+    """Return a model of the hub by its config.json."""
+    file = hub_config(model, f"'{model}' is not bundled{nearest(model.lower(), _aliases())}")
     try:
-        import huggingface_hub
-    except ImportError:
-        raise ModelError(f"{unknown}: {ways}, or install the hub's client: pip install 'twentywatts[hub]'") from None
-    try:
-        file = huggingface_hub.hf_hub_download(model, "config.json", etag_timeout=3)
-    except Exception as error:  # the client raises what its HTTP library raises
-        raise ModelError(f"{unknown}, and the hub did not give it ({clean(type(error).__name__)}): {ways}") from error
-    try:
-        return replace(_from_path(Path(file)), name=model, title=model, origin="hub")
+        return replace(_from_path(file), name=model, title=model, origin="hub")
     except InputError as error:
         raise ModelError(f"{model}: {error}") from error

@@ -249,13 +249,6 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
         load_architecture("nowhere/config.json")
 
 
-def test_the_hub_is_not_asked_where_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelError, match=r"'someone/else' is not bundled.*HF_HUB_OFFLINE keeps from the hub"):
-        load_architecture("someone/else")
-    assert load_architecture("meta-llama/Llama-3.1-8B").name == "llama-3.1-8b"
-
-
 @pytest.mark.parametrize(
     ("table", "precision", "bits"),
     [
