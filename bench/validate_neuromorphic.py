@@ -20,6 +20,7 @@ import neuromorphic_rows
 from fit_neuromorphic import LEAST, network
 from neuromorphic_boards import Group, LoihiBoard, host_energy_j, loihi_board, loihi_energy_j
 from neuromorphic_rows import HOSTS, UNVERIFIED, Row
+from neuromorphic_speck import speck
 from twentywatts.machines import load
 from twentywatts.price.accounting import costs_of, price
 from twentywatts.scenario import Boundary, Scenario
@@ -148,7 +149,10 @@ def _truenorth_j(row: Row) -> list[float]:
 def page(rows: Sequence[Row]) -> str:
     """Return the report as Markdown."""
     found = predict(rows)
-    return "\n".join([*_head(rows, found), *_loihi(rows), *_shipped(rows), *_table(found), *_missing(rows)]) + "\n"
+    return (
+        "\n".join([*_head(rows, found), *_loihi(rows), *_shipped(rows), *speck(), *_table(found), *_missing(rows)])
+        + "\n"
+    )
 
 
 def _head(rows: Sequence[Row], found: Sequence[Prediction]) -> list[str]:
