@@ -34,13 +34,13 @@ def speck() -> list[str]:
         inside, outside = (REST_W + joules * spikes / WINDOW_S for joules in (every, per_spike_j(others)))
         factors.append(max(outside / power_w, power_w / outside))
         ratios = f"{inside / power_w:.2f} | {outside / power_w:.2f}"
-        lines.append(f"| {name} | {spikes:.2g} | {format_si(power_w, 'W')} | {ratios} |")
+        lines.append(f"| {name} | {spikes / 1e6:g} million | {format_si(power_w, 'W')} | {ratios} |")
     return [
         "## Speck, six runs of one network",
         "",
         "Power from resting power and spikes; joules per spike from all runs, and from the runs of the other tasks. "
-        f"The machine file's energy per event rests on these runs ({format_si(every, 'J')} per spike), so that none is a "
-        "prediction of the product.",
+        f"The machine file's energy per event rests on these runs ({format_si(every, 'J')} per spike), so that none is "
+        "a prediction of the product.",
         "",
         "| run | spikes in 0.54 s | published | in sample | task left out |",
         "|---|---|---|---|---|",
