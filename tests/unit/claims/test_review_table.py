@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import twentywatts as tw
 from twentywatts.claims.review_table import read_table
 from twentywatts.cli import main
 from twentywatts.errors import InputError
@@ -109,3 +111,24 @@ def test_any_text_is_rows_or_one_error(tmp_path_factory: pytest.TempPathFactory,
     path.write_text("macs,rate,energy (mJ)\n" + text, encoding="utf-8", errors="replace", newline="")
     with contextlib.suppress(InputError):
         assert read_table(path)
+
+
+def test_the_command_writes_both_reports_and_never_over_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("plotly")
+    path = table(tmp_path, "model,sops\nx,1e6\n")
+    out, page = tmp_path / "out.json", tmp_path / "out.html"
+    assert main(["review", str(path), "--json", str(out), "--html", str(page)]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["schema"] == "twentywatts.review/1"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert main(["review", str(path), "--json", str(path)]) == 2
+    assert main(["review", str(path), "--json", "-", "--html", "-"]) == 2
+    assert path.read_text(encoding="utf-8").startswith("model,sops")
+    assert "both write to standard output" in capsys.readouterr().err
+
+
+def test_a_result_prints_as_plain_text() -> None:
+    text = str(tw.review(Path(__file__).parents[3] / "examples" / "paper_table.csv"))
+    assert "Told 274× less; 37.4× by the same shortcut" in text
+    assert "\n" in text
