@@ -77,6 +77,9 @@ def hugging_face_callback(*, require_measured: bool = False) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if isinstance(logs, dict):
                 logs.update(self._latest)
+            history = getattr(state, "log_history", None)
+            if isinstance(history, list) and history:  # a copy of the logs, made before callbacks are asked
+                history[-1].update(self._latest)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self._latest = self.energy.end()
