@@ -16,16 +16,20 @@ import numpy as np
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
 from twentywatts.forms.spiking.calibration import Prepared, prepare
 from twentywatts.forms.spiking.conversion import Converted, convert
+from twentywatts.forms.spiking.event_files import event_chunks
 from twentywatts.forms.spiking.integers import to_int8
 from twentywatts.forms.spiking.network_engine import SpikingEngine, SpikingRun
 from twentywatts.forms.spiking.session import LayerCounts, Session, Window
 from twentywatts.forms.spiking.simulation import Run, run, spike_trains
+from twentywatts.forms.spiking.streams import AddressEvents, EventStream
 from twentywatts.forms.spiking.workload import output_of, workload_of
 from twentywatts.machines import SpikingTraits, Traits
 from twentywatts.network import Network
 
 __all__ = [
+    "AddressEvents",
     "Converted",
+    "EventStream",
     "LayerCounts",
     "Prepared",
     "Run",
@@ -37,6 +41,7 @@ __all__ = [
     "build",
     "build_all",
     "convert",
+    "event_chunks",
     "forms_from",
     "prepare",
     "run",

@@ -7,6 +7,7 @@ channel within a position (``Layout``), which is the order in which their weight
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from twentywatts.forms.spiking import lanes as v
 from twentywatts.forms.spiking.lanes import compiled
 
-__all__ = ["Events", "Layout", "events_of", "from_bits", "from_dense", "late", "merged", "tally", "to_dense"]
+__all__ = ["Events", "Layout", "events_of", "from_bits", "from_dense", "late", "merged", "sum_up", "tally", "to_dense"]
 
 Array = NDArray[Any]
 _ALL_ONES: dict[Any, Array] = {kind: np.zeros(0, kind) for kind in (np.int32, np.float32)}
@@ -59,14 +60,21 @@ class Layout:
 
     def places(self) -> NDArray[np.int64]:
         """Return the lane of every neuron, flattened channels first."""
-        channel, position = np.divmod(np.arange(prod(self.shape)), self.positions)
-        return position * self.width + channel
+        return _places(self.shape, self.width)
 
     def spread(self, values: Array, fill: Any = 0) -> Array:
         """Return values of all neurons (``shape``) by lane, with ``fill`` where there is no neuron."""
         lanes = np.full(self.lanes, fill, values.dtype)
         lanes[self.places()] = values.ravel()
         return lanes
+
+
+@lru_cache(maxsize=64)
+def _places(shape: tuple[int, ...], width: int) -> NDArray[np.int64]:
+    channel, position = np.divmod(np.arange(prod(shape)), prod(shape[1:]))
+    found = position * width + channel
+    found.flags.writeable = False
+    return found
 
 
 @compiled
@@ -192,19 +200,33 @@ def _values(past: Events, window: Events) -> Array:
 
 @compiled
 def tally(first: Array, index: Array, many: Array, fan_out: Array, steps: int, counts: Array) -> None:
-    """Add to counts (steps, 3): events, those over weights that are not zero, and those over zero weights.
+    """Add to counts (5, steps): events, those over weights that are not zero, and those over zero weights.
 
     many: how often each event counts, or empty. fan_out: (lanes of the source, 2), synapses of both kinds.
     """
+    one = many.shape[0] == 0
     for frame in range(first.shape[0] - 1):
         events, useful, idle = np.int64(0), np.int64(0), np.int64(0)
         for event in range(first[frame], first[frame + 1]):
-            times = np.int64(many[event]) if many.shape[0] > 0 else np.int64(1)
-            neuron = index[event]
+            times = np.int64(1) if one else np.int64(many[event])
+            neuron = np.uint64(index[event])
             events += times
             useful += times * fan_out[neuron, 0]
             idle += times * fan_out[neuron, 1]
-        row = counts[frame % steps]
-        row[0] += events
-        row[1] += useful
-        row[2] += idle
+        step = frame % steps
+        counts[0, step] += events
+        counts[1, step] += useful
+        counts[2, step] += idle
+
+
+@compiled
+def sum_up(first: Array, many: Array, touched: Array, counts: Array) -> None:
+    """Add to counts (5, steps): neurons touched (frames,) in row 3, and spikes sent in row 4."""
+    steps = counts.shape[1]
+    for frame in range(first.shape[0] - 1):
+        counts[3, frame % steps] += touched[frame]
+        if many.shape[0] == 0:
+            counts[4, frame % steps] += first[frame + 1] - first[frame]
+        else:
+            for event in range(first[frame], first[frame + 1]):
+                counts[4, frame % steps] += np.int64(many[event])

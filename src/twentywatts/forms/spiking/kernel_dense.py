@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 from twentywatts.forms.spiking import lanes as v
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
-__all__ = ["DELAYED", "NARROW", "SUBTRACT", "WIDE_INT8", "WIDE_SINGLE", "ZERO", "Cells", "DenseRows", "dense", "step8"]
+__all__ = [
+    "DELAYED",
+    "NARROW",
+    "SUBTRACT",
+    "WIDE_INT8",
+    "WIDE_SINGLE",
+    "ZERO",
+    "Cells",
+    "DenseRows",
+    "dense",
+    "step_lanes",
+]
 
 Array = NDArray[Any]
 SUBTRACT, ZERO, DELAYED = 0, 1, 2  # what a spike does; DELAYED subtracts in the next step
@@ -124,23 +135,21 @@ def places(cells: Cells) -> Any:
 
 
 @inlined
-def step8(membrane: Any, cells: Any, place: tuple[int, int], charge: Any, gap: int) -> Any:
-    """Update 8 neurons after ``gap`` steps, the last of which brings ``charge``; return who spikes.
+def step_lanes(membrane: Any, cells: Any, place: tuple[int, int], charge: Any) -> Any:
+    """Update as many neurons as ``charge`` has lanes; return who spikes, and who stays above threshold.
 
-    membrane: where the states lie. cells: as ``places`` returns. place: first of the 8 lanes in either.
+    membrane: where the states lie. cells: as ``places`` returns. place: first of the lanes in either.
     """
     thresholds, drops, decays, gains, biases, kind, leaky, biased = cells
     where, at = place
-    state, threshold = v.row8(membrane, where), v.row8(thresholds, at)
+    state, threshold = v.as_many(charge, membrane, where), v.as_many(charge, thresholds, at)
     over = v.at_least(state, threshold)
     if leaky:
-        decay = v.row8(decays, at)
-        for _ in range(gap):
-            state = v.leak(state, decay)
-    gain = v.row8(gains, at)
-    total = v.drive(charge, v.row8(biases, at), gain) if biased else v.scaled(charge, gain)
+        state = v.leak(state, v.as_many(charge, decays, at))
+    gain = v.as_many(charge, gains, at)
+    total = v.drive(charge, v.as_many(charge, biases, at), gain) if biased else v.scaled(charge, gain)
     state = v.charge(state, total)
-    drop, none = v.row8(drops, at), v.zeros8(membrane)
+    drop, none = v.as_many(charge, drops, at), v.none_of(charge)
     if kind == DELAYED:
         state = v.minus(state, v.pick(over, drop, none))
     fires = v.at_least(state, threshold)
@@ -149,7 +158,7 @@ def step8(membrane: Any, cells: Any, place: tuple[int, int], charge: Any, gap: i
     elif kind == ZERO:
         state = v.pick(fires, drop, state)
     v.store(membrane, where, state)
-    return v.bits(fires)
+    return v.bits(fires), v.bits(v.at_least(state, threshold))
 
 
 @inlined
@@ -184,7 +193,7 @@ def dense(
     """Run a window of a dense layer.
 
     first, index: events of the frames, frame = sample × steps + step. state: membranes (samples, lanes), changed.
-    found: spikes as bits (frames, lanes / 8), neurons touched (frames,), both filled here; steps of the window.
+    found: spikes as bits (frames, lanes / 32), neurons touched (frames,), both filled here; steps of the window.
     """
     spikes, touched, steps = found
     lanes, membrane, sources = state.shape[1], v.pointer(state), v.pointer(index)
@@ -194,19 +203,24 @@ def dense(
     start = 0
     while start < lanes:
         width = wide if lanes - start >= wide else NARROW
-        for frame in range(first.shape[0] - 1):
-            offset = frame // steps * lanes
-            events = (sources, first[frame], first[frame + 1])
-            if cells.biased:
-                touched[frame] = rows.neurons
-            else:
-                touched[frame] += _touched(rows, neurons, membrane, (offset, start, width), events)
-            if width == NARROW:
-                _plain32(weight, start * rows.inputs, events, total)
-            else:
-                _wide(weight, start * rows.inputs, events, total)
-            for lane in range(start, start + width, 8):
-                fires = step8(membrane, neurons, (offset + lane, lane), v.row8(total, lane - start), 1)
-                spikes[np.uint64(frame), np.uint64(lane // 8)] = fires
+        for sample in range(state.shape[0]):
+            offset, above = sample * lanes, True
+            for frame in range(sample * steps, (sample + 1) * steps):
+                events = (sources, first[frame], first[frame + 1])
+                if cells.biased:
+                    touched[frame] = rows.neurons
+                elif above or events[1] < events[2]:
+                    touched[frame] += _touched(rows, neurons, membrane, (offset, start, width), events)
+                if width == NARROW:
+                    _plain32(weight, start * rows.inputs, events, total)
+                else:
+                    _wide(weight, start * rows.inputs, events, total)
+                over = np.uint32(0)
+                for lane in range(0, width, 32):
+                    place = (offset + start + lane, start + lane)
+                    fires, stays = step_lanes(membrane, neurons, place, v.row32(total, lane))
+                    spikes[np.uint64(frame), np.uint64((start + lane) // 32)] = fires
+                    over |= stays
+                above = over != 0
         start += width
     held[0] = 0  # kept alive until here

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.forms.spiking import lanes as v
-from twentywatts.forms.spiking.kernel_dense import Cells, over8, places, step8
+from twentywatts.forms.spiking.kernel_dense import Cells, over8, places, step_lanes
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = ["Sleep", "Wiring", "scatter"]
@@ -79,7 +79,11 @@ def _add_run(wires: Any, sources: Any, run: tuple[int, int, int], tap: int, boar
     total, rows, marks, _, _ = board
     cell, entry, size = np.int64(targets[tap]), np.int64(entries[tap]), 8 * units
     at = cell * width
-    if together:
+    if together and end == event + 1:
+        row = (rows[0] + entry) * size
+        for unit in range(0, size, 8):
+            v.store(total, at + unit, v.add(v.row8(total, at + unit), v.row8(weight, row + unit)))
+    elif together:
         for unit in range(0, size, 8):
             held = v.row8(total, at + unit)
             for k in range(end - event):
@@ -121,33 +125,49 @@ def _deliver(wires: Any, sources: Any, events: tuple[int, int, int], board: Any)
 
 
 @inlined
+def _decay(cell: int, neurons: Any, membrane: Any, gap: int, how: Any) -> None:
+    """Let a cell decay once for each step that it slept: exactly as if it had been looked at."""
+    width, offset, shared = how
+    decays = neurons[2]
+    for lane in range(cell * width, cell * width + width, 8):
+        state, decay = v.row8(membrane, offset + lane), v.row8(decays, lane - shared)
+        for _ in range(gap - 1):
+            state = v.leak(state, decay)
+        v.store(membrane, offset + lane, state)
+
+
+@inlined
 def _update(cell: int, neurons: Any, membrane: Any, board: Any, how: Any) -> Any:
     """Update one cell; return whether a neuron stays above threshold, and how many were touched."""
     total, _, marks, _, _ = board
-    width, offset, gap, full, spikes, room = how
+    width, offset, gap, full, spikes, room, alike = how
     above, touched = np.uint8(0), np.int64(0)
     mark = cell * room * 8
+    shared = cell * width if alike else 0
+    if gap > 1 and neurons[6]:
+        _decay(cell, neurons, membrane, gap, (width, offset, shared))
     for lane in range(cell * width, cell * width + width, 8):
-        place = (offset + lane, lane)
+        place = (offset + lane, lane - shared)
         if not full:
             reached = marks[mark] | over8(membrane, neurons, place)
             touched += np.int64(v.ones(np.uint64(reached)))
             marks[mark] = np.uint8(0)
             mark += 1
-        fires = step8(membrane, neurons, place, v.row8(total, lane), gap)
+        fires, stays = step_lanes(membrane, neurons, place, v.row8(total, lane))
         v.store(total, lane, v.zeros8(total))
-        if fires != 0:
-            spikes[lane // 8] = fires
-            above |= over8(membrane, neurons, place)
+        spikes[lane // 8] = fires
+        above |= stays
     return above != 0, touched
 
 
 @inlined
-def _over(cell: int, neurons: Any, membrane: Any, offset: int, width: int) -> Any:
+def _over(cell: int, neurons: Any, membrane: Any, offset: int, how: tuple[int, bool]) -> Any:
     """Return how many neurons of a cell stand above threshold."""
     found: Any = 0
+    width, alike = how
+    shared = cell * width if alike else 0
     for lane in range(cell * width, cell * width + width, 8):
-        found += np.int64(v.ones(np.uint64(over8(membrane, neurons, (offset + lane, lane)))))
+        found += np.int64(v.ones(np.uint64(over8(membrane, neurons, (offset + lane, lane - shared)))))
     return found
 
 
@@ -160,6 +180,7 @@ def scatter(
     first, index: events of the frames, frame = sample × steps + step, in order of position. state: membranes
     (samples, lanes), who sleeps, and the step before the window. found: spikes as bits (frames, bytes), zeros at the
     start; neurons touched (frames,); steps of the window; neurons of a cell; whether all cells run in all steps.
+    cells: by lane, or those of one cell where all are alike.
     """
     membranes, sleep, begin = state
     spikes, touched, steps, real, every = found
@@ -171,7 +192,7 @@ def scatter(
     seen, listed = np.full(cell_count, -1, np.int64), np.zeros(cell_count, np.int64)
     board = (v.pointer(totals), v.pointer(rows), v.pointer(marks), v.pointer(seen), v.pointer(listed))
     membrane, neurons, wires, sources = v.pointer(membranes), places(cells), _wires(wiring), v.pointer(index)
-    whole = wiring.full or cells.biased
+    whole, alike = wiring.full or cells.biased, cells.threshold.shape[0] == width
     for frame in range(first.shape[0] - 1):
         sample = frame // steps
         now, offset = begin + frame - sample * steps + 1, sample * lanes
@@ -181,13 +202,13 @@ def scatter(
         for k in range(cell_count if every else sleep.hot_count[sample]):
             cell = k if every else sleep.hot[sample, k]
             if whole and seen[cell] != frame:
-                touched[frame] += real if cells.biased else _over(cell, neurons, membrane, offset, width)
+                touched[frame] += real if cells.biased else _over(cell, neurons, membrane, offset, (width, alike))
             count = _listed(cell, frame, board, count)
         hot = 0
         row = v.moved(v.pointer(spikes), frame * spikes.shape[1])
         for k in range(count):
             cell = listed[k]
-            how = (width, offset, now - sleep.last[sample, cell], whole, row, room)
+            how = (width, offset, now - sleep.last[sample, cell], whole, row, room, alike)
             above, reached = _update(cell, neurons, membrane, board, how)
             sleep.last[sample, cell] = now
             touched[frame] += reached

@@ -17,6 +17,7 @@ __all__ = [
     "DECAY_BITS",
     "LARGEST",
     "add",
+    "as_many",
     "at_least",
     "bits",
     "charge",
@@ -27,6 +28,7 @@ __all__ = [
     "lowest",
     "minus",
     "moved",
+    "none_of",
     "ones",
     "pick",
     "pointer",
@@ -135,6 +137,26 @@ def _rows(count: int) -> Any:
         return lanes(place, types.int64), generate
 
     return row
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def as_many(context: Any, lanes: Any, place: Any, offset: Any) -> Any:
+    """Return a load of as many elements as ``lanes`` has."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _read(builder, builder.gep(args[1], [args[2]]), context.get_value_type(lanes))
+
+    return lanes(lanes, place, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def none_of(context: Any, lanes: Any) -> Any:
+    """Return zeros, as many as ``lanes`` has."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(lanes), None)
+
+    return lanes(lanes), generate
 
 
 def _words(count: int) -> Any:
@@ -323,12 +345,12 @@ def pick(context: Any, where: Any, a: Any, b: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def bits(context: Any, where: Any) -> Any:
-    """Return a condition of 8 lanes as a byte, the first lane in the lowest bit."""
+    """Return a condition of 8 lanes as a byte, of 32 as a word, the first lane in the lowest bit."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.IntType(where.count))
 
-    return types.uint8(where), generate
+    return (types.uint8 if where.count == 8 else types.uint32)(where), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

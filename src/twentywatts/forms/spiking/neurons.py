@@ -36,15 +36,18 @@ _NEVER_WHOLE, _NEVER = 2**31 - 1, np.float32(np.inf)
 class Parameters:
     """A layer's neurons.
 
-    factors: what each projection's sums are multiplied by before they meet. start: membranes by lane. unit: value of
-    one count of the membrane, 1 for floats. value: of one count of a payload. payload: its largest magnitude.
-    rest: added to membranes that are shown, by lane.
+    tile: the cells' parameters for one position where all positions are alike, else ``cells``. factors: what each
+    projection's sums are multiplied by before they meet. start: membranes by lane. hot: cells that start above
+    threshold. rest: added to membranes that are shown, by lane. unit: value of one count of the membrane, 1 for
+    floats. value: of one count of a payload. payload: its largest magnitude.
     """
 
     cells: Cells
+    tile: Cells
     odd: Odd
     factors: tuple[Any, ...]
     start: Array
+    hot: NDArray[np.int64]
     rest: NDArray[np.float64]
     unit: float
     value: float
@@ -78,9 +81,11 @@ def float_parameters(layer: SpikingLayer, layout: Layout) -> Parameters:
     odd = _odd(neurons, layout, current_decay=lanes(neurons.values("synapse_decay")), whole=lanes(exact, _NEVER))
     return Parameters(
         cells=cells,
+        tile=_tile(cells, layout),
         odd=odd,
         factors=tuple(np.float32(1) for _ in layer.projections),
         start=lanes(neurons.values("start") - rest),
+        hot=_hot(lanes(neurons.values("start") - rest), cells, layout),
         rest=layout.spread(rest),
         unit=1.0,
         value=1.0,
@@ -137,14 +142,32 @@ def whole_parameters(
     most = min(PAYLOAD, bound) if graded and not np.any(decay) else PAYLOAD if graded else _most(neurons)
     return Parameters(
         cells=cells,
+        tile=_tile(cells, layout),
         odd=_odd(neurons, layout, current_decay=kept(neurons.values("synapse_decay")), whole=exact, shift=shift),
         factors=tuple(np.int32(f) for f in factors),
         start=lanes(neurons.values("start") - rest),
+        hot=_hot(lanes(neurons.values("start") - rest), cells, layout),
         rest=layout.spread(rest),
         unit=unit,
         value=unit * 2**shift if graded else 1.0,
         payload=most,
     )
+
+
+def _hot(start: Array, cells: Cells, layout: Layout) -> NDArray[np.int64]:
+    over = (start >= cells.threshold)[: layout.width * layout.positions].reshape(-1, layout.width)
+    return np.flatnonzero(over.any(axis=1)).astype(np.int64)
+
+
+def _tile(cells: Cells, layout: Layout) -> Cells:
+    """Return the parameters of one position, which fit into the nearest cache, where all positions are alike."""
+    width, lanes = layout.width, layout.width * layout.positions
+    arrays = [cells.threshold, cells.drop, cells.decay, cells.gain, cells.bias]
+    rows = [array[:lanes].reshape(-1, width) for array in arrays]
+    if any(np.any(row != row[0]) for row in rows):
+        return cells
+    threshold, drop, decay, gain, bias = (np.ascontiguousarray(row[0]) for row in rows)
+    return cells._replace(threshold=threshold, drop=drop, decay=decay, gain=gain, bias=bias)
 
 
 def _common(steps: Sequence[float]) -> tuple[float, list[int]]:

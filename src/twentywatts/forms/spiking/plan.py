@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,8 @@ class LayerPlan:
 
     rows: of a sole dense projection. is_simple: single spikes through one projection, which the fused kernels take;
     else the layer takes the general path. matrix_above: share of active inputs above which a dense layer is a matrix
-    product, or None. delays: by projection, a number or one per lane.
+    product, or None. delays: by projection, a number or one per lane. sends_payloads: events are other than 1;
+    sends_several: and are numbers of spikes. shows_membrane: it sends nothing, its membrane is the result.
     """
 
     layer: SpikingLayer
@@ -38,6 +38,9 @@ class LayerPlan:
     is_simple: bool
     matrix_above: float | None
     delays: tuple[Any, ...]
+    sends_payloads: bool
+    sends_several: bool
+    shows_membrane: bool
 
     def matrix(self, kind: type) -> NDArray[Any]:
         """Return the weights of the sole dense projection, (lanes of the source, lanes)."""
@@ -49,36 +52,20 @@ class LayerPlan:
         lanes[:, : rows.shape[1]] = rows[wiring.row[channel] + position * wiring.sizes[4]]
         return lanes
 
-    @property
-    def sends_payloads(self) -> bool:
-        """Whether events are other than 1."""
-        neurons = self.layer.neurons
-        return neurons.signed or neurons.emission in (Emission.MANY, Emission.GRADED)
-
-    @property
-    def sends_several(self) -> bool:
-        """Whether the payload of an event is a number of spikes."""
-        return self.layer.neurons.emission is not Emission.GRADED
-
-    @property
-    def shows_membrane(self) -> bool:
-        """Whether the layer sends nothing and its membrane is the result."""
-        return self.layer.neurons.emission is Emission.NONE
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """Layers in an order in which they can run. number: np.float32 or np.int32. loops: whether a layer hears itself."""
+    """Layers in an order in which they can run. number: np.float32 or np.int32. loops: whether a layer hears itself.
+
+    delayed: whether a projection has a delay. widest: lanes of the widest layer or input.
+    """
 
     network: SpikingNetwork
     layers: tuple[LayerPlan, ...]
     number: type
     loops: bool
-
-    @property
-    def widest(self) -> int:
-        """Lanes of the widest layer or input."""
-        return max(*(prod(shape) for shape in self.network.inputs.values()), *(x.layout.lanes for x in self.layers))
+    delayed: bool
+    widest: int
 
 
 def plan_of(network: SpikingNetwork, matrix_above: float | Mapping[str, float] | None) -> Plan:
@@ -94,7 +81,14 @@ def plan_of(network: SpikingNetwork, matrix_above: float | Mapping[str, float] |
         plans[layer.name] = _plan(network, layer, layouts=layouts, before=plans, kind=kind, matrix_above=limit)
     loops = any(place.get(p.source, -1) >= place[layer.name] for layer in order for p in layer.projections)
     number = np.int32 if kind is np.int8 else np.float32
-    return Plan(network=network, layers=tuple(plans.values()), number=number, loops=loops)
+    return Plan(
+        network=network,
+        layers=tuple(plans.values()),
+        number=number,
+        loops=loops,
+        delayed=any(np.any(delays) for plan in plans.values() for delays in plan.delays),
+        widest=max(layout.lanes for layout in layouts.values()),
+    )
 
 
 def _limit(matrix_above: float | Mapping[str, float] | None, name: str) -> float | None:
@@ -133,7 +127,7 @@ def _plan(
         parameters = whole_parameters(layer, layout, packed, sources)
     else:
         parameters = float_parameters(layer, layout)
-    simple = _is_simple(layer, parameters)
+    simple, emission = _is_simple(layer, parameters), layer.neurons.emission
     sole = _scaled(layer.projections[0], kind) if len(packed) == 1 else None
     rows = None
     if sole is not None and isinstance(sole.synapses, Dense) and layout.positions == 1:
@@ -147,6 +141,9 @@ def _plan(
         is_simple=simple,
         matrix_above=matrix_above if rows is not None else None,
         delays=tuple(_delays(p, layouts[p.source]) for p in layer.projections),
+        sends_payloads=layer.neurons.signed or emission in (Emission.MANY, Emission.GRADED),
+        sends_several=emission is not Emission.GRADED,
+        shows_membrane=emission is Emission.NONE,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, nearest
-from twentywatts.forms.spiking.events import Events, Layout, from_bits, late, merged, tally, to_dense
+from twentywatts.forms.spiking.events import Events, Layout, from_bits, late, merged, sum_up, tally, to_dense
 from twentywatts.forms.spiking.kernel_dense import dense
 from twentywatts.forms.spiking.kernel_general import add_events, update
 from twentywatts.forms.spiking.kernel_scatter import Sleep, scatter
@@ -128,7 +128,8 @@ class Session:
             counts[name] = self._counts(layer, arriving, events, touched, steps)
             if name in self.shown:
                 outputs[name] = self._shown(layer, events, payloads)
-        self._remember(known, steps)
+        if self.plan.delayed:
+            self._remember(known, steps)
         self.step += steps
         return Window(outputs=outputs, counts=counts)
 
@@ -155,12 +156,26 @@ class Session:
             update(sums, marks, cells, layer.parameters.odd, _states(state), (spikes, payloads, touched))
         elif layer.is_simple and ones and layer.rows is not None:
             events = arriving[0]
-            dense(events.first, events.neuron, layer.rows, cells, state.membranes, (spikes, touched, steps))
+            dense(
+                events.first,
+                events.neuron,
+                layer.rows,
+                cells,
+                state.membranes,
+                (spikes.view(np.uint32), touched, steps),
+            )
         elif layer.is_simple and ones:
             events, wiring = arriving[0], layer.packed[0].wiring
             every = cells.biased
             found = (spikes, touched, steps, layer.layout.shape[0], every)
-            scatter(events.first, events.neuron, wiring, cells, (state.membranes, state.sleep, self.step), found)
+            scatter(
+                events.first,
+                events.neuron,
+                wiring,
+                layer.parameters.tile,
+                (state.membranes, state.sleep, self.step),
+                found,
+            )
         else:
             sums, marks = np.zeros((frames, lanes), number), np.zeros((frames, lanes // 8), np.uint8)
             for events, packed, factor in zip(arriving, layer.packed, layer.parameters.factors, strict=True):
@@ -201,22 +216,17 @@ class Session:
         self, layer: LayerPlan, arriving: Sequence[Events], sent: Events, touched: Array, steps: int
     ) -> LayerCounts:
         table = np.zeros((5, steps), np.int64)
-        heard = np.zeros((steps, 3), np.int64)
         for events, packed in zip(arriving, layer.packed, strict=True):
             many = self._many(packed.source, events)
-            tally(events.first, events.neuron, many, packed.fan_out, steps, heard)
-        table[:3] = heard.T
-        table[3] = touched.reshape(self.samples, steps).sum(axis=0)
-        many = self._many(layer.layer.name, sent)
-        each = np.diff(sent.first) if not many.size else np.diff(np.append(0, many.cumsum())[sent.first])
-        table[4] = each.reshape(self.samples, steps).sum(axis=0)
+            tally(events.first, events.neuron, many, packed.fan_out, steps, table)
+        sum_up(sent.first, self._many(layer.layer.name, sent), touched, table)
         return LayerCounts.of_table(table)
 
     def _many(self, source: str, events: Events) -> Array:
         """Return how many spikes each event stands for, or nothing where each stands for one."""
-        plans = {layer.layer.name: layer for layer in self.plan.layers}
         if not events.value.size:
             return _NOTHING
+        plans = {layer.layer.name: layer for layer in self.plan.layers}
         if source in plans:
             return np.abs(events.value).astype(np.int32) if plans[source].sends_several else _NOTHING
         whole = np.all(events.value == np.rint(events.value))
@@ -236,11 +246,10 @@ class Session:
 def _state(layer: LayerPlan, samples: int) -> _State:
     parameters, layout = layer.parameters, layer.layout
     membranes = np.repeat(parameters.start[None], samples, axis=0)
-    cells = layout.positions
-    over = (parameters.start >= parameters.cells.threshold)[: cells * layout.width].reshape(cells, layout.width).any(1)
-    hot = np.zeros((samples, cells), np.int64)
-    hot[:, : over.sum()] = np.flatnonzero(over)
-    sleep = Sleep(last=np.zeros((samples, cells), np.int64), hot=hot, hot_count=np.full(samples, over.sum(), np.int64))
+    hot = np.zeros((samples, layout.positions), np.int64)
+    hot[:, : len(parameters.hot)] = parameters.hot
+    count = np.full(samples, len(parameters.hot), np.int64)
+    sleep = Sleep(last=np.zeros_like(hot), hot=hot, hot_count=count)
     currents = np.zeros_like(membranes) if parameters.odd.keeps_current else membranes[:, :0]
     return _State(membranes=membranes, currents=currents, sleep=sleep)
 
