@@ -6,9 +6,9 @@ Method: every figure is CPU time (user and system, helper processes included) in
 byte code compiled; the tools take turns, each round begins with another one, and a first round is thrown away; medians,
 and the least in brackets. Peers run in interpreters of their own, named by their path; none is installed here. Ours
 reads four fake RAPL zones that are known to live (a file of verdicts stands beside them); "with the probe" has no such
-file and spins until each counter has had its time; "loaded" starts where NumPy is loaded already, as in AI programs.
-"processes" counts the tool's own and its helpers while it measures. The commands are
-whole: everything they start, Python's own start included.
+file and spins until each counter has had its time (these stand still, so it refuses them: its first window alone
+tells); "loaded" starts where NumPy is loaded already, as in AI programs. "processes" counts the tool's own and its
+helpers while it measures. The commands are whole: everything they start, Python's own start included.
 """
 
 from __future__ import annotations
@@ -192,6 +192,8 @@ def rounds(root: Path, peers: dict[str, str], asked: argparse.Namespace) -> dict
             (root / "unknown").unlink(missing_ok=True)
             has_background = 0 < turn <= asked.background_rounds
             found = child(python, program, environment, seconds=asked.seconds if has_background else 0)
+            if turn and "probe" in name:
+                found = {key: value for key, value in found.items() if key in ("import", "first")}
             if turn:
                 rows[name].append(found)
             elif asked.seconds:
