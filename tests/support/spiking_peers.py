@@ -48,7 +48,7 @@ def _stack(neurons: Callable[[int], Any], gain: float = GAIN) -> list[Any]:
     return parts
 
 
-def _snntorch(mechanism: str) -> Case:
+def _snntorch(mechanism: str, *, has_current: bool = False) -> Case:
     import snntorch
     import torch
     from snntorch import utils
@@ -56,7 +56,8 @@ def _snntorch(mechanism: str) -> Case:
 
     def leaky(size: int) -> Any:
         beta, threshold = torch.full((size,), 0.9), torch.ones(size)
-        return snntorch.Leaky(beta=beta, threshold=threshold, init_hidden=True, reset_mechanism=mechanism)
+        given = {"beta": beta, "threshold": threshold, "init_hidden": True, "reset_mechanism": mechanism}
+        return snntorch.Synaptic(alpha=torch.full((size,), 0.5), **given) if has_current else snntorch.Leaky(**given)
 
     fed = _fed()
     net = torch.nn.Sequential(*_stack(leaky))
@@ -135,6 +136,8 @@ def _spikingjelly(kind: str) -> Case:
 CASES: dict[tuple[str, str], Callable[[], Case]] = {
     ("snntorch", "Leaky, reset by subtraction"): lambda: _snntorch("subtract"),
     ("snntorch", "Leaky, reset to zero"): lambda: _snntorch("zero"),
+    ("snntorch", "Synaptic, reset by subtraction"): lambda: _snntorch("subtract", has_current=True),
+    ("snntorch", "Synaptic, reset to zero"): lambda: _snntorch("zero", has_current=True),
     ("sinabs", "IAF, many spikes"): lambda: _sinabs("IAF"),
     ("sinabs", "IAF, single spike"): lambda: _sinabs("IAF, single spike"),
     ("sinabs", "LIF"): lambda: _sinabs("LIF"),
