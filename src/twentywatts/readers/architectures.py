@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from twentywatts.architecture import Architecture
 from twentywatts.errors import InputError, ModelError, clean, nearest
 from twentywatts.figures import Figure, parse_figure
+from twentywatts.readers.bundled import bundled_aliases, bundled_tables
 from twentywatts.readers.decoder import read_config
 from twentywatts.readers.hub import hub_config
 
@@ -24,37 +22,17 @@ __all__ = ["architecture_names", "load_architecture", "published_figures"]
 _MAX_FILE_BYTES = 4_000_000
 _MOST_NESTING = 32
 _HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-
-
-@cache
-def _tables() -> Mapping[str, Mapping[str, Any]]:
-    """Return name → the parsed file of every bundled architecture."""
-    folder = files("twentywatts") / "data" / "architectures"
-    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".toml")), key=lambda path: path.name)
-    return MappingProxyType(
-        {path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8")) for path in paths}
-    )
-
-
-@cache
-def _aliases() -> Mapping[str, str]:
-    """Return alias → name, in lower case; a hub id is also found without its publisher."""
-    found: dict[str, str] = {}
-    for name, table in _tables().items():
-        for alias in (name, *table["aliases"]):
-            found[alias.lower()] = name
-            found.setdefault(alias.lower().rpartition("/")[2], name)
-    return MappingProxyType(found)
+_FOLDER = "architectures"
 
 
 def architecture_names() -> list[str]:
     """Return the names of all bundled architectures."""
-    return list(_tables())
+    return list(bundled_tables(_FOLDER))
 
 
 def published_figures(name: str) -> Mapping[str, Figure]:
     """Return what the publisher of a bundled architecture says of it: parameter_count, active_parameter_count."""
-    return {key: parse_figure(key, table) for key, table in _tables()[name].get("figures", {}).items()}
+    return {key: parse_figure(key, table) for key, table in bundled_tables(_FOLDER)[name].get("figures", {}).items()}
 
 
 def load_architecture(name_or_path: str | Path) -> Architecture:
@@ -65,7 +43,7 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
     where huggingface_hub is installed and the net can be reached.
     """
     given = str(name_or_path)
-    name = _aliases().get(given.lower())
+    name = bundled_aliases(_FOLDER).get(given.lower())
     if name is not None:
         return _bundled(name)
     path = Path(given)
@@ -73,7 +51,7 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
         return _from_path(path)
     if _HUB_ID.fullmatch(given):
         return _from_hub(given)
-    hint = nearest(given.lower(), _aliases())
+    hint = nearest(given.lower(), bundled_aliases(_FOLDER))
     raise ModelError(
         f"unknown model '{clean(given)[:100]}'{hint}; wanted a bundled name, a folder or file with its config.json, "
         "or a hub id 'owner/model'"
@@ -82,7 +60,7 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
 
 @cache
 def _bundled(name: str) -> Architecture:
-    table = _tables()[name]
+    table = bundled_tables(_FOLDER)[name]
     found = read_config(table["config"], name=name, where=f"{name}.toml")
     notes = tuple(table.get("notes", ()))
     return replace(found, title=table["title"], origin="bundled", sources=(table["read"]["source"],), notes=notes)
@@ -129,7 +107,7 @@ def _depth(value: object) -> int:
 
 def _from_hub(model: str) -> Architecture:
     """Return a model of the hub by its config.json."""
-    file = hub_config(model, f"'{model}' is not bundled{nearest(model.lower(), _aliases())}")
+    file = hub_config(model, f"'{model}' is not bundled{nearest(model.lower(), bundled_aliases(_FOLDER))}")
     try:
         return replace(_from_path(file), name=model, title=model, origin="hub")
     except InputError as error:

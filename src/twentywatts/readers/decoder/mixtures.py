@@ -8,7 +8,7 @@ from dataclasses import replace
 from twentywatts.architecture import Experts, FeedForward, LatentAttention, Layers, Stack
 from twentywatts.errors import ModelError
 from twentywatts.readers.decoder.fields import Fields
-from twentywatts.readers.decoder.style import Style, decoder, grouped, windows_by_kind
+from twentywatts.readers.decoder.style import Style, decoder, text_stack, windows_by_kind
 
 __all__ = ["READERS", "STYLES"]
 
@@ -68,16 +68,7 @@ def _deepseek(fields: Fields) -> Stack:
         )
         for routed in _after_dense(fields, count)
     ]
-    vocabulary = fields.size("vocab_size")
-    return Stack(
-        kind="text",
-        hidden_size=hidden,
-        layers=grouped(layers),
-        vocabulary_size=vocabulary,
-        head_size=vocabulary,
-        tied=fields.flag("tie_word_embeddings", False),
-        extra_parameter_count=hidden,
-    )
+    return text_stack(fields, layers, tied=False, extra=hidden)
 
 
 def _gpt_oss(fields: Fields, layers: int) -> Sequence[Experts | None]:

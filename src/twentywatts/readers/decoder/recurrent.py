@@ -8,7 +8,7 @@ from dataclasses import replace
 from twentywatts.architecture import Attention, Experts, FeedForward, Layers, Recurrence, Stack
 from twentywatts.readers.decoder.fields import Fields
 from twentywatts.readers.decoder.llama import STYLES as LLAMA
-from twentywatts.readers.decoder.style import Style, attention, grouped, layer_kinds
+from twentywatts.readers.decoder.style import Style, attention, layer_kinds, text_stack
 
 __all__ = ["READERS", "mamba1", "mamba2"]
 
@@ -62,16 +62,7 @@ def mamba2(fields: Fields, hidden: int) -> Recurrence:
 
 
 def _stack(fields: Fields, layers: Sequence[Layers], *, tied: bool) -> Stack:
-    hidden, vocabulary = fields.size("hidden_size"), fields.size("vocab_size")
-    return Stack(
-        kind="text",
-        hidden_size=hidden,
-        layers=grouped(layers),
-        vocabulary_size=vocabulary,
-        head_size=vocabulary,
-        tied=fields.flag("tie_word_embeddings", tied),
-        extra_parameter_count=hidden,
-    )
+    return text_stack(fields, layers, tied=tied, extra=fields.size("hidden_size"))
 
 
 def _mamba(fields: Fields) -> Stack:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twentywatts.architecture import Attention, Experts, FeedForward, Layers, Stack
 from twentywatts.readers.decoder.fields import Fields
 
-__all__ = ["Style", "attention", "decoder", "feed_forward", "grouped", "layer_kinds", "windows_by_kind"]
+__all__ = ["Style", "attention", "decoder", "feed_forward", "grouped", "layer_kinds", "text_stack", "windows_by_kind"]
 
 
 def no_windows(_: Fields, layers: int) -> Sequence[int]:
@@ -116,16 +116,7 @@ def grouped(layers: Sequence[Layers]) -> tuple[Layers, ...]:
     counts: dict[Layers, int] = {}
     for layer in layers:
         counts[layer] = counts.get(layer, 0) + layer.count
-    return tuple(
-        Layers(
-            count=count,
-            mixer=one.mixer,
-            feed_forward=one.feed_forward,
-            cross=one.cross,
-            extra_parameter_count=one.extra_parameter_count,
-        )
-        for one, count in counts.items()
-    )
+    return tuple(replace(one, count=count) for one, count in counts.items())
 
 
 def decoder(fields: Fields, style: Style) -> Stack:
@@ -142,16 +133,22 @@ def decoder(fields: Fields, style: Style) -> Stack:
         )
         for window, routed in zip(windows, experts, strict=True)
     ]
-    vocabulary = fields.size("vocab_size")
     positions = fields.size("max_position_embeddings") + style.positions if style.positions >= 0 else 0
     norms = style.embedding_norms + (1 if style.final_norm else 0)
+    head_bias = fields.size("vocab_size") if _says(fields, style.head_bias) else 0
+    stack = text_stack(fields, layers, tied=style.tied, extra=norms * norm + head_bias)
+    return replace(stack, lookup_parameter_count=positions * hidden)
+
+
+def text_stack(fields: Fields, layers: Sequence[Layers], *, tied: bool, extra: int) -> Stack:
+    """Return layers between an embedding and a head over the same words; tied: where the file says nothing."""
+    vocabulary = fields.size("vocab_size")
     return Stack(
         kind="text",
-        hidden_size=hidden,
+        hidden_size=fields.size("hidden_size"),
         layers=grouped(layers),
         vocabulary_size=vocabulary,
         head_size=vocabulary,
-        tied=fields.flag("tie_word_embeddings", style.tied),
-        lookup_parameter_count=positions * hidden,
-        extra_parameter_count=norms * norm + (vocabulary if _says(fields, style.head_bias) else 0),
+        tied=fields.flag("tie_word_embeddings", tied),
+        extra_parameter_count=extra,
     )

@@ -27,57 +27,38 @@ def _block_of(fields: Fields) -> Layers:
     return block(hidden, heads, fields.size("intermediate_size"), count=fields.layers())
 
 
-def _vit(fields: Fields) -> Stack:
-    """ViT and DeiT: patches with a bias, a class token, a table of positions, a last norm and a pooler."""
+def _patched(fields: Fields, layer: Layers, *, class_token: bool, positions: bool = True, extra: int) -> Stack:
+    """Return a tower over patches of an image; positions: a learned table. extra: values of norms and biases."""
     hidden = fields.size("hidden_size")
-    tokens, values = patches(fields, class_token=True)
+    tokens, values = patches(fields, class_token=class_token)
     return Stack(
         kind="vision",
         causal=False,
         hidden_size=hidden,
-        layers=(_block_of(fields),),
-        lookup_parameter_count=tokens * hidden,
+        layers=(layer,),
+        lookup_parameter_count=tokens * hidden * positions,
         input_parameter_count=values * hidden,
         input_mac_count=values * hidden,
-        output_parameter_count=hidden * hidden,
-        output_token_frac=0.0,
-        extra_parameter_count=hidden * 5,
+        extra_parameter_count=extra * hidden,
         token_count=tokens,
     )
+
+
+def _vit(fields: Fields) -> Stack:
+    """ViT and DeiT: a class token, patches with a bias, a last norm and a pooler with its bias."""
+    hidden = fields.size("hidden_size")
+    stack = _patched(fields, _block_of(fields), class_token=True, extra=5)
+    return replace(stack, output_parameter_count=hidden * hidden, output_token_frac=0.0)
 
 
 def _clip_vision(fields: Fields) -> Stack:
-    """CLIP's image side: patches without a bias, norms before and after the layers."""
-    hidden = fields.size("hidden_size")
-    tokens, values = patches(fields, class_token=True)
-    return Stack(
-        kind="vision",
-        causal=False,
-        hidden_size=hidden,
-        layers=(_block_of(fields),),
-        lookup_parameter_count=tokens * hidden,
-        input_parameter_count=values * hidden,
-        input_mac_count=values * hidden,
-        extra_parameter_count=hidden * 5,
-        token_count=tokens,
-    )
+    """CLIP's image side: a class token, patches without a bias, norms before and after the layers."""
+    return _patched(fields, _block_of(fields), class_token=True, extra=5)
 
 
 def _siglip_vision(fields: Fields) -> Stack:
     """SigLIP's image side, without the head that pools by attention (language models take it off)."""
-    hidden = fields.size("hidden_size")
-    tokens, values = patches(fields, class_token=False)
-    return Stack(
-        kind="vision",
-        causal=False,
-        hidden_size=hidden,
-        layers=(_block_of(fields),),
-        lookup_parameter_count=tokens * hidden,
-        input_parameter_count=values * hidden,
-        input_mac_count=values * hidden,
-        extra_parameter_count=hidden * 3,
-        token_count=tokens,
-    )
+    return _patched(fields, _block_of(fields), class_token=False, extra=3)
 
 
 def clip_text(fields: Fields) -> Stack:
@@ -149,44 +130,24 @@ def _qwen_layers(fields: Fields, alike: Layers, norms: int) -> tuple[Layers, ...
 def _pixtral(fields: Fields) -> Stack:
     """Pixtral's tower: no biases, norms without bias, gated, no table of positions."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    tokens, values = patches(fields, class_token=False)
     layer = Layers(
         count=fields.layers(),
         mixer=Attention(heads=heads, kv_heads=heads, head_size=fields.size("head_dim", hidden // heads)),
         feed_forward=FeedForward(size=fields.size("intermediate_size")),
         extra_parameter_count=2 * hidden,
     )
-    return Stack(
-        kind="vision",
-        causal=False,
-        hidden_size=hidden,
-        layers=(layer,),
-        input_parameter_count=values * hidden,
-        input_mac_count=values * hidden,
-        extra_parameter_count=hidden,
-        token_count=tokens,
-    )
+    return _patched(fields, layer, class_token=False, positions=False, extra=1)
 
 
 def _llama4_vision(fields: Fields) -> Stack:
     """Llama 4's tower: a class token, biases, then 2 × 2 tokens to one through two matrices."""
-    hidden = fields.size("hidden_size")
-    tokens, values = patches(fields, class_token=True)
-    inner = fields.size("projector_input_dim", fields.size("vision_output_dim", hidden))
+    inner = fields.size("projector_input_dim", fields.size("vision_output_dim", fields.size("hidden_size")))
     out = fields.size("projector_output_dim", inner)
     ratio = fields.number("pixel_shuffle_ratio", 0.5, least=0.01, most=1.0)
-    return Stack(
-        kind="vision",
-        causal=False,
-        hidden_size=hidden,
-        layers=(_block_of(fields),),
-        lookup_parameter_count=tokens * hidden,
-        input_parameter_count=values * hidden,
-        input_mac_count=values * hidden,
+    return replace(
+        _patched(fields, _block_of(fields), class_token=True, extra=5),
         output_parameter_count=fields.size("intermediate_size") * inner + inner * out,
         output_token_frac=ratio**2,
-        extra_parameter_count=hidden * 5,
-        token_count=tokens,
     )
 
 
