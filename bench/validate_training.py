@@ -178,7 +178,8 @@ def _energies() -> list[str]:
         "",
     ]
     found = energies()
-    for title, is_metered in (("Metered, at least in part", True), ("Hours times a power limit or a typical power", False)):
+    titles = {"Metered, at least in part": True, "Hours times a power limit or a typical power": False}
+    for title, is_metered in titles.items():
         lines += [
             f"### {title}",
             "",

@@ -11,13 +11,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from twentywatts.errors import MachineError, nearest
+from twentywatts.errors import InputError, MachineError, nearest
 from twentywatts.machines.check import SCHEMA, parse
 from twentywatts.machines.machine import FAMILIES, Machine
 from twentywatts.plugins import find
 from twentywatts.plugins import names as plugin_names
 
-__all__ = ["SCHEMA", "bundled_names", "load", "parse"]
+__all__ = ["SCHEMA", "bundled_names", "load", "parse", "read_tables"]
 
 _MAX_FILE_BYTES = 1_000_000
 _MAX_KEY_PARTS = 64  # tomllib's time and memory go with the square of these
@@ -92,17 +92,28 @@ def _aliases() -> Mapping[str, str]:
 
 def _read_file(path: Path) -> Machine:
     try:
+        tables = read_tables(path, what="machine file")
+    except InputError as error:
+        raise MachineError(str(error)) from error
+    return parse(tables, origin=str(path))
+
+
+def read_tables(path: Path, *, what: str, most_bytes: int = _MAX_FILE_BYTES) -> Mapping[str, Any]:
+    """Return the tables of a TOML file that nobody vouches for; ``what`` is what to call it in an error.
+
+    Raises InputError for a file that is none, too large, no UTF-8, no TOML, or nested beyond use.
+    """
+    try:
         if path.exists() and not path.is_file():
-            raise MachineError(f"cannot read machine file '{path}': not a file")
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise MachineError(f"machine file '{path}' is larger than {_MAX_FILE_BYTES:,} bytes")
+            raise InputError(f"cannot read {what} '{path}': not a file")
+        if path.stat().st_size > most_bytes:
+            raise InputError(f"{what} '{path}' is larger than {most_bytes:,} bytes")
         text = path.read_text(encoding="utf-8")
         if _DEEP_KEY.search(text):
-            raise MachineError(f"machine file '{path}' has a key of more than {_MAX_KEY_PARTS} parts")
-        tables = tomllib.loads(text)
+            raise InputError(f"{what} '{path}' has a key of more than {_MAX_KEY_PARTS} parts")
+        return tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise MachineError(f"cannot read machine file '{path}': {reason}") from error
+        raise InputError(f"cannot read {what} '{path}': {reason}") from error
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of 5,000 digits, a thousand brackets
-        raise MachineError(f"machine file '{path}' is not valid TOML: {error}") from error
-    return parse(tables, origin=str(path))
+        raise InputError(f"{what} '{path}' is not valid TOML: {error}") from error

@@ -38,10 +38,10 @@ def bundled(table: str) -> Mapping[str, Input]:
 
 
 def number(name: str, value: float, *, low: float = 0.0, high: float = 1e30) -> float:
-    """Return ``value``; raises InputError unless it is a number of at least ``low`` and at most ``high``, and positive."""
+    """Return ``value``; raises InputError unless it is a positive number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, got {value!r}")
-    if not (0 < value and low <= value <= high):
+    if not (value > 0 and low <= value <= high):
         least = "positive" if low == 0 else f"at least {low:g}"
         given = f"{value:g}" if abs(value) < _LARGEST else "a far larger number"
         raise InputError(f"{name} must be {least} and at most {high:g}, got {given}")

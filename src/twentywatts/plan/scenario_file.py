@@ -13,6 +13,7 @@ from typing import Any
 
 from twentywatts.errors import InputError, clean, nearest
 from twentywatts.figures import GRADES, Source, parse_source
+from twentywatts.machines.catalog import read_tables
 from twentywatts.plan.result import Input
 from twentywatts.uncertain import Interval
 from twentywatts.units import convert, unit_of_key
@@ -78,27 +79,14 @@ def presets() -> Mapping[str, Path]:
 def read_scenario(name: str) -> Scenario:
     """Return a preset by name, or a scenario from a file that ends in .toml; raises InputError."""
     if name.endswith(".toml"):
-        return parse_scenario(_tables(Path(name)), name=Path(name).stem)
+        tables = read_tables(Path(name), what="scenario", most_bytes=_MAX_FILE_BYTES)
+        return parse_scenario(tables, name=Path(name).stem)
     if name not in presets():
         hint = nearest(name, presets())
         raise InputError(
             f"unknown preset '{clean(name)}'{hint}; there are {', '.join(presets())}, or give a .toml file"
         )
     return parse_scenario(tomllib.loads(presets()[name].read_text(encoding="utf-8")), name=name)
-
-
-def _tables(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"cannot read scenario '{path}': not a file")
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InputError(f"scenario '{path}' is larger than {_MAX_FILE_BYTES:,} bytes")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"cannot read scenario '{path}': {reason}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"scenario '{path}' is not valid TOML: {error}") from error
 
 
 def parse_scenario(tables: Mapping[str, Any], *, name: str) -> Scenario:

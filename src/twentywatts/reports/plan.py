@@ -17,7 +17,7 @@ from twentywatts.plan.words import quantity_text
 from twentywatts.reports.records import plain, source_records
 from twentywatts.uncertain import Interval
 
-__all__ = ["SCHEMA", "plan_document", "plan_view", "shown"]
+__all__ = ["SCHEMA", "cell_text", "plan_document", "plan_view", "shown"]
 
 SCHEMA = "twentywatts.plan/1"
 
@@ -128,11 +128,12 @@ def _table(record: Record) -> RenderableType:
     for label in record["labels"].values():
         table.add_column(clean(label), max_width=30)
     for row in record["rows"]:
-        table.add_row(Text(clean(row["name"])), *(Text(_cell(key, row.get(key))) for key in record["labels"]))
+        table.add_row(Text(clean(row["name"])), *(Text(cell_text(key, row.get(key))) for key in record["labels"]))
     return Group(Text(clean(record["title"]), style="bold"), table)
 
 
-def _cell(key: str, value: Any) -> str:
+def cell_text(key: str, value: Any) -> str:
+    """Return a cell of a table: a quantity, a text, or a dash where there is none."""
     if value is None:
         return "–"
     return shown(key, value) if isinstance(value, Mapping) else clean(value)

@@ -9,7 +9,7 @@ from twentywatts.errors import clean
 from twentywatts.reports import sections
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
-from twentywatts.reports.plan import shown
+from twentywatts.reports.plan import cell_text, shown
 from twentywatts.reports.plan_charts import band_chart, tornado_chart
 
 __all__ = ["plan_page"]
@@ -85,15 +85,9 @@ def _chart_of(record: Record, index: int) -> list[Markup]:
 
 
 def _table(record: Record) -> Markup:
-    rows = [(clean(row["name"]), *(_cell(key, row.get(key)) for key in record["labels"])) for row in record["rows"]]
+    rows = [(clean(row["name"]), *(cell_text(key, row.get(key)) for key in record["labels"])) for row in record["rows"]]
     headers = ["", *(clean(label) for label in record["labels"].values())]
     return table("Brackets hold 90 % intervals.", headers, rows, class_="cards")
-
-
-def _cell(key: str, value: Any) -> str:
-    if value is None:
-        return "–"
-    return shown(key, value) if isinstance(value, Mapping) else clean(value)
 
 
 def _amounts(document: Record) -> Markup:

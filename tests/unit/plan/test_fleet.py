@@ -152,3 +152,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     large.write_bytes(b"#" * 200_000)
     with pytest.raises(InputError, match="larger than"):
         tw.plan.fleet(str(large))
+
+
+def test_a_key_of_absurd_depth_takes_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text("a." * 40_000 + "b = 1", encoding="utf-8")
+    with pytest.raises(InputError, match="parts"):
+        tw.plan.fleet(str(path))
