@@ -137,7 +137,6 @@ CASES: dict[tuple[str, str], Callable[[], Case]] = {
     ("snntorch", "Leaky, reset by subtraction"): lambda: _snntorch("subtract"),
     ("snntorch", "Leaky, reset to zero"): lambda: _snntorch("zero"),
     ("snntorch", "Synaptic, reset by subtraction"): lambda: _snntorch("subtract", has_current=True),
-    ("snntorch", "Synaptic, reset to zero"): lambda: _snntorch("zero", has_current=True),
     ("sinabs", "IAF, many spikes"): lambda: _sinabs("IAF"),
     ("sinabs", "IAF, single spike"): lambda: _sinabs("IAF, single spike"),
     ("sinabs", "LIF"): lambda: _sinabs("LIF"),

@@ -32,7 +32,7 @@ class Dialect:
     ``exact`` exp(−dt/τ). gain: ``resistance`` multiplies the input by R dt/τ, ``one`` takes it as it is.
     timed_integrators: neurons without leak multiply it by R dt, otherwise by R; starts_reset: they start at v_reset
     instead of 0. reset: subtract, or to v_reset. strict: a spike needs V > threshold instead of ≥. delayed_reset:
-    done in the next step; delayed_current_reset: by neurons with a synaptic current. emission: one spike in a step, or
+    done in the next step. emission: one spike in a step, or
     many. loop_delay_steps: delay of recurrent connections that name none; None refuses them. unlike: node types that
     this library steps as no neuron here does.
     """
@@ -47,7 +47,6 @@ class Dialect:
     loop_delay_steps: int | None = 1
     timed_integrators: bool = False
     starts_reset: bool = False
-    delayed_current_reset: bool = False
     unlike: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -70,7 +69,12 @@ DIALECTS: Mapping[str, Dialect] = {
         step_s=1e-4, leak="euler", gain="resistance", reset=Reset.SUBTRACT, strict=True, delayed_reset=True
     ),
     "snntorch-zero": Dialect(
-        step_s=1e-4, leak="euler", gain="resistance", reset=Reset.ZERO, strict=True, delayed_current_reset=True
+        step_s=1e-4,
+        leak="euler",
+        gain="resistance",
+        reset=Reset.ZERO,
+        strict=True,
+        unlike=frozenset(("CubaLIF", "CubaLI")),
     ),
     "sinabs": Dialect(step_s=1.0, leak="exact", gain="one", reset=Reset.SUBTRACT, strict=False, emission=Emission.MANY),
     # Norse writes time constants times its own step of 1 ms: one step is 1e-6 in the file's unit
@@ -108,8 +112,9 @@ def neurons_of(name: str, node: Any, shape: Shape, dialect: Dialect) -> Neurons:
     kind = type(node).__name__
     if kind in dialect.unlike:
         raise InputError(
-            f"node '{name}' ({kind}): this library updates the membrane before the current takes the input, which no "
-            "neuron here does; use a neuron without synaptic current, or dialect='nir' with the exactness lost"
+            f"node '{name}' ({kind}): this library steps neurons with a synaptic current (Norse: the membrane before the "
+            "current; snnTorch's reset to zero: it drops what arrives) as no neuron here does; use one without, or "
+            "dialect='nir' with the exactness lost"
         )
     try:
         return _chosen(_BUILDERS[kind](node, shape, dialect), node)
@@ -225,9 +230,7 @@ def _current_based(node: Any, shape: Shape, dialect: Dialect) -> dict[str, Any]:
 
 
 def _cuba_leaky(node: Any, shape: Shape, dialect: Dialect) -> Neurons:
-    firing = _firing(node, shape, dialect)
-    firing["delayed_reset"] = firing["delayed_reset"] or dialect.delayed_current_reset
-    return Neurons(**_current_based(node, shape, dialect), **firing)
+    return Neurons(**_current_based(node, shape, dialect), **_firing(node, shape, dialect))
 
 
 def _cuba_integrator(node: Any, shape: Shape, dialect: Dialect) -> Neurons:

@@ -87,12 +87,14 @@ def _of(state: State, name: str) -> np.ndarray:  # type: ignore[type-arg]
 def snntorch_neurons(state: State, module: str) -> NeuronsOf:
     """Return the neurons of a snnTorch ``Leaky`` or ``Synaptic`` module, with its default (delayed) reset.
 
-    Its resets come in the next step; that of ``Leaky`` to zero acts as an immediate one, that of ``Synaptic`` drops
-    what arrives in that step.
+    Its reset by subtraction comes in the next step; that of ``Leaky`` to zero acts as an immediate one. ``Synaptic``
+    with a reset to zero drops what arrives in the next step, which no neuron here does: InputError.
     """
     mechanism = int(_of(state, f"{module}.reset_mechanism_val"))
     if mechanism not in (0, 1):
         raise InputError(f"module '{module}' has no reset: such a neuron spikes in every step above its threshold")
+    if mechanism and f"{module}.alpha" in state:
+        raise InputError(f"module '{module}': Synaptic with a reset to zero drops what arrives, as no neuron here does")
     beta, threshold = _of(state, f"{module}.beta"), _of(state, f"{module}.threshold")
     alpha = state.get(f"{module}.alpha", np.zeros(()))
 
@@ -103,7 +105,7 @@ def snntorch_neurons(state: State, module: str) -> NeuronsOf:
             decay=_spread(np.clip(beta, 0, 1), shape),
             synapse_decay=_spread(np.clip(alpha, 0, 1), shape),
             reset=Reset.ZERO if mechanism else Reset.SUBTRACT,
-            delayed_reset=not mechanism or f"{module}.alpha" in state,
+            delayed_reset=not mechanism,
             strict=True,
         )
 

@@ -220,7 +220,7 @@ def test_dialects_are_named_and_steps_are_numbers() -> None:
     with pytest.raises(InputError, match="above 0"):
         from_nir(graph_of(), step_s=0.0)
     cuba = nir.CubaLIF(tau_syn=ONES, tau_mem=ONES, r=ONES, v_leak=ONES * 0, v_threshold=ONES)
-    with pytest.raises(InputError, match=r"node 'lif' \(CubaLIF\).*updates the membrane before"):
+    with pytest.raises(InputError, match=r"node 'lif' \(CubaLIF\).*the membrane before the current"):
         from_nir(graph_of(lif=cuba), dialect="norse")
 
 
