@@ -22,7 +22,7 @@ MACHINES = ROOT / "src" / "twentywatts" / "machines" / "data"
 SNAPSHOT = ROOT / "tests" / "golden" / "figures.json"
 UNVERIFIED = ROOT / "docs" / "method" / "figures-unverified.md"
 START = "<!-- guesses: written by bench/snapshot_figures.py; do not edit below -->\n"
-TABLES = ("boundaries", "crossbar_laws", "shortcuts", "serving")
+TABLES = ("boundaries", "crossbar_laws", "shortcuts", "serving", "zeros")
 
 Catalogue = Mapping[str, Mapping[str, Figure]]
 
