@@ -52,6 +52,9 @@ def main() -> None:
     for name, value, half in zip(NAMES, found, spread, strict=True):
         lines += ["", f"[constants.{name}]", f"low = {value - half:.4g}", f"value = {value:.4g}"]
         lines += [f"high = {value + half:.4g}"]
+    fastest = max(run.peak_flop_per_s for run in runs)
+    lines += ["", "# the fastest chip of any run", "[constants.fastest_peak_flop_per_s]"]
+    lines += [f"{end} = {fastest:.4g}" for end in ("low", "value", "high")]
     arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(arguments.out.read_text(encoding="utf-8"))
 

@@ -11,10 +11,11 @@ from types import MappingProxyType
 
 from twentywatts.errors import InputError, clean, nearest
 from twentywatts.plan.result import Amount, Input
+from twentywatts.plan.simulation import product
 from twentywatts.uncertain import Interval
 from twentywatts.units import convert
 
-__all__ = ["Grid", "carbon_amounts", "grid", "grid_input", "grids"]
+__all__ = ["Grid", "carbon_amounts", "carbon_of", "grid", "grid_input", "grids"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +91,15 @@ def grid_input(found: Grid) -> Input:
     )
 
 
+def carbon_of(energy_j: Interval, found: Grid) -> Interval:
+    """Return the carbon [kg] of joules from a country's average mix; its factor is drawn alike in every row."""
+    return product(energy_j, found.carbon_kg_per_j, key=f"grid.{found.code}")
+
+
 def carbon_amounts(energy_j: Interval, name: str) -> tuple[list[Amount], Input]:
     """Return the carbon of joules from a country's grid: average, and marginal where published; and the factor used."""
     found = grid(name)
-    factor = found.carbon_kg_per_j
-    carbon = Interval(low=energy_j.low * factor.low, mid=energy_j.mid * factor.mid, high=energy_j.high * factor.high)
+    carbon = carbon_of(energy_j, found)
     note = f"{found.name} {found.year}, {found.basis}, location-based"
     amounts = [Amount(key="carbon_kg", label="CO2 equivalent, average mix", interval=carbon, note=note)]
     if found.marginal_kg_per_j is not None:

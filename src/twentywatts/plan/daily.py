@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from twentywatts.plan.carbon import Grid, grid
+from twentywatts.plan.carbon import Grid, carbon_of, grid
 from twentywatts.plan.inputs import number
 from twentywatts.uncertain import Interval
 
@@ -47,7 +47,5 @@ def _row(row: Mapping[str, Any], per_day: float, found: Grid | None) -> dict[str
     energy = Interval(**{end: each[end] * per_day * _DAYS for end in ("low", "mid", "high")})
     result: dict[str, Any] = {"machine": row["machine"], "form": row["form"], "year_energy_j": energy.as_dict()}
     if found is not None:
-        factor = found.carbon_kg_per_j
-        carbon = Interval(low=energy.low * factor.low, mid=energy.mid * factor.mid, high=energy.high * factor.high)
-        result["year_carbon_kg"] = carbon.as_dict()
+        result["year_carbon_kg"] = carbon_of(energy, found).as_dict()
     return result

@@ -9,7 +9,9 @@ from twentywatts.errors import InputError
 from twentywatts.plan.result import Driver, Input
 from twentywatts.uncertain import Array, Interval, interval_of, lognormal, uniform
 
-__all__ = ["Model", "Simulation", "draw", "simulate"]
+__all__ = ["Model", "Simulation", "draw", "product", "simulate"]
+
+_PRODUCT_DRAWS = 2000
 
 Model = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
@@ -52,6 +54,20 @@ def _triangular(levels: Array, low: float, mode: float, high: float) -> Array:
     rising = low + np.sqrt(levels * (high - low) * (mode - low))
     falling = high - np.sqrt((1 - levels) * (high - low) * (high - mode))
     return np.asarray(np.where(levels < split, rising, falling))
+
+
+def product(first: Interval, second: Interval, *, key: str, seed: int = 0) -> Interval:
+    """Return the product of two independent numbers as an interval, by draws and never end by end.
+
+    key: names the stream of ``second``, so that one factor of many rows is drawn alike. Where an end is 0, or one of
+    them is known, the ends are multiplied.
+    """
+    if min(first.low, second.low) <= 0 or first.low == first.high or second.low == second.high:
+        ends = zip((first.low, first.mid, first.high), (second.low, second.mid, second.high), strict=True)
+        low, mid, high = (a * b for a, b in ends)
+        return Interval(low=low, mid=mid, high=high)
+    one = lognormal(f"{key}.of", first, draws=_PRODUCT_DRAWS, seed=seed)
+    return interval_of(one * lognormal(key, second, draws=_PRODUCT_DRAWS, seed=seed))
 
 
 def simulate(model: Model, inputs: Sequence[Input], *, target: str, draws: int, seed: int) -> Simulation:

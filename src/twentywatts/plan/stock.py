@@ -11,7 +11,7 @@ from twentywatts.plan.inputs import bundled, number, point
 from twentywatts.plan.rebound import rebound_table
 from twentywatts.plan.result import Amount, Driver, Plan, Row, Table
 from twentywatts.plan.scenario_file import Published, Scenario, read_scenario
-from twentywatts.plan.simulation import Simulation, simulate
+from twentywatts.plan.simulation import Simulation, product, simulate
 from twentywatts.plan.words import quantity_text
 from twentywatts.uncertain import Interval, interval_of
 
@@ -150,21 +150,18 @@ def _growth(scenario: Scenario, found: Simulation) -> list[Table]:
     energy = found.interval("energy_j")
     rows = []
     for years in range(1, growth.years + 1):
-        low, mid, high = (
-            value * (factor / growth.efficiency) ** years
-            for value, factor in zip(
-                (energy.low, energy.mid, energy.high),
-                (growth.factor.low, growth.factor.mid, growth.factor.high),
-                strict=True,
-            )
-        )
+        low, mid, high = ((end / growth.efficiency) ** years for end in _ends(growth.factor))
+        interval = product(energy, Interval(low=low, mid=mid, high=high), key=f"fleet.{scenario.name}.growth")
         name = f"{years} year{'s' if years > 1 else ''} on"
-        interval = Interval(low=low, mid=mid, high=high)
         rows.append(Row(name=name, numbers={"energy_j": interval}, sources=(growth.source,) if growth.source else ()))
     title = (
         f"If computing grows {growth.factor.mid:g}-fold a year and chips get {growth.efficiency:g}-fold better a year"
     )
     return [Table(name="growth", title=title, labels={"energy_j": "electricity a year"}, rows=tuple(rows))]
+
+
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    return interval.low, interval.mid, interval.high
 
 
 def _sentences(scenario: Scenario, found: Simulation, energy: Interval) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.operations import attention_operations, training_operations
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
 from twentywatts.plan.simulation import Simulation, simulate
-from twentywatts.plan.utilisation import LARGEST_MFU_FRAC, mfu_input
+from twentywatts.plan.utilisation import LARGEST_MFU_FRAC, is_beyond_the_fit, mfu_input
 from twentywatts.plan.words import amount_text, count_text
 from twentywatts.uncertain import interval_of
 
@@ -209,6 +209,9 @@ def _sentences(found: Simulation, amounts: Sequence[Amount], machine: Machine) -
 def _notes(inputs: Sequence[Input], epochs: float) -> tuple[str, ...]:
     mfu = next(item for item in inputs if item.key == "mfu_frac")
     notes = []
+    peak = next(item for item in inputs if item.key == "peak_fp16_flop_per_s").interval.mid
+    if mfu.origin == "fitted" and is_beyond_the_fit(peak):
+        notes.append("no published run on so fast a chip was fitted: its MFU is carried on from slower ones")
     if mfu.origin == "fitted":
         notes.append("the MFU is that of published runs: failures and idle hours are in it, so none are added")
     elif mfu.interval.mid > LARGEST_MFU_FRAC:

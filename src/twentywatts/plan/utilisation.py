@@ -8,11 +8,12 @@ from twentywatts.plan.result import Input
 from twentywatts.price.fitted import load_fitted
 from twentywatts.uncertain import Interval
 
-__all__ = ["LARGEST_MFU_FRAC", "expected_mfu_frac", "mfu_input"]
+__all__ = ["LARGEST_MFU_FRAC", "expected_mfu_frac", "features", "is_beyond_the_fit", "mfu_input"]
 
 LARGEST_MFU_FRAC = 0.75
 _REFERENCE_PEAK_FLOP_PER_S = 312e12  # where the fit is centred: one A100
 _MANY_TOKENS_PER_PARAMETER = 1000.0
+_ROUNDING = 1.05
 
 
 def features(peak_flop_per_s: float, tokens_per_parameter: float) -> tuple[float, float, float]:
@@ -31,6 +32,11 @@ def expected_mfu_frac(peak_flop_per_s: float, tokens_per_parameter: float) -> fl
     names = ("log_mfu", "peak_exponent", "overtraining_exponent")
     terms = zip(names, features(peak_flop_per_s, tokens_per_parameter), strict=True)
     return min(math.exp(sum(constants[name].mid * value for name, value in terms)), LARGEST_MFU_FRAC)
+
+
+def is_beyond_the_fit(peak_flop_per_s: float) -> bool:
+    """Tell a chip that is faster than any of a published run, with room for how peaks are rounded."""
+    return peak_flop_per_s > _ROUNDING * load_fitted("training").constants["fastest_peak_flop_per_s"].mid
 
 
 def mfu_input(peak_flop_per_s: float, tokens_per_parameter: float) -> Input:

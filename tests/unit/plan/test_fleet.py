@@ -14,7 +14,7 @@ from twentywatts.errors import InputError
 from twentywatts.plan.rebound import energy_ratio, rebound_frac
 from twentywatts.plan.result import Input
 from twentywatts.plan.scenario_file import presets, read_scenario
-from twentywatts.plan.simulation import draw
+from twentywatts.plan.simulation import draw, product
 from twentywatts.uncertain import Interval
 
 TWH = 3.6e15
@@ -79,6 +79,17 @@ def test_a_saving_backfires_exactly_where_demand_responds_more_than_in_proportio
     assert (ratio > 1 + 1e-12) == (response > 1 + 1e-12) or ratio == pytest.approx(1)
     assert rebound_frac(g, 0.0) == pytest.approx(0.0, abs=1e-9)
     assert rebound_frac(g, 1.0) == pytest.approx(1.0)
+
+
+@given(first=st.floats(0.1, 10), second=st.floats(0.1, 10), share=st.floats(1.01, 5))
+def test_a_product_is_narrower_than_its_ends_multiplied(first: float, second: float, share: float) -> None:
+    one = Interval(low=first / share, mid=first, high=first * share)
+    two = Interval(low=second / share, mid=second, high=second * share)
+    found = product(one, two, key="a")
+    assert found.mid == pytest.approx(first * second)
+    assert one.low * two.low < found.low < found.mid < found.high < one.high * two.high
+    exact = share ** np.sqrt(2)  # two independent lognormals of one spread
+    assert found.high / found.mid == pytest.approx(exact, rel=0.15)
 
 
 SCENARIO = """

@@ -77,6 +77,11 @@ def test_an_mfu_that_is_not_given_is_the_largest_driver_and_holds_failures() -> 
     assert any("failures" in note for note in plan.notes)
 
 
+def test_a_chip_beyond_the_fit_says_so() -> None:
+    assert any("so fast a chip" in note for note in tw.plan.training(7e9, 1e12, "b200").notes)
+    assert not any("so fast a chip" in note for note in tw.plan.training(7e9, 1e12, "h100-sxm").notes)
+
+
 def test_development_is_never_in_the_total() -> None:
     plan = tw.plan.training(70e9, 2e12, A100)
     assert plan.amount("development_energy_j").mid > 0
