@@ -112,9 +112,9 @@ def neurons_of(name: str, node: Any, shape: Shape, dialect: Dialect) -> Neurons:
     kind = type(node).__name__
     if kind in dialect.unlike:
         raise InputError(
-            f"node '{name}' ({kind}): this library steps neurons with a synaptic current as no neuron here does (Norse: "
-            "the membrane before the current; snnTorch's reset to zero: it drops what arrives); use one without, or "
-            "dialect='nir' with the exactness lost"
+            f"node '{name}' ({kind}): this library steps neurons with a synaptic current as no neuron here does "
+            "(Norse: the membrane before the current; snnTorch's reset to zero: it drops what arrives); use one "
+            "without, or dialect='nir' with the exactness lost"
         )
     try:
         return _chosen(_BUILDERS[kind](node, shape, dialect), node)

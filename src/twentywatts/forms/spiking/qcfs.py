@@ -18,7 +18,7 @@ from twentywatts.errors import DataError, MissingExtraError, RefusedError
 from twentywatts.forms._lowering_linear import Floats
 from twentywatts.forms.lowering import Kind, Lowered, lower
 from twentywatts.forms.protocol import Inputs
-from twentywatts.forms.spiking.calibration import Prepared, as_signal, prepare, recalibrate
+from twentywatts.forms.spiking.calibration import Prepared, prepare, recalibrate
 from twentywatts.network import Network
 
 __all__ = ["Schedule", "fine_tune"]
@@ -71,12 +71,17 @@ def fine_tune(
 
     lowered = lower(network)
     prepared = prepare(network, inputs)
-    signals = {name: as_signal(np.asarray(inputs[name]), shape) for name, shape in lowered.inputs.items()}
-    count = min(len(signal) for signal in signals.values())
+    count = min(len(inputs[name]) for name in lowered.inputs)
     epochs = _epochs(lowered, count, schedule)
     classes = _classes(lowered, targets, count)
+    signals = {name: _signal(inputs[name], shape) for name, shape in lowered.inputs.items()}
     trained = train(lowered, prepared.thresholds, signals, classes=classes, schedule=schedule, told=(epochs, progress))
     return recalibrate(trained.lowered, inputs, thresholds=trained.thresholds)
+
+
+def _signal(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return samples as (samples, channels, positions), in the width in which they are trained on."""
+    return np.asarray(x, dtype=np.float32).reshape(len(x), shape[0] if shape else 1, -1)
 
 
 def _check(schedule: Schedule) -> None:

@@ -155,7 +155,7 @@ def _fan_outs(lowered: Lowered) -> dict[str, NDArray[np.float32]]:
 def train(
     lowered: Lowered,
     thresholds: Mapping[str, Floats],
-    signals: Mapping[str, Floats],
+    signals: Mapping[str, NDArray[np.float32]],
     *,
     classes: NDArray[np.int64] | None,
     schedule: Schedule,
@@ -178,14 +178,14 @@ def train(
 
 def _fit(
     net: _Net,
-    signals: Mapping[str, Floats],
+    signals: Mapping[str, NDArray[np.float32]],
     *,
     classes: NDArray[np.int64] | None,
     schedule: Schedule,
     told: tuple[int, Callable[[str, float], None]],
 ) -> None:
     """Train the net in place."""
-    inputs = {name: torch.from_numpy(x.astype(np.float32)).permute(1, 2, 0).contiguous() for name, x in signals.items()}
+    inputs = {name: torch.from_numpy(x).permute(1, 2, 0).contiguous() for name, x in signals.items()}
     wanted = None if classes is None else torch.from_numpy(classes)
     with torch.no_grad():
         answers = torch.cat([net(_taken(inputs, rows), None) for rows in _rows(inputs).split(256)])
