@@ -39,8 +39,10 @@ class ServingOptions(TypedDict, total=False):
     """What is known of a service.
 
     users, requests_per_user: a day. concurrent: requests in progress, on average. requests_per_s: instead of both.
-    tokens: per answer. peak: over mean. slo_s: longest wait for a place [s], kept by all but late_frac. pools: sites
-    that do not help each other. climate: cold, temperate or hot. grid: country, for carbon and water. seed: of draws.
+    tokens: per answer (1 for an account per image or inference). streams: with an account, how many it served at once.
+    peak: over mean. slo_s: longest wait for a place [s], kept by all but late_frac. pools: sites that do not help each
+    other. climate: cold, temperate or hot. pue: instead of the climate's. grid: country, for carbon and water.
+    seed: of the draws.
     """
 
     users: float | None
@@ -48,6 +50,7 @@ class ServingOptions(TypedDict, total=False):
     concurrent: float | None
     requests_per_s: float | None
     tokens: float
+    streams: float
     peak: float | None
     slo_s: float
     late_frac: float
@@ -58,17 +61,17 @@ class ServingOptions(TypedDict, total=False):
     seed: int
 
 
-def token_cost(ledger: Ledger, *, streams: float = 1.0) -> TokenCost:
-    """Return what a token costs by an account per token, measured or modelled; raises InputError for another unit.
+def token_cost(ledger: Ledger, *, streams: float = 1.0, tokens: float = 1.0) -> TokenCost:
+    """Return what a token costs by any account, measured or modelled.
 
-    ``streams``: requests that were served at once; a token of one stream then takes the ledger's latency.
+    streams: requests that were served at once; each then takes the ledger's latency. tokens: of one unit of an account
+    that is not per token (a request, a reply); with 1 the whole answer counts as one token (an image, an inference).
     """
-    if ledger.per != "token":
-        raise InputError(f"a service needs joules per token, and this account is per {ledger.per}")
+    tokens = 1.0 if ledger.per == "token" else number("tokens", tokens, low=1e-3, high=1e9)
     measured = ledger.evidence >= Evidence.CHIP_COUNTER
     return TokenCost(
-        energy_j=ledger.energy_j.interval,
-        stream_s=ledger.latency_s.interval,
+        energy_j=_divided(ledger.energy_j.interval, tokens),
+        stream_s=_divided(ledger.latency_s.interval, tokens),
         streams=number("streams", streams),
         chips=ledger.chip_count,
         boundary=Boundary(ledger.boundary),
@@ -76,6 +79,10 @@ def token_cost(ledger: Ledger, *, streams: float = 1.0) -> TokenCost:
         evidence=ledger.evidence,
         sources=ledger.sources,
     )
+
+
+def _divided(interval: Interval, count: float) -> Interval:
+    return Interval(low=interval.low / count, mid=interval.mid / count, high=interval.high / count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +111,7 @@ class Demand:
 
 def demand_of(cost: TokenCost, options: ServingOptions) -> Demand:
     """Return what is asked of a service and the places that keep its wait; raises InputError."""
-    tokens = number("tokens", options.get("tokens", 0.0), low=1e-3, high=1e9)
+    tokens = number("tokens", options.get("tokens", 1.0), low=1e-3, high=1e9)
     length_s = tokens * cost.stream_s.mid
     rate, origin = _rate(length_s, options)
     asked = options.get("peak")

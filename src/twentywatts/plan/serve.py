@@ -38,7 +38,8 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
     token of full replicas (emptier ones spend more), no spare for failures.
     """
     machine = load(on) if isinstance(on, str) else on
-    cost = token_cost(cost) if isinstance(cost, Ledger) else cost
+    if isinstance(cost, Ledger):
+        cost = token_cost(cost, streams=options.get("streams", 1.0), tokens=options.get("tokens", 1.0))
     demand = demand_of(cost, options)
     inputs = _inputs(cost, machine, demand, options)
     target, seed = "day_energy_j", options.get("seed", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,8 +127,32 @@ def test_any_account_per_token_is_a_valid_input() -> None:
     plan = tw.plan.serving(cost, "h100-sxm", concurrent=1e4, tokens=300)
     assert plan.amount("chip_count").mid > 0
     assert tw.plan.serving(_ledger(), "h100-sxm", concurrent=10, tokens=300).amount("chip_count").mid > 0
-    with pytest.raises(InputError, match="per inference"):
-        token_cost(_ledger("inference"))
+
+
+def test_an_account_per_request_is_shared_out_over_its_tokens() -> None:
+    by_token = tw.plan.serving(_ledger(), "h100-sxm", concurrent=1e3, tokens=300, streams=8)
+    whole = _ledger("request")
+    entry = whole.entries[0]
+    many = replace(
+        whole,
+        entries=(replace(entry, energy_j=entry.energy_j * 300),),
+        latency_s=whole.latency_s * 300,
+    )
+    by_request = tw.plan.serving(many, "h100-sxm", concurrent=1e3, tokens=300, streams=8)
+    for key in ("day_energy_j", "chip_count", "answer_energy_j"):
+        assert by_request.amount(key).mid == pytest.approx(by_token.amount(key).mid), key
+
+
+def test_an_account_per_inference_needs_no_tokens() -> None:
+    plan = tw.plan.serving(_ledger("inference"), "h100-sxm", requests_per_s=1e4)
+    assert plan.amount("tokens_day_count").mid == pytest.approx(1e4 * 86_400)
+
+
+def test_an_estimated_reply_is_a_valid_account() -> None:
+    row = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=16, output_tokens=400).rows[0]
+    plan = tw.plan.serving(row.ledger, "h100-sxm", concurrent=1e4, tokens=400, streams=row.batch)
+    assert plan.amount("chip_count").mid >= 1e4 / 16
+    assert set(row.ledger.sources) <= set(plan.sources)
 
 
 def test_a_wider_account_is_not_charged_for_its_server_again() -> None:
@@ -144,6 +169,7 @@ def test_a_wider_account_is_not_charged_for_its_server_again() -> None:
     [
         ({"tokens": 0, "concurrent": 1}, "tokens"),
         ({"tokens": 400}, "concurrent"),
+        ({"tokens": 400, "concurrent": 1, "streams": 0, "ledger": True}, "streams"),
         ({"tokens": 400, "concurrent": 1, "requests_per_s": 1}, "either"),
         ({"tokens": 400, "concurrent": -1}, "concurrent"),
         ({"tokens": 400, "concurrent": 1, "climate": "temperat"}, "did you mean 'temperate'"),
@@ -154,5 +180,6 @@ def test_a_wider_account_is_not_charged_for_its_server_again() -> None:
     ],
 )
 def test_nonsense_is_named(options: dict[str, float], word: str) -> None:
+    cost = _ledger() if options.pop("ledger", False) else COST
     with pytest.raises(InputError, match=word):
-        tw.plan.serving(COST, "h100-sxm", **options)
+        tw.plan.serving(cost, "h100-sxm", **options)
