@@ -3,7 +3,8 @@
 
     python bench/validate_mlperf.py --data DIR [--docs FILE]
 
-    seconds per query and accelerator = work / (peak × efficiency of its kind and scenario) + latency (single stream)
+    seconds per query and accelerator = work / (peak^a × limit^(1-a) × efficiency of its kind and scenario)
+                                        + latency (single stream)
     wall power = host of its kind of system + accelerators × (idle + share × (limit − idle))
 
 The work of a benchmark and the shares are fitted on the other accelerators; what is known of the one left out is its peak, its
@@ -48,12 +49,25 @@ CHIPS: Mapping[str, tuple[float, float, float, str, str]] = {
     "Ultra": (870, 150, 30, "asic", "server"),
 }
 # operations per query [1e9], a first guess that the other accelerators correct
+# processors alone and their graphics, by the name of the system or the accelerator: peak in float32, limit of the whole board
+BOARDS: Mapping[str, tuple[float, float, float, str, str]] = {
+    "Mali-G610": (0.47, 10, 3, "cpu", "none"),
+    "Mali G52MP8": (0.1, 8, 3, "cpu", "none"),
+    "Mali-G52 MP6": (0.08, 6, 2, "cpu", "none"),
+    "Firefly-RK3588S": (0.21, 12, 3, "cpu", "none"),
+    "Khadas VIM4": (0.13, 8, 3, "cpu", "none"),
+    "Jetson AGX Orin": (0.42, 35, 10, "cpu", "none"),
+    "Jetson AGX Xavier": (0.29, 30, 8, "cpu", "none"),
+    "Odroid N2+": (0.09, 6, 2, "cpu", "none"),
+    "Raspberry Pi 4": (0.048, 6.5, 2.7, "cpu", "none"),
+}
+SPECIFICATIONS = {**CHIPS, **BOARDS}
 WORK = {
     "resnet50": 8.2, "retinanet": 300.0, "bert-99": 130.0, "bert-99.9": 250.0, "rnnt": 15.0, "3d-unet": 60_000.0,
     "dlrm": 0.3, "dlrm-v2": 3.0, "gptj": 10_000.0, "stable-diffusion-xl": 250_000.0, "llama2-70b": 60_000.0,
 }  # fmt: skip
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
-KINDS, HOSTS = ("gpu", "soc", "asic"), {"server": 250.0, "desktop": 80.0, "board": 8.0}
+KINDS, HOSTS = ("gpu", "soc", "asic", "cpu"), {"server": 250.0, "desktop": 80.0, "board": 8.0, "none": 0.5}
 NOISE, FACTOR = 0.3, 1.5
 
 
@@ -67,8 +81,7 @@ class Rows:
         self.missed: Counter[str] = Counter()
         kept = []
         for record in records:
-            chip = next((name for name in CHIPS if name in record["accelerator"]), "")
-            count = int(record["n_accel"] or 0)
+            chip, count = _found(record)
             if not chip or not count:
                 named = (
                     record["accelerator"]
@@ -84,18 +97,28 @@ class Rows:
         self.energy_j = np.array([float(record["wall_joules_per_unit"]) for record in self.records])
         self.benchmark = np.array([list(WORK).index(_benchmark(record["model"])) for record in self.records])
         self.scenario = np.array([SCENARIOS.index(record["scenario"]) for record in self.records])
-        spec = [CHIPS[chip] for chip in self.chip]
+        spec = [SPECIFICATIONS[chip] for chip in self.chip]
         self.peak = np.array([item[0] * 1e3 for item in spec])
         self.limit_w, self.idle_w = (np.array([item[place] for item in spec]) for place in (1, 2))
         self.kind = np.array([KINDS.index(item[3]) for item in spec])
         self.host = np.array([list(HOSTS).index(item[4]) for item in spec])
-        tuned = ("tensorrt", "nvidia inference", "qaic", "qualcomm", "jetpack", "synet", "dlpf")
+        tuned = ("armnn", "tflite", "tensorrt", "nvidia inference", "qaic", "qualcomm", "jetpack", "synet", "dlpf")
         self.untuned = np.array(
             [not any(word in record["framework"].lower() for word in tuned) for record in self.records]
         )
         self.capped = np.array(
             ["maxq" in (record["platform"] + record["system"] + record["notes"]).lower() for record in self.records]
         )
+
+
+def _found(record: dict[str, str]) -> tuple[str, int]:
+    """Return the accelerator, or the board that computes alone, and how many; ('', 0) for none that is known."""
+    chip = next((name for name in CHIPS if name in record["accelerator"]), "")
+    count = int(record["n_accel"] or 0)
+    if chip or count:
+        small = next((name for name in BOARDS if name in record["accelerator"]), "")
+        return chip or small, count
+    return next((name for name in BOARDS if name in record["system"]), ""), 1
 
 
 def _benchmark(model: str) -> str:
@@ -112,6 +135,7 @@ def _layout() -> tuple[Array, Array, list[int]]:
         (np.full(len(KINDS), np.log(0.7)), 0.3),
         (np.log([0.75, 0.15]), 0.3),
         (np.log([4.0, 0.5]), 0.7),
+        (np.log([0.5, 0.5]), 0.5),
     ]
     ends = np.cumsum([len(values) for values, _ in blocks])
     mean = np.concatenate([values for values, _ in blocks])
@@ -121,10 +145,15 @@ def _layout() -> tuple[Array, Array, list[int]]:
 def predict(rows: Rows, x: Array, index: Array) -> Array:
     """Return wall joules per query."""
     _, _, ends = _layout()
-    work, latency, efficiency, host, share, rest, more = (np.exp(part) for part in np.split(x, ends))
+    work, latency, efficiency, host, share, rest, more, mix = (np.exp(part) for part in np.split(x, ends))
     (capped, per_card), (untuned, lone_server) = rest, more
     scenario, kind, count = rows.scenario[index], rows.kind[index], rows.count[index]
-    rate = rows.peak[index] * efficiency.reshape(len(KINDS), -1)[kind, scenario]
+    share_of = mix[(kind == KINDS.index("cpu")).astype(int)]
+    by_peak = share_of / (
+        1.0 + share_of
+    )  # the rest of the rate goes with the power limit: small cards never reach a peak
+    usual = 2.0e3 * rows.limit_w[index]
+    rate = rows.peak[index] ** by_peak * usual ** (1.0 - by_peak) * efficiency.reshape(len(KINDS), -1)[kind, scenario]
     seconds = work[rows.benchmark[index]] / rate * np.where(rows.untuned[index], untuned, 1.0)
     alone = scenario >= 2
     waits = np.where(scenario == 2, 1.0, np.where(scenario == 3, 1.0 / 8.0, 0.0)) * latency[rows.benchmark[index]]
