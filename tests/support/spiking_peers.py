@@ -48,19 +48,20 @@ def _stack(neurons: Callable[[int], Any], gain: float = GAIN) -> list[Any]:
     return parts
 
 
-def _snntorch(mechanism: str, *, has_current: bool = False) -> Case:
+def _snntorch(mechanism: str, *, kind: str = "Leaky") -> Case:
     import snntorch
     import torch
     from snntorch import utils
     from snntorch.export_nir import export_to_nir
 
-    def leaky(size: int) -> Any:
-        beta, threshold = torch.full((size,), 0.9), torch.ones(size)
-        given = {"beta": beta, "threshold": threshold, "init_hidden": True, "reset_mechanism": mechanism}
-        return snntorch.Synaptic(alpha=torch.full((size,), 0.5), **given) if has_current else snntorch.Leaky(**given)
+    def neurons(size: int) -> Any:
+        given: dict[str, Any] = {"alpha": torch.full((size,), 0.5)} if kind == "Synaptic" else {}
+        given |= {"linear_features": size} if kind == "RLeaky" else {}
+        given |= {"beta": torch.full((size,), 0.9), "threshold": torch.ones(size)}
+        return getattr(snntorch, kind)(init_hidden=True, reset_mechanism=mechanism, **given)
 
     fed = _fed()
-    net = torch.nn.Sequential(*_stack(leaky))
+    net = torch.nn.Sequential(*_stack(neurons))
     with torch.no_grad():
         graph = export_to_nir(net, torch.from_numpy(fed[:1]), ignore_dims=[0])
         utils.reset(net)
@@ -136,7 +137,8 @@ def _spikingjelly(kind: str) -> Case:
 CASES: dict[tuple[str, str], Callable[[], Case]] = {
     ("snntorch", "Leaky, reset by subtraction"): lambda: _snntorch("subtract"),
     ("snntorch", "Leaky, reset to zero"): lambda: _snntorch("zero"),
-    ("snntorch", "Synaptic, reset by subtraction"): lambda: _snntorch("subtract", has_current=True),
+    ("snntorch", "Synaptic, reset by subtraction"): lambda: _snntorch("subtract", kind="Synaptic"),
+    ("snntorch", "RLeaky, all to all"): lambda: _snntorch("subtract", kind="RLeaky"),
     ("sinabs", "IAF, many spikes"): lambda: _sinabs("IAF"),
     ("sinabs", "IAF, single spike"): lambda: _sinabs("IAF, single spike"),
     ("sinabs", "LIF"): lambda: _sinabs("LIF"),

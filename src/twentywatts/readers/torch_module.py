@@ -99,6 +99,8 @@ def _attempt(ways: list[Any], model: object) -> Any:
                 return way()
         except Exception as error:
             reasons.append(_reason(error))
+            if "data-dependent" in reasons[-1]:
+                break  # no fixed batch helps against that
     raise ModelError(
         f"{type(model).__name__} cannot be traced by torch.export: {reasons[0]} (control flow must not hang on values; "
         "give example inputs of the right shape and type)"
