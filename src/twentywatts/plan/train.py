@@ -11,6 +11,7 @@ from twentywatts.figures import Figure
 from twentywatts.machines import Machine, load
 from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.operations import attention_operations, training_operations
+from twentywatts.plan.published_runs import nearest_runs
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
 from twentywatts.plan.simulation import Simulation, simulate
 from twentywatts.plan.utilisation import LARGEST_MFU_FRAC, is_beyond_the_fit, mfu_input
@@ -64,7 +65,7 @@ def training(params: float, tokens: float, on: str | Machine, **options: Unpack[
     context = options.get("context")
     if context is not None:
         inputs.append(given("context_count", "tokens that attention spans", number("context", context, high=1e9)))
-    seed = options.get("seed", 0)
+    seed, peak = options.get("seed", 0), machine.figures["peak_fp16_flop_per_s"].value
     found = simulate(run_model, inputs, target="energy_j", draws=_DRAWS, seed=seed)
     chips = options.get("chips")
     amounts = _amounts(found, None if chips is None else number("chips", chips, high=1e9))
@@ -74,7 +75,7 @@ def training(params: float, tokens: float, on: str | Machine, **options: Unpack[
         sentences=_sentences(found, amounts, machine),
         inputs=tuple(inputs),
         amounts=amounts,
-        tables=(_causes(found),),
+        tables=(_causes(found), nearest_runs(peak, tokens * epochs / active, is_mixture=active < params)),
         drivers=found.drivers,
         driven="energy_j",
         notes=_notes(inputs, epochs),

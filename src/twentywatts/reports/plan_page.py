@@ -103,6 +103,7 @@ def _drivers(document: Record) -> Markup:
         f"{clean(item['label'])}: {end(item['low'])} at its 5 %, {end(item['high'])} at its 95 % quantile "
         f"({100 * item['share_frac']:.0f} % of the spread)"
         for item in document["drivers"]
+        if item["share_frac"] >= 0.005
     ]
     return bullets(lines, class_="notes")
 

@@ -34,7 +34,7 @@ def test_llama_2_70b_as_published() -> None:
 
 def test_parts_sum_to_the_total_and_chips_divide_the_time() -> None:
     plan = tw.plan.training(70e9, 2e12, A100, chips=2048)
-    (causes,) = plan.tables
+    causes, _ = plan.tables
     assert sum(row.numbers["energy_j"].mid for row in causes.rows) == pytest.approx(plan.amount("energy_j").mid)
     assert sum(row.numbers["share_frac"].mid for row in causes.rows) == pytest.approx(1.0)
     assert plan.amount("time_s").mid * 2048 == pytest.approx(plan.amount("chip_time_s").mid)
@@ -80,6 +80,15 @@ def test_an_mfu_that_is_not_given_is_the_largest_driver_and_holds_failures() -> 
 def test_a_chip_beyond_the_fit_says_so() -> None:
     assert any("so fast a chip" in note for note in tw.plan.training(7e9, 1e12, "b200").notes)
     assert not any("so fast a chip" in note for note in tw.plan.training(7e9, 1e12, "h100-sxm").notes)
+
+
+def test_published_runs_like_it_stand_beside() -> None:
+    dense = tw.plan.training(70e9, 2e12, A100).tables[1]
+    assert dense.rows[0].texts["chip"] == "a100"
+    assert "Llama 2 70B" in {row.name for row in dense.rows}
+    assert all(0.05 < row.numbers["mfu_frac"].mid < 0.6 and row.sources for row in dense.rows)
+    mixture = tw.plan.training(671e9, 14.8e12, "h100-sxm", active_params=37e9).tables[1]
+    assert mixture.rows[0].name == "DeepSeek-V3"
 
 
 def test_development_is_never_in_the_total() -> None:
