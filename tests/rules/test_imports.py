@@ -33,7 +33,7 @@ def test_the_command_starts_with_the_standard_library_alone() -> None:
     pytest.importorskip("twentywatts.cli")
     code = "from twentywatts.cli import main\ntry: main(['{0}--help'])\nexcept SystemExit: pass"
     assert _loaded(code.format("")) == set()
-    for verb in ("machines", "count", "compare", "cite"):
+    for verb in ("machines", "count", "compare", "plan", "cite"):
         assert _loaded(code.format(f"{verb}', '")) == set(), verb
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
-from twentywatts.errors import InputError, nearest
+from twentywatts.errors import InputError, RefusedError, nearest
 from twentywatts.figures import Boundary, Evidence
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine, load
@@ -34,10 +34,12 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
     """Return the chips, power, energy a day, water, carbon and cost of a service on chips of one kind.
 
     Little's law gives the requests in progress from their rate and length; Erlang C the places that keep the wait; idle
-    places draw the machine's idle power. Raises InputError. Limits: one model, answers of one mean length, joules per
+    places draw the machine's idle power. Raises InputError and RefusedError. Limits: one model, answers of one mean length, joules per
     token of full replicas (emptier ones spend more), no spare for failures.
     """
     machine = load(on) if isinstance(on, str) else on
+    if machine.family == "brain":
+        raise RefusedError(f"{machine.name} runs on food, not on electricity: it cannot be put into a data centre")
     if isinstance(cost, Ledger):
         cost = token_cost(cost, streams=options.get("streams", 1.0), tokens=options.get("tokens", 1.0))
     demand = demand_of(cost, options)

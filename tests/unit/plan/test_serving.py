@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twentywatts as tw
-from twentywatts.errors import InputError
+from twentywatts.errors import InputError, RefusedError
 from twentywatts.figures import Boundary, Evidence
 from twentywatts.ledger import Cause, Entry, Ledger
 from twentywatts.plan import TokenCost, token_cost
@@ -101,6 +101,11 @@ def test_a_higher_peak_needs_more_chips_and_wastes_more(share: float) -> None:
     steep = tw.plan.serving(COST, "h100-sxm", concurrent=1e4, tokens=300, peak=share)
     assert steep.amount("chip_count").mid >= flat.amount("chip_count").mid
     assert steep.amount("answer_energy_j").mid >= flat.amount("answer_energy_j").mid
+
+
+def test_a_brain_is_not_a_server() -> None:
+    with pytest.raises(RefusedError, match="food"):
+        tw.plan.serving(COST, "human-brain", concurrent=1, tokens=300)
 
 
 def test_pools_that_do_not_help_each_other_need_more() -> None:
