@@ -34,8 +34,8 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
     """Return the chips, power, energy a day, water, carbon and cost of a service on chips of one kind.
 
     Little's law gives the requests in progress from their rate and length; Erlang C the places that keep the wait; idle
-    places draw the machine's idle power. Raises InputError and RefusedError. Limits: one model, answers of one mean length, joules per
-    token of full replicas (emptier ones spend more), no spare for failures.
+    places draw the machine's idle power. Raises InputError and RefusedError. Limits: one model, answers of one mean
+    length, joules per token of full replicas (emptier ones spend more), no spare for failures.
     """
     machine = load(on) if isinstance(on, str) else on
     if machine.family == "brain":
