@@ -181,7 +181,7 @@ def peers_at(python: str) -> Iterator[tuple[Connection, dict[str, str]]]:
         address = str(Path(folder, "line"))
         with Listener(address, "AF_UNIX") as listener:
             child = subprocess.Popen(
-                [python, "-W", "ignore", str(Path(__file__).with_name("spiking_peers.py")), address]
+                [python, "-W", "ignore", str(Path(__file__).with_name("spiking_peers.py")), address], stdout=sys.stderr
             )
             line = listener.accept()
             try:
@@ -320,9 +320,7 @@ def main() -> None:
         f"\ncost against synaptic events (float32 MLP, 8 samples, rates 1 to 30 %): R² = {squared:.4f}, "
         f"{slope * 1e9:.3f} ns per event, {start * 1e3:.2f} ms at none"
     )
-    print(
-        f"memory: {bytes_per_neuron(mlp([1, 1, 1])):.0f} bytes per neuron and sample in a batch of one, weights apart"
-    )
+    print(f"memory: {bytes_per_neuron():.0f} bytes per neuron in a batch of one, weights and their tables apart")
     if not given.quick:
         print(f"compiling all kernels, once per machine: {compile_time_s(sys.executable):.0f} s")
 

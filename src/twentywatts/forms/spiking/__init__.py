@@ -16,6 +16,7 @@ import numpy as np
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
 from twentywatts.forms.spiking.calibration import Prepared, prepare
 from twentywatts.forms.spiking.conversion import Converted, convert
+from twentywatts.forms.spiking.crossover import crossover_rates
 from twentywatts.forms.spiking.event_files import event_chunks
 from twentywatts.forms.spiking.integers import to_int8
 from twentywatts.forms.spiking.network_engine import SpikingEngine, SpikingRun
@@ -41,6 +42,7 @@ __all__ = [
     "build",
     "build_all",
     "convert",
+    "crossover_rates",
     "event_chunks",
     "forms_from",
     "prepare",

@@ -113,17 +113,31 @@ def from_bits(spikes: NDArray[np.uint8], payloads: Array) -> Events:
 def from_dense(array: Array, layout: Layout, kind: type) -> Events:
     """Return the events of an array (samples, steps, *shape): one for each number that is not zero."""
     frames = array.shape[0] * array.shape[1]
-    flat = array.reshape(frames, layout.shape[0], layout.positions).swapaxes(1, 2).reshape(frames, -1)
-    active = flat if flat.dtype == np.bool_ else flat != 0
-    width = -(-layout.lanes // 8) * 8
-    held = active
-    if width != layout.lanes or not active.flags.c_contiguous:
-        held = np.zeros((frames, width), np.bool_)
-        held[:, : layout.lanes] = active
-    first, index = _listed(held.view(np.uint8).view(np.uint64), 1)
-    if flat.dtype == np.bool_ or _all_ones(flat, active):
+    parted = array.reshape(frames, layout.shape[0], layout.positions)
+    active = parted if parted.dtype == np.bool_ else parted != 0
+    first, index = _listed(_by_position(active, -(-layout.lanes // 8) * 8).view(np.uint64), 1)
+    if parted.dtype == np.bool_ or _all_ones(parted, active):
         return Events(first, index, _ALL_ONES[kind])
-    return Events(first, index, flat[active].astype(kind))
+    return Events(first, index, parted.swapaxes(1, 2)[active.swapaxes(1, 2)].astype(kind))
+
+
+def _by_position(active: NDArray[np.bool_], width: int) -> NDArray[np.uint8]:
+    """Return flags (frames, channels, positions) as bytes (frames, width), position by position."""
+    frames, channels, positions = active.shape
+    flags = np.ascontiguousarray(active).view(np.uint8)
+    if positions == 1 or channels == 1:
+        held = flags.reshape(frames, channels * positions)
+    elif channels == 2:  # the two polarities of a sensor: words of two bytes
+        words = flags[:, 1].astype("<u2") << 8
+        words |= flags[:, 0]
+        held = words.view(np.uint8)
+    else:
+        held = np.ascontiguousarray(flags.swapaxes(1, 2)).reshape(frames, channels * positions)
+    if held.shape[1] == width:
+        return held
+    padded = np.zeros((frames, width), np.uint8)
+    padded[:, : held.shape[1]] = held
+    return padded
 
 
 def _all_ones(flat: Array, active: Array) -> bool:
@@ -148,9 +162,20 @@ def to_dense(events: Events, samples: int, layout: Layout) -> Array:
     """Return the array (samples, steps, *shape) of events, of booleans where all payloads are 1."""
     frames = len(events.first) - 1
     table = np.zeros((frames, layout.lanes), events.value.dtype if events.value.size else np.bool_)
-    frame = np.repeat(np.arange(frames), np.diff(events.first))
-    table[frame, events.neuron] = events.value if events.value.size else True
+    if events.value.size:
+        table[np.repeat(np.arange(frames), np.diff(events.first)), events.neuron] = events.value
+    else:
+        _set(events.first, events.neuron, table)
+    if layout.positions == 1:
+        return table[:, : layout.shape[0]].reshape(samples, frames // samples, *layout.shape)
     return table[:, layout.places()].reshape(samples, frames // samples, *layout.shape)
+
+
+@compiled
+def _set(first: Array, index: Array, table: Array) -> None:
+    for frame in range(table.shape[0]):
+        for event in range(first[frame], first[frame + 1]):
+            table[frame, index[event]] = True
 
 
 def late(history: Events, samples: int, delays: Any, steps: int) -> Events:

@@ -11,7 +11,8 @@ from twentywatts.network_spiking import Conv, Dense, OneToOne, Projection, Spiki
 
 __all__ = ["available_bytes", "bytes_per_neuron", "check_memory", "needed_bytes"]
 
-_PER_NEURON = 4 * 8 + 4 + 4 + 2  # eight parameters, a membrane, a current; bits and marks
+_PARAMETERS = 8 * 4 + 8  # seven parameters and a start in 32 bits, a resting value in 64
+_STATES = 3 * 4 + 2  # membrane, current, sum; bits and marks
 _SOME = 2**20
 
 
@@ -25,9 +26,9 @@ def needed_bytes(network: SpikingNetwork, *, samples: int = 1) -> int:
     return layers + _SOME
 
 
-def bytes_per_neuron(network: SpikingNetwork) -> float:
-    """Return the memory of states and parameters per neuron, weights apart [bytes]."""
-    return float(_PER_NEURON)
+def bytes_per_neuron(*, samples: int = 1) -> float:
+    """Return the memory of parameters and states per neuron, weights and their tables apart [bytes]."""
+    return float(_PARAMETERS + samples * _STATES)
 
 
 def _layer_bytes(network: SpikingNetwork, layer: SpikingLayer, samples: int) -> int:
@@ -35,7 +36,7 @@ def _layer_bytes(network: SpikingNetwork, layer: SpikingLayer, samples: int) -> 
     tables = sum(
         _table_bytes(projection, network.shape_of(projection.source), count) for projection in layer.projections
     )
-    return count * (32 + samples * (_PER_NEURON - 32)) + tables + samples * _SOME
+    return count * (_PARAMETERS + samples * _STATES) + tables + samples * _SOME
 
 
 def _table_bytes(projection: Projection, source: tuple[int, ...], count: int) -> int:

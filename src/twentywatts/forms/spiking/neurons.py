@@ -102,23 +102,11 @@ def whole_parameters(
     """
     neurons = layer.neurons
     _check(layer)
-    steps = [_step(p) * value for p, (value, _) in zip(layer.projections, sources, strict=True)]
-    step, factors = _common(steps)
-    reach = sum(f * most * p.sums for f, p, (_, most) in zip(factors, packed, sources, strict=True))
-    bound = float(np.max(reach, initial=1.0))
-    gains, rest = neurons.values("input_gain"), neurons.values("rest")
-    gain = float(np.abs(gains).max()) or 1.0
-    threshold, bias = neurons.values("threshold") - rest, layer.biases() * gains
+    step, factors, bound, shift = _scale(layer, packed, sources)
     graded = neurons.emission is Emission.GRADED
-    states = (threshold, neurons.values("threshold"), neurons.values("start") - rest, bias) if not graded else (bias,)
-    least = max(bound, 1.0, *(float(np.abs(x).max()) / (step * gain) for x in states))
-    shift = int(np.floor(np.log2(_ROOM / least)))
-    if shift < 0 or bound * gain > _ROOM:
-        raise InputError(
-            f"the sums of layer '{layer.name}' do not fit into 32 bits (up to {least:.3g} counts): use float32 weights"
-        )
-    shift = 0 if graded else min(shift, _SHIFT)
-    unit = step * gain / 2**shift
+    gains, rest = neurons.values("input_gain"), neurons.values("rest")
+    threshold, bias = neurons.values("threshold") - rest, layer.biases() * gains
+    unit = step * (float(np.abs(gains).max()) or 1.0) / 2**shift
 
     def lanes(values: NDArray[np.float64], fill: int = 0) -> Array:
         return layout.spread(np.clip(np.rint(values / unit), -(2**30), 2**30).astype(np.int32), fill)
@@ -168,6 +156,31 @@ def _tile(cells: Cells, layout: Layout) -> Cells:
         return cells
     threshold, drop, decay, gain, bias = (np.ascontiguousarray(row[0]) for row in rows)
     return cells._replace(threshold=threshold, drop=drop, decay=decay, gain=gain, bias=bias)
+
+
+def _scale(
+    layer: SpikingLayer, packed: Sequence[Packed], sources: Sequence[tuple[float, float]]
+) -> tuple[float, list[int], float, int]:
+    """Return the step of a sum, factors of the projections, the largest sum [counts], and the bits of the membrane.
+
+    Raises InputError where the sums do not fit into 32 bits.
+    """
+    neurons = layer.neurons
+    steps = [_step(p) * value for p, (value, _) in zip(layer.projections, sources, strict=True)]
+    step, factors = _common(steps)
+    reach = sum(f * most * p.sums for f, p, (_, most) in zip(factors, packed, sources, strict=True))
+    bound = float(np.max(reach, initial=1.0))
+    gain = float(np.abs(neurons.values("input_gain")).max()) or 1.0
+    states = [layer.biases() * neurons.values("input_gain")]
+    if neurons.emission is not Emission.GRADED:
+        states += [neurons.values("threshold"), neurons.values("rest"), neurons.values("start")]
+    least = max(bound, 1.0, *(float(np.abs(x).max()) / (step * gain) for x in states))
+    shift = int(np.floor(np.log2(_ROOM / least)))
+    if shift < 0 or bound * gain > _ROOM:
+        raise InputError(
+            f"the sums of layer '{layer.name}' do not fit into 32 bits (up to {least:.3g} counts): use float32 weights"
+        )
+    return step, factors, bound, 0 if neurons.emission is Emission.GRADED else min(shift, _SHIFT)
 
 
 def _common(steps: Sequence[float]) -> tuple[float, list[int]]:

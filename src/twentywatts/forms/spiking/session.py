@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, nearest
-from twentywatts.forms.spiking.events import Events, Layout, from_bits, late, merged, sum_up, tally, to_dense
+from twentywatts.forms.spiking.events import Events, from_bits, late, merged, sum_up, tally, to_dense
 from twentywatts.forms.spiking.kernel_dense import dense
 from twentywatts.forms.spiking.kernel_general import add_events, update
 from twentywatts.forms.spiking.kernel_scatter import Sleep, scatter
@@ -21,6 +21,7 @@ __all__ = ["LayerCounts", "Session", "Window"]
 
 Array = NDArray[Any]
 _NOTHING = np.zeros(0, np.int32)
+_AWAKE = Sleep(last=np.zeros((0, 0), np.int64), hot=np.zeros((0, 0), np.int64), hot_count=np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,8 +104,6 @@ class Session:
         self._states = {layer.layer.name: _state(layer, samples) for layer in plan.layers}
         self._payloads = dict.fromkeys(plan.network.inputs, payloads)
         self._payloads |= {layer.layer.name: layer.sends_payloads for layer in plan.layers}
-        self._layouts = {n: Layout.of_input(tuple(s)) for n, s in plan.network.inputs.items()}
-        self._layouts |= {layer.layer.name: layer.layout for layer in plan.layers}
 
     def advance(self, inputs: Mapping[str, Events], steps: int) -> Window:
         """Run ``steps`` steps more; inputs: events of samples × steps frames, by name.
@@ -138,6 +137,18 @@ class Session:
             raise InputError(f"input '{name}' has {len(events.first) - 1} frames, wanted {self.samples} × {steps}")
         if events.value.size and not self.payloads:
             raise InputError(f"input '{name}' has events other than 1: start the session with payloads=True")
+        if events.value.size and self.plan.number is np.int32:
+            self._check_sums(name, float(np.abs(events.value).max(initial=0)))
+
+    def _check_sums(self, name: str, largest: float) -> None:
+        """Raise InputError where payloads of an input may sum up to more than 32 bits hold."""
+        for layer in self.plan.layers:
+            for packed, factor in zip(layer.packed, layer.parameters.factors, strict=True):
+                if packed.source == name and packed.sums.max(initial=0.0) * factor * largest >= 2**30:
+                    raise InputError(
+                        f"input '{name}' has payloads up to {largest:g}: their sums in layer '{layer.layer.name}' may "
+                        "pass 32 bits; use float32 weights"
+                    )
 
     def _run(self, layer: LayerPlan, arriving: Sequence[Events], steps: int) -> tuple[Events, Array, Array]:
         """Return a layer's events, its table of payloads if it shows its membrane, and neurons touched by frame."""
@@ -245,13 +256,17 @@ class Session:
 
 def _state(layer: LayerPlan, samples: int) -> _State:
     parameters, layout = layer.parameters, layer.layout
-    membranes = np.repeat(parameters.start[None], samples, axis=0)
+    membranes = np.empty((samples, layout.lanes), parameters.start.dtype)
+    membranes[:] = parameters.start
+    currents = np.zeros_like(membranes) if parameters.odd.keeps_current else membranes[:, :0]
+    if layer.rows is not None or not layer.is_simple:
+        return _State(membranes=membranes, currents=currents, sleep=_AWAKE)
     hot = np.zeros((samples, layout.positions), np.int64)
     hot[:, : len(parameters.hot)] = parameters.hot
     count = np.full(samples, len(parameters.hot), np.int64)
-    sleep = Sleep(last=np.zeros_like(hot), hot=hot, hot_count=count)
-    currents = np.zeros_like(membranes) if parameters.odd.keeps_current else membranes[:, :0]
-    return _State(membranes=membranes, currents=currents, sleep=sleep)
+    return _State(
+        membranes=membranes, currents=currents, sleep=Sleep(last=np.zeros_like(hot), hot=hot, hot_count=count)
+    )
 
 
 def _states(state: _State) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twentywatts.errors import InputError
-from twentywatts.forms.spiking import SpikingEngine, to_int8
+from twentywatts.forms.spiking import SpikingEngine, crossover_rates, to_int8
+from twentywatts.forms.spiking.memory import needed_bytes
 from twentywatts.forms.spiking.plain import plain_run
 from twentywatts.network_spiking import (
     Conv,
@@ -251,8 +253,44 @@ def test_a_network_too_large_for_the_machine_is_refused_before_it_is_built() -> 
         SpikingEngine(network, limit_bytes=2**28)
 
 
+def test_the_estimate_of_memory_is_near_what_is_used() -> None:
+    kernel = Conv(weight=np.ones((8, 1, 3, 3), np.float32), padding=1)
+    network = SpikingNetwork(
+        inputs={"x": (1, 150, 150)},
+        layers=(layer("c", Neurons(shape=(8, 150, 150)), Projection(source="x", synapses=kernel)),),
+    )
+    tracemalloc.start()
+    engine = SpikingEngine(network)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert engine.plan.widest == 8 * 150 * 150
+    assert held < needed_bytes(network) < 4 * held
+
+
+def test_crossover_rates_name_the_dense_layers() -> None:
+    network = dense_network(np.random.default_rng(0), SIMPLE[0])
+    found = crossover_rates(network, rates=(0.5,))
+    assert set(found) == {"l0", "l1", "l2"}
+    assert set(found.values()) <= {0.5, np.inf}
+
+
 def test_weights_of_two_kinds_are_refused() -> None:
     network = dense_network(np.random.default_rng(0), SIMPLE[0])
     mixed = SpikingNetwork(inputs=network.inputs, layers=(to_int8(network).layers[0], *network.layers[1:]))
     with pytest.raises(InputError, match="one kind"):
         SpikingEngine(mixed)
+
+
+def test_payloads_whose_sums_might_pass_32_bits_are_refused() -> None:
+    network = SpikingNetwork(
+        inputs={"x": (1000,)},
+        layers=(
+            layer(
+                "a",
+                Neurons(shape=(4,)),
+                Projection(source="x", synapses=Dense(weight=np.full((4, 1000), 127, np.int8))),
+            ),
+        ),
+    )
+    with pytest.raises(InputError, match="may pass 32 bits"):
+        SpikingEngine(network).run(np.full((1, 2, 1000), 30_000))
