@@ -202,6 +202,8 @@ def write(path: Path, fits: Fits, error: ErrorModel, objections: Mapping[str, tu
     lines += [f"held_out_error = {np.median(relative(fits.held_out)):.3g}"]
     lines += [f"unseen_chip_error = {np.median(relative(fits.unseen)):.3g}"]
     lines += [f'method = "{METHOD}"', f"sources = {SOURCES}", f"identified = {told}".replace("'", '"')]
+    batches = fits.table.batch
+    lines += [f"batches = [{np.floor(batches.min() + 0.5):.0f}, {np.ceil(batches.max()):.0f}]"]
     lines += ["", "[error]"]
     lines += [f"{name} = {getattr(error, name):.4g}" for name in error.__dataclass_fields__]
     base, family, software, _, _ = model.parts(fits.whole)

@@ -182,9 +182,12 @@ def _pair_lines(pairs: Sequence[Pair]) -> list[str]:
 
 def report(fits: Fits) -> str:
     """Return the page."""
-    pairs = pairs_of(fits)
+    return "\n".join([*_head(fits), *_body(fits)]) + "\n"
+
+
+def _head(fits: Fits) -> list[str]:
     contended = _percent(np.median(relative(fits.contended)))
-    parts = [
+    return [
         "# Language models: predicted against measured",
         "",
         "Written by `bench/validate_decoders.py`; do not edit. Energy per output token of all GPUs, ML.ENERGY v3 and v2,",
@@ -201,6 +204,12 @@ def report(fits: Fits) -> str:
         f"by task, so that it does not spoil the others. Where that is known for the left-out model too, the median is {contended}.",
         "It is *not* known in any other number on this page.",
         "",
+    ]
+
+
+def _body(fits: Fits) -> list[str]:
+    pairs = pairs_of(fits)
+    return [
         "## A chip that was never seen",
         "",
         "Constants from the other chips, scaled by what the chip publishes.",
@@ -239,7 +248,6 @@ def report(fits: Fits) -> str:
         "",
         *_worst(fits),
     ]
-    return "\n".join(parts) + "\n"
 
 
 def _slow(fits: Fits) -> str:

@@ -19,6 +19,7 @@ from twentywatts.price.decoder_constants import (
     constants_of,
     error_model,
     identified_causes,
+    measured_batches,
 )
 from twentywatts.price.decoder_step import Setting, Step, step
 from twentywatts.price.decoder_work import Rates, pass_work, rates_of
@@ -128,7 +129,7 @@ def costs(workload: DecoderWorkload, machine: Machine, values: Values, scenario:
         chip_count=workload.parallelism.chip_count,
         bound=_bound(found),
         model_error=error_model().interval(_single(found.error_scale)),
-        notes=(*workload.notes, *_notes(found, machine)),
+        notes=(*workload.notes, *_notes(found, workload, machine)),
     )
 
 
@@ -174,8 +175,15 @@ def _bound(found: DecoderPrice) -> str:
     return max(totals, key=lambda name: totals[name])
 
 
-def _notes(found: DecoderPrice, machine: Machine) -> tuple[str, ...]:
+def _notes(found: DecoderPrice, workload: DecoderWorkload, machine: Machine) -> tuple[str, ...]:
     notes = [f"software era {found.constants.software}"]
     if not found.constants.family:
         notes.append(f"no run on a chip like {machine.name} was fitted: constants are inherited, the interval is wider")
+    least, most = measured_batches()
+    if not least <= _single(found.batch) <= most:
+        notes.append(f"measured runs have {least:,} to {most:,} requests at a time: fewer or more is an extrapolation")
+    bits = min(workload.linear_operand_bits, workload.expert_operand_bits)
+    if bits < 16 and found.rates.peak_keys[bits] != f"peak_fp{bits}_flop_per_s":
+        slower = found.rates.peak_keys[bits].split("_")[1]
+        notes.append(f"{machine.name} publishes no rate for {bits}-bit operands: arithmetic is timed at {slower}")
     return tuple(notes)

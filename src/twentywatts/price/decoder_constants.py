@@ -19,7 +19,15 @@ from twentywatts.errors import InputError, nearest
 from twentywatts.machines import Machine
 from twentywatts.uncertain import Array, Interval
 
-__all__ = ["DecoderConstants", "ErrorModel", "constants_of", "error_model", "identified_causes", "software_names"]
+__all__ = [
+    "DecoderConstants",
+    "ErrorModel",
+    "constants_of",
+    "error_model",
+    "identified_causes",
+    "measured_batches",
+    "software_names",
+]
 
 _SMALL_BATCH = 16.0  # a batch up to this one is called small where errors are told
 
@@ -79,6 +87,12 @@ def error_model() -> ErrorModel:
 def identified_causes() -> tuple[str, ...]:
     """Return the causes whose joules the data can tell apart; the others are one sum."""
     return tuple(_table()["identified"])
+
+
+def measured_batches() -> tuple[int, int]:
+    """Return the smallest and the largest batch of the runs that were fitted."""
+    least, most = _table()["batches"]
+    return int(least), int(most)
 
 
 def constants_of(machine: Machine, software: str = "") -> DecoderConstants:

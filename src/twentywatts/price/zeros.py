@@ -32,8 +32,8 @@ def _figures() -> dict[str, Figure]:
 def zeros_energy_ratio(machine: Machine, pattern: str) -> Interval:
     """Return joules with zeros over joules without, for arithmetic-bound work, with its 90 % interval.
 
-    pattern: ``unstructured``, ``2:4`` or ``6:8``. A chip without the pattern in its trait saves nothing: 1, but for what
-    a sparse format costs. Energy follows time: a busy chip draws nearly the same power. Raises InputError for an
+    pattern: ``unstructured``, ``2:4`` or ``6:8``. A chip without the pattern in its trait saves nothing: 1, but for
+    what a sparse format costs. Energy follows time: a busy chip draws nearly the same power. Raises InputError for an
     unknown pattern, and for a machine that is no processor.
     """
     if pattern not in PATTERNS:

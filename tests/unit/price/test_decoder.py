@@ -180,3 +180,13 @@ def test_the_fit_says_what_it_rests_on() -> None:
     assert 0 < fitted.in_sample_error < fitted.held_out_error < 0.2
     for name, constant in fitted.constants.items():
         assert constant.low <= constant.mid <= constant.high, name
+
+
+def test_what_is_extrapolated_or_has_no_published_rate_is_told() -> None:
+    def notes(load_: DecoderWorkload, name: str = "h100-sxm") -> str:
+        return " ".join(price(load_, load(name), Scenario(batch=8), per="request").notes)  # type: ignore[arg-type]
+
+    assert "extrapolation" in notes(workload(batch=1.0))
+    assert "extrapolation" not in notes(workload(batch=8.0))
+    assert "no rate for 8-bit operands: arithmetic is timed at fp16" in notes(workload(precision="fp8"), "a100-sxm-80")
+    assert "no rate" not in notes(workload(precision="fp8"))
