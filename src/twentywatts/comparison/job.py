@@ -169,8 +169,8 @@ def _fine_tuned(
     spiking = any(machine.family == "neuromorphic" and not machine.refused for machine in machines)
     if job.train is None or not job.fine_tune or not spiking:
         return bench, ()
-    prepared, note = fine_tuned(bench.network, bench.parts, seed=job.scenario.seed, progress=progress)
-    return replace(bench, spikes=prepared), (note,)
+    trained, note = fine_tuned(bench.network, bench.parts, seed=job.scenario.seed, progress=progress)
+    return replace(bench, trained=trained), (note,)
 
 
 def _measured(comparison: Comparison, bench: Bench, machines: Sequence[Machine], progress: Progress) -> Comparison:

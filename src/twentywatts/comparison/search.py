@@ -25,7 +25,7 @@ from twentywatts.scenario import Scenario
 from twentywatts.workload import ProcessorWorkload, Workload
 
 if TYPE_CHECKING:
-    from twentywatts.forms.spiking import Prepared
+    from twentywatts.comparison.training import Trained
 
 __all__ = ["Bench", "Choice", "Goal", "Outcome", "Progress", "make_bench"]
 
@@ -73,7 +73,7 @@ class Goal:
 class Bench:
     """One model on its samples: builds forms once per traits, runs them, remembers what it saw.
 
-    reference: the float form; tuned, reported: what it gave on the tuning and on the reported samples. spikes: the
+    reference: the float form; tuned, reported: what it gave on the tuning and on the reported samples. trained: the
     model fine-tuned for few timesteps, beside the model as it was given, where there were data to train on.
     """
 
@@ -85,7 +85,7 @@ class Bench:
     reference: Form
     tuned: Outcome
     reported: Outcome
-    spikes: Prepared | None = None
+    trained: Trained | None = None
     _forms: dict[tuple[str, Traits], list[Form] | RefusedError] = field(default_factory=dict)
     _seen: dict[int, tuple[Form, Outcome, Verdict]] = field(default_factory=dict)
 
@@ -117,15 +117,16 @@ class Bench:
             raise RefusedError(f"form {form.name} gives outputs that are not numbers (NaN)")
         return Outcome(outputs=result.outputs, draws=result.draws, workload=workload, notes=result.notes)
 
-    def verdict(self, outcome: Outcome, *, tuning: bool) -> Verdict:
+    def verdict(self, outcome: Outcome, *, tuning: bool, rows: NDArray[np.intp] | None = None) -> Verdict:
         """Return whether an outcome keeps the metric; of several noise draws the one that fares worst decides.
 
-        A chip that one gets may be any of the draws.
+        A chip that one gets may be any of the draws. rows: the samples that are asked, all of them if None.
         """
-        reference = self.tuned if tuning else self.reported
-        targets = (self.parts.tuning if tuning else self.parts.reported).targets
+        some = slice(None) if rows is None else rows
+        reference = (self.tuned if tuning else self.reported).outputs[some]
+        targets = (self.parts.tuning if tuning else self.parts.reported).targets[some]
         metric, max_drop = self.goal.metric, self.goal.max_drop
-        verdicts = [metric.verdict(reference.outputs, outputs, targets, max_drop) for outputs in outcome.variants]
+        verdicts = [metric.verdict(reference, outputs[some], targets, max_drop) for outputs in outcome.variants]
         return max(verdicts, key=lambda verdict: verdict.bound)
 
     def score(self, outcome: Outcome) -> float:
@@ -159,7 +160,7 @@ class Bench:
     def _names(self, machine: Machine) -> Sequence[str]:
         """Return the forms that a machine executes; the fine-tuned spiking one beside the plain one."""
         names = forms_of(machine.family)
-        return (*names, _FINE_TUNED) if self.spikes is not None and "spiking" in names else names
+        return (*names, _FINE_TUNED) if self.trained is not None and "spiking" in names else names
 
     def _built(self, name: str, traits: Traits) -> list[Form] | RefusedError:
         key = (name, traits)
@@ -175,11 +176,11 @@ class Bench:
         if name == _FINE_TUNED:
             from twentywatts.forms.spiking import forms_from
 
-            assert self.spikes is not None
-            trained: list[Setting] = [{**one, "training": "QCFS"} for one in settings]
-            forms: Any = forms_from(self.spikes, traits, settings=trained)
+            assert self.trained is not None
+            settings_trained: list[Setting] = [{**one, "training": "QCFS"} for one in settings]
+            forms: Any = forms_from(self.trained.prepared, traits, settings=settings_trained)
             return list(forms)
-        if name == "spiking" and self.spikes is not None:
+        if name == "spiking" and self.trained is not None:
             settings = [{**one, "training": "none"} for one in settings]
         calibration = self.parts.tuning.inputs
         return build_all(
@@ -189,7 +190,8 @@ class Bench:
     def _tune(self, form: Form) -> tuple[Form, Outcome, Verdict]:
         if id(form) not in self._seen:
             outcome = self.run(form, tuning=True)
-            self._seen[id(form)] = (form, outcome, self.verdict(outcome, tuning=True))
+            unseen = self.trained.held if self.trained and form.setting.get("training") == "QCFS" else None
+            self._seen[id(form)] = (form, outcome, self.verdict(outcome, tuning=True, rows=unseen))
         return self._seen[id(form)]
 
 
