@@ -17,11 +17,11 @@ def add_parser(subparsers: Any) -> None:
     """Add the verb and its sub-verbs to the command line."""
     parser = subparsers.add_parser(
         "plan",
-        help="training runs, scaling laws, services, fleets and what joules compare to",
+        help="training runs, scaling laws, services, fleets, grids and what joules compare to",
         description="From one model's joules to the world. Every quantity needs its unit: 41GWh is not 41GW.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
-    for add in (_add_training, _add_scaling, _add_serving, _add_fleet, _add_equivalents):
+    for add in (_add_training, _add_scaling, _add_serving, _add_fleet, _add_grid, _add_equivalents):
         add(kinds)
     parser.set_defaults(run=run)
 
@@ -108,6 +108,12 @@ def _add_fleet(kinds: Any) -> None:
     _add_output(parser)
 
 
+def _add_grid(kinds: Any) -> None:
+    from twentywatts.cli.plan_grid import add_grid
+
+    _add_output(add_grid(kinds))
+
+
 def _add_equivalents(kinds: Any) -> None:
     parser = kinds.add_parser(
         "equivalents",
@@ -130,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
     """Plan, print, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.reports.output import check_writable, write_json, write_text
 
-    given = [getattr(args, name, None) for name in ("on", "scenario", "ledger")]
+    given = [getattr(args, name, None) for name in ("on", "scenario", "ledger", "load")]
     keep = [name for name in given if name]
     if args.json:
         check_writable(args.json, keep=keep)
@@ -236,6 +242,12 @@ def _fleet(args: argparse.Namespace) -> Plan:
     return fleet(args.scenario, efficiency=_count(args.efficiency), grid=args.grid, seed=args.seed)
 
 
+def _grid(args: argparse.Namespace) -> Plan:
+    from twentywatts.cli.plan_grid import plan_grid
+
+    return plan_grid(args)
+
+
 def _equivalents(args: argparse.Namespace) -> Plan:
     from twentywatts.errors import InputError
     from twentywatts.plan import equivalents
@@ -256,5 +268,6 @@ _PLANS = {
     "scaling": _scaling,
     "serving": _serving,
     "fleet": _fleet,
+    "grid": _grid,
     "equivalents": _equivalents,
 }

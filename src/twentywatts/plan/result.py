@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from twentywatts.figures import Evidence, Figure, Source
 from twentywatts.uncertain import Interval
 
-__all__ = ["Amount", "Driver", "Input", "Plan", "Row", "Table", "cited"]
+__all__ = ["Amount", "Driver", "Input", "Plan", "Row", "Series", "Table", "cited"]
 
 
 _MATTERS_FRAC = 0.01  # an input that explains less of the spread does not make the answer a guess
@@ -85,12 +85,25 @@ class Table:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Values over time: equal steps from ``start`` (ISO 8601, UTC) on, under keys with a unit's suffix."""
+
+    name: str
+    title: str
+    start: str
+    step_s: float
+    labels: Mapping[str, str]
+    values: Mapping[str, tuple[float, ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The answer of one verb of ``plan``.
 
-    kind: training, scaling, equivalents, fleet or serving. sentences: the answer in words, the first one alone enough.
-    driven: the key of the amount that ``drivers`` move. evidence: the weakest of any input that matters.
+    kind: training, scaling, equivalents, fleet, serving or grid. sentences: the answer in words, the first alone
+    enough. driven: the key of the amount that ``drivers`` move. series: hours to draw. evidence: the weakest of any
+    input that matters.
     """
 
     kind: str
@@ -106,6 +119,7 @@ class Plan:
     draws: int = 0
     seed: int = 0
     own_sources: Mapping[str, Source] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
 
     def amount(self, key: str) -> Interval:
         """Return one number with its interval; raises KeyError for a key that this plan has not."""

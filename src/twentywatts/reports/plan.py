@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twentywatts.errors import clean
-from twentywatts.plan.result import Input, Plan
+from twentywatts.plan.result import Input, Plan, Series
 from twentywatts.plan.words import quantity_text
 from twentywatts.reports.records import plain, source_records
 from twentywatts.uncertain import Interval
@@ -67,9 +67,22 @@ def plan_document(plan: Plan, run: Mapping[str, Any] | None = None) -> dict[str,
         "seed": plan.seed,
         "run": dict(run or {}),
     }
+    if plan.series:
+        document["series"] = [_series(series) for series in plan.series]
     rounded = plain(document)
     assert isinstance(rounded, dict)
     return rounded
+
+
+def _series(series: Series) -> dict[str, Any]:
+    return {
+        "name": series.name,
+        "title": series.title,
+        "start": series.start,
+        "step_s": series.step_s,
+        "labels": dict(series.labels),
+        "values": {key: list(values) for key, values in series.values.items()},
+    }
 
 
 def _driver(plan: Plan, key: str) -> dict[str, Any]:
