@@ -1,0 +1,246 @@
+"""Numbers as three languages write them: digits with every kind of separator, scale words, words, Chinese numerals."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Numeral", "has_number", "numerals_in", "plain_number"]
+
+_MOST = 1e60  # larger than anything that an article counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numeral:
+    """A number in a text. digits: as written, for a year; word: written in letters alone."""
+
+    value: float
+    start: int
+    end: int
+    digits: str = ""
+    word: bool = False
+
+
+_EN: dict[str, float] = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+_EN |= {"eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
+_EN |= {"eighty": 80, "ninety": 90, "a dozen": 12, "half a": 0.5, "a third": 1 / 3, "a quarter": 0.25, "half": 0.5}
+_EN |= {
+    "a hundred": 100,
+    "hundred": 100,
+    "a thousand": 1000,
+    "a million": 1e6,
+    "a billion": 1e9,
+    "seventy": 70,
+    "an": 1,
+    "a": 1,
+}
+_FR: dict[str, float] = {
+    "un": 1,
+    "une": 1,
+    "deux": 2,
+    "trois": 3,
+    "quatre": 4,
+    "cinq": 5,
+    "six": 6,
+    "sept": 7,
+    "huit": 8,
+    "neuf": 9,
+    "dix": 10,
+}
+_FR |= {
+    "douze": 12,
+    "quinze": 15,
+    "vingt": 20,
+    "trente": 30,
+    "quarante": 40,
+    "cinquante": 50,
+    "soixante": 60,
+    "cent": 100,
+}
+_FR |= {"une dizaine": 10, "une douzaine": 12, "une vingtaine": 20, "une trentaine": 30, "une centaine": 100}
+_FR |= {
+    "un tiers": 1 / 3,
+    "un quart": 0.25,
+    "la moitié": 0.5,
+    "un millier": 1000,
+    "un million": 1e6,
+    "un milliard": 1e9,
+}
+_FR |= {"mille": 1000, "vingtaine": 20, "dizaine": 10, "centaine": 100}
+_SCALES_EN: dict[str, float] = {
+    "thousand": 1e3,
+    "million": 1e6,
+    "millions": 1e6,
+    "billion": 1e9,
+    "billions": 1e9,
+    "trillion": 1e12,
+    "bn": 1e9,
+}
+_SCALES_EN |= {"trillions": 1e12, "hundred": 100, "k": 1e3}
+_SCALES_FR: dict[str, float] = {
+    "mille": 1e3,
+    "milliers": 1e3,
+    "million": 1e6,
+    "millions": 1e6,
+    "milliard": 1e9,
+    "milliards": 1e9,
+}
+_SCALES_FR |= {"billion": 1e12, "billions": 1e12, "trillion": 1e18, "trillions": 1e18}
+_HAN_DIGITS = dict(zip("零〇一二两三四五六七八九", (0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
+_HAN_SCALES = {"十": 10.0, "百": 100.0, "千": 1e3, "万": 1e4, "亿": 1e8, "兆": 1e12}
+_DIGITS = re.compile(
+    r"(?<!\w)(?<!\d[.,])(?P<digits>\d{1,3}(?:[ ,.'’]\d{3}(?!\d))+(?:[.,]\d+)?|\d+(?:[.,]\d+)?)"
+    r"(?:\s?[x×·]\s?10\s?\^?\s?(?P<power>[-−]?\d{1,3})|[eE](?P<exponent>[-+]?\d{1,3})(?![\d\w]))?"
+    r"|(?P<fraction>\d+/\d+)(?![\d/])",
+)
+_DIGITS_HAN = re.compile(
+    r"(?<![A-Za-z\d])(?<!\d[.,])(?P<digits>\d{1,3}(?:[ ,]\d{3}(?!\d))+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?:\s?[x×·]\s?10\s?\^?\s?(?P<power>[-−]?\d{1,3})|[eE](?P<exponent>[-+]?\d{1,3})(?![\d\w]))?(?P<fraction>(?!))?"
+)
+_UNIT_HEAD = r"(?!\s?(?:瓦|焦|克|米|赫|卡|字节|伏|瓩))"
+_HAN_SCALE = re.compile(rf"\s?(?P<scale>(?:[十百千万亿兆]{_UNIT_HEAD})+)")
+_HAN_WORD = re.compile(
+    rf"百分之[零〇一二两三四五六七八九十百点\d.]+|[一二两三四五六七八九十](?:[零〇一二两三四五六七八九十]|[百千万亿兆]{_UNIT_HEAD})*(?:点[零一二三四五六七八九]+)?"
+)
+_WORDS = {
+    "en": re.compile(rf"\b(?:{'|'.join(sorted(_EN, key=len, reverse=True))})\b", re.IGNORECASE),
+    "fr": re.compile(rf"\b(?:{'|'.join(sorted(_FR, key=len, reverse=True))})\b", re.IGNORECASE),
+}
+_SCALE = {
+    "en": re.compile(rf"[\s-]?(?P<scale>{'|'.join(sorted(_SCALES_EN, key=len, reverse=True))})(?![\w])", re.IGNORECASE),
+    "fr": re.compile(rf"\s?(?P<scale>{'|'.join(sorted(_SCALES_FR, key=len, reverse=True))})(?![\w])", re.IGNORECASE),
+}
+
+
+_ARTICLES = {"a", "an", "un", "une"}
+_TOLD = {
+    language: re.compile(rf"\d|\b(?:{'|'.join(sorted(set(names) - _ARTICLES, key=len, reverse=True))})\b")
+    for language, names in (("en", _EN), ("fr", _FR))
+}
+_TOLD["zh"] = re.compile(r"\d|[零一二两三四五六七八九十百千万亿兆]")
+
+
+def has_number(lower: str, language: str) -> bool:
+    """Return whether a folded sentence of small letters holds any number; an article alone is none."""
+    return _TOLD[language].search(lower) is not None
+
+
+def numerals_in(text: str, language: str) -> tuple[Numeral, ...]:
+    """Return the numbers of a folded sentence in order; a scale word belongs to the number before it."""
+    found = list(_han(text) if language == "zh" else _latin(text, language))
+    if language == "zh":
+        found += [item for item in _latin(text, "en") if item.word is False and not _overlaps(item, found)]
+    found.sort(key=lambda numeral: numeral.start)
+    return tuple(numeral for numeral in found if math.isfinite(numeral.value) and abs(numeral.value) < _MOST)
+
+
+def _overlaps(item: Numeral, others: list[Numeral]) -> bool:
+    return any(item.start < other.end and other.start < item.end for other in others)
+
+
+def _latin(text: str, language: str) -> Iterator[Numeral]:
+    last = 0
+    for match in _DIGITS.finditer(text):
+        value = _value(match, language)
+        scale = _SCALE[language].match(text, match.end())
+        end = scale.end() if scale else match.end()
+        if scale:
+            scales = _SCALES_EN if language == "en" else _SCALES_FR
+            value *= scales[scale["scale"].lower()]
+            again = _SCALE[language].match(text, end)  # "100 mille milliards"
+            if again:
+                value, end = value * scales[again["scale"].lower()], again.end()
+        last = max(last, end)
+        yield Numeral(value=value, start=match.start(), end=end, digits=match["digits"] or "")
+    yield from _words(text, language)
+
+
+def _words(text: str, language: str) -> Iterator[Numeral]:
+    names = _EN if language == "en" else _FR
+    scales = _SCALES_EN if language == "en" else _SCALES_FR
+    for match in _WORDS[language].finditer(text):
+        value, end = float(names[match[0].lower()]), match.end()
+        scale = _SCALE[language].match(text, end)
+        if scale:
+            value, end = value * scales[scale["scale"].lower()], scale.end()
+        yield Numeral(value=value, start=match.start(), end=end, word=True)
+
+
+def _value(match: re.Match[str], language: str) -> float:
+    if match["fraction"]:
+        above, below = match["fraction"].split("/")
+        return _float(above) / _float(below) if _float(below) else math.inf
+    value = plain_number(match["digits"], language)
+    exponent = match["power"] or match["exponent"]
+    return value * 10.0 ** int(exponent.replace("−", "-")) if exponent else value
+
+
+def _float(text: str) -> float:
+    return float(text) if len(text) < 40 else math.inf
+
+
+def plain_number(digits: str, language: str) -> float:
+    """Return digits with separators as a number: of two kinds the last one is the decimal sign."""
+    text = re.sub(r"[ '’]", "", digits)
+    marks = [letter for letter in text if letter in ".,"]
+    if len(set(marks)) == 2:
+        decimal = marks[-1]
+        text = text.replace("," if decimal == "." else ".", "").replace(decimal, ".")
+    elif len(marks) > 1:
+        text = text.replace(marks[0], "")
+    elif marks == [","]:
+        thousands = language != "fr" and re.fullmatch(r"[1-9]\d{0,2},\d{3}", text)
+        text = text.replace(",", "" if thousands else ".")
+    elif marks == ["."] and language == "fr" and re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", text):
+        text = text.replace(".", "")
+    return _float(text)
+
+
+def _han(text: str) -> Iterator[Numeral]:
+    taken: list[Numeral] = []
+    for match in _DIGITS_HAN.finditer(text):
+        value, end = _value(match, "zh"), match.end()
+        scale = _HAN_SCALE.match(text, end)
+        if scale:
+            for letter in scale["scale"]:
+                value *= _HAN_SCALES[letter]
+            end = scale.end()
+        taken.append(Numeral(value=value, start=match.start(), end=end, digits=match["digits"]))
+        yield taken[-1]
+    for match in _HAN_WORD.finditer(text):
+        item = Numeral(value=_han_value(match[0]), start=match.start(), end=match.end(), word=True)
+        if not _overlaps(item, taken):
+            yield item
+
+
+def _han_value(text: str) -> float:
+    """Return a Chinese numeral: 一千五百三十万 is 15.3 million."""
+    if text.startswith("百分之"):
+        rest = text[3:]
+        return (_float(rest) if re.fullmatch(r"\d+(\.\d+)?", rest) else _han_value(rest)) / 100
+    whole, _, decimals = text.partition("点")
+    total = section = digit = 0.0
+    for letter in whole:
+        if letter in _HAN_DIGITS:
+            digit = _HAN_DIGITS[letter]
+        elif letter in "十百千":
+            section += (digit or 1.0) * _HAN_SCALES[letter]
+            digit = 0.0
+        elif letter in _HAN_SCALES:
+            total = (total + section + digit or 1.0) * _HAN_SCALES[letter]
+            section = digit = 0.0
+    fraction = sum(_HAN_DIGITS.get(letter, 0) * 10.0**-place for place, letter in enumerate(decimals, 1))
+    return total + section + digit + fraction
