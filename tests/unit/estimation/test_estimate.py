@@ -142,3 +142,13 @@ def test_the_verb_refuses_bad_input_in_one_line(capsys: Any) -> None:
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "h100-sxmx2" in error
+
+
+def test_a_new_chip_is_one_file() -> None:
+    """examples/mygpu.toml, as docs/how/add-a-machine.md uses it: inherited constants, a wider interval."""
+    chip = ROOT / "examples" / "mygpu.toml"
+    found = tw.estimate("llama-3.1-8b", on=[str(chip), f"{chip}x2", "h100-sxm"], batch=32)
+    assert [row.machine for row in found.rows] == ["mygpu", "mygpux2", "h100-sxm"]
+    new, known = (found.rows[number].ledger.energy_j.interval for number in (0, 2))
+    assert new.high / new.low > known.high / known.low
+    assert any("inherited" in note for note in found.rows[0].ledger.notes)
