@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from twentywatts.errors import RefusedError
-from twentywatts.forms._lowering_linear import Floats, apply
+from twentywatts.forms._lowering_linear import Floats, Geometry, apply
 from twentywatts.forms._lowering_ops import HANDLERS, READOUT_OPS
 from twentywatts.forms._lowering_state import Block, Kind, Lowered, Projection, State, refuse
 from twentywatts.network import Layer, Network
 
-__all__ = ["Block", "Kind", "Lowered", "Projection", "evaluate", "lower", "sum_of"]
+__all__ = ["Block", "Kind", "Lowered", "Projection", "evaluate", "largest", "lower", "sum_of"]
 
 
 def lower(network: Network) -> Lowered:
@@ -103,15 +103,15 @@ def evaluate(lowered: Lowered, inputs: Mapping[str, Floats]) -> dict[str, Floats
 def sum_of(block: Block, values: Mapping[str, Floats]) -> Floats:
     """Return a block's sum (or largest of windows) before its ReLU, shape (samples, channels, positions)."""
     if block.kind is Kind.MAX:
-        return _largest(block, values[block.projections[0].source])
+        return largest(block.projections[0].linear.geometry, values[block.projections[0].source])
     total = block.bias[None]
     for projection in block.projections:
         total = total + apply(projection.linear, values[projection.source])
     return total
 
 
-def _largest(block: Block, x: Floats) -> Floats:
-    geometry = block.projections[0].linear.geometry
+def largest(geometry: Geometry, x: Floats) -> Floats:
+    """Return the largest value of each window, shape (samples, channels, out positions); values are not negative."""
     samples = len(x)
     parted = x.reshape(samples, geometry.in_channels, geometry.in_positions)
     out = np.zeros((samples, geometry.out_channels, geometry.out_positions))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import DataError
 from twentywatts.forms._lowering_linear import Floats, Linear, apply
-from twentywatts.forms.lowering import Kind
+from twentywatts.forms.lowering import Kind, largest
 from twentywatts.forms.protocol import Inputs
 from twentywatts.forms.spiking.conversion import Converted, Group, Synapses
 from twentywatts.forms.spiking.simulation import Chunk, constant_of, signals_of
@@ -84,7 +84,7 @@ def _run_part(converted: Converted, signals: Mapping[str, Floats], *, levels: in
             counts[0, index] += float((sent.reshape(chunk.samples, -1) @ _fan_out(synapses)).sum())
             counts[3, index] += np.count_nonzero(sent)
         counts[1, index] = chunk.samples * group.bias.size
-        value = _largest(group, values) if group.kind is Kind.MAX else _sum(group, chunk, values)
+        value = _pooled(group, values) if group.kind is Kind.MAX else _sum(group, chunk, values)
         if group.kind is Kind.READOUT:
             return value * group.unit, counts
         if group.kind is Kind.FIRE:
@@ -107,13 +107,9 @@ def _linear(synapses: Synapses) -> Linear:
     return Linear(geometry=synapses.geometry, weight=synapses.wiring.weight.astype(np.float64))
 
 
-def _largest(group: Group, values: Mapping[str, Floats]) -> Floats:
+def _pooled(group: Group, values: Mapping[str, Floats]) -> Floats:
     synapses = group.synapses[0]
-    geometry = synapses.geometry
-    x = values[synapses.source].reshape(-1, geometry.in_channels, geometry.in_positions)
-    out = np.zeros((len(x), geometry.out_channels, geometry.out_positions))
-    np.maximum.at(out, (slice(None), slice(None), geometry.taps_out), x[:, :, geometry.taps_in])  # type: ignore[arg-type]
-    return out
+    return largest(synapses.geometry, values[synapses.source])
 
 
 def _fan_out(synapses: Synapses) -> Floats:
