@@ -79,10 +79,12 @@ def _add_run(wires: Any, sources: Any, run: tuple[int, int, int], tap: int, boar
     total, rows, marks, _, _ = board
     cell, entry, size = np.int64(targets[tap]), np.int64(entries[tap]), 8 * units
     at = cell * width
-    if together and end == event + 1:
-        row = (rows[0] + entry) * size
-        for unit in range(0, size, 8):
-            v.store(total, at + unit, v.add(v.row8(total, at + unit), v.row8(weight, row + unit)))
+    if together and size % 32 == 0:
+        for unit in range(0, size, 32):
+            held = v.row32(total, at + unit)
+            for k in range(end - event):
+                held = v.add(held, v.row32(weight, (rows[k] + entry) * size + unit))
+            v.store(total, at + unit, held)
     elif together:
         for unit in range(0, size, 8):
             held = v.row8(total, at + unit)
@@ -146,7 +148,20 @@ def _update(cell: int, neurons: Any, membrane: Any, board: Any, how: Any) -> Any
     shared = cell * width if alike else 0
     if gap > 1 and neurons[6]:
         _decay(cell, neurons, membrane, gap, (width, offset, shared))
-    for lane in range(cell * width, cell * width + width, 8):
+    wide = width if width % 32 == 0 else 0
+    over = np.uint32(0)
+    for lane in range(cell * width, cell * width + wide, 32):
+        place = (offset + lane, lane - shared)
+        if not full:
+            stood = v.at_least(v.row32(membrane, place[0]), v.row32(neurons[0], place[1]))
+            touched += np.int64(v.ones(np.uint64(v.word(marks, mark) | v.bits(stood))))
+            v.store_word(marks, mark, np.uint32(0))
+            mark += 4
+        fires, stays = step_lanes(membrane, neurons, place, v.row32(total, lane))
+        v.store(total, lane, v.zeros32(total))
+        v.store_word(spikes, lane // 8, fires)
+        over |= stays
+    for lane in range(cell * width + wide, cell * width + width, 8):
         place = (offset + lane, lane - shared)
         if not full:
             reached = marks[mark] | over8(membrane, neurons, place)
@@ -157,7 +172,7 @@ def _update(cell: int, neurons: Any, membrane: Any, board: Any, how: Any) -> Any
         v.store(total, lane, v.zeros8(total))
         spikes[lane // 8] = fires
         above |= stays
-    return above != 0, touched
+    return above != 0 or over != 0, touched
 
 
 @inlined

@@ -41,8 +41,10 @@ __all__ = [
     "splat64",
     "spread8",
     "store",
+    "store_word",
     "unite",
     "widened",
+    "word",
     "words64",
     "zeros8",
     "zeros32",
@@ -191,6 +193,28 @@ def store(context: Any, place: Any, offset: Any, lanes: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(place, types.int64, lanes), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def word(context: Any, place: Any, offset: Any) -> Any:
+    """Return the 4 bytes at ``place + offset`` as a word."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _read(builder, builder.gep(args[0], [args[1]]), ir.IntType(32))
+
+    return types.uint32(place, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_word(context: Any, place: Any, offset: Any, word: Any) -> Any:
+    """Write a word of 32 bits to the bytes at ``place + offset``, its lowest byte first where the machine does."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        begin = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(32).as_pointer())
+        builder.store(args[2], begin).align = 1
+        return context.get_dummy_value()
+
+    return types.void(place, types.int64, types.uint32), generate
 
 
 def _spread(context: Any, builder: Any, lanes: Lanes, value: Any) -> Any:

@@ -145,6 +145,24 @@ def test_convolutions_equal_the_equations(kind: str, seed: int, how: dict[str, A
     check(network if kind == "float32" else to_int8(network), x)
 
 
+@pytest.mark.parametrize("zeros", [0.0, 0.3])
+def test_channels_of_whole_vectors_equal_the_equations(zeros: float) -> None:
+    """32, 64 and 72 channels: cells of one and of two words, and one that no vector of 32 fits."""
+    rng, how = np.random.default_rng(5), {"decay": 0.9, "threshold": 2.0}
+    into = [Conv(weight=weights(rng, (32, 2, 3, 3), zeros), padding=1)]
+    into += [Conv(weight=weights(rng, (64, 32, 3, 3), zeros), stride=2, padding=1)]
+    into += [Conv(weight=weights(rng, (72, 64, 1, 1), zeros))]
+    shapes, names = [(32, 3, 4), (64, 2, 2), (72, 2, 2)], ["x", "c1", "c2", "c3"]
+    layers = [
+        layer(names[i + 1], Neurons(shape=shapes[i], **how), Projection(source=names[i], synapses=into[i]))
+        for i in range(3)
+    ]
+    network = SpikingNetwork(inputs={"x": (2, 3, 4)}, layers=tuple(layers))
+    x = rng.random((2, 6, 2, 3, 4)) < 0.1
+    assert check(network, x) > 50
+    assert check(to_int8(network), x) > 50
+
+
 @pytest.mark.parametrize("kind", ["float32", "int8"])
 @settings(max_examples=5)
 @given(seed=st.integers(0, 2**32 - 1), how=st.sampled_from(ODD), loops=st.booleans(), counts=st.booleans())
