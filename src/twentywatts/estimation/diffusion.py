@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
@@ -12,6 +13,7 @@ from twentywatts.errors import InputError, RefusedError
 from twentywatts.estimation.places import Place
 from twentywatts.estimation.result import EstimationRow, ModelCard
 from twentywatts.estimation.subject import Subject, row_of, with_batch
+from twentywatts.figures import Evidence
 from twentywatts.price import price
 from twentywatts.price.decoder_work import rates_of
 from twentywatts.price.diffusion import DiffusionWork
@@ -88,7 +90,10 @@ def diffusion_model(name: str, *, steps: int | None) -> Subject:
             raise RefusedError(f"{key} does not fit {place.chip_count} chips of {place.machine.name}")
         work = diffusion_work(key, batch=float(batch), steps=count, chips=place.chip_count)
         ledger = price(cast(Any, work), place.machine, with_batch(scenario, batch), per=model["kind"])
-        return row_of(place, batch, ledger, units=1.0, unit=model["kind"], step_share=1.0 / count)
+        guessed = tuple(replace(entry, evidence=Evidence.GUESSED) for entry in ledger.entries)  # its sizes are recalled
+        return row_of(
+            place, batch, replace(ledger, entries=guessed), units=1.0, unit=model["kind"], step_share=1.0 / count
+        )
 
     return Subject(
         model=ModelCard(

@@ -75,3 +75,4 @@ def test_images_served_together_are_the_batch() -> None:
     assert [row.batch for row in found.rows] == [4]
     assert found.answer.startswith("One image (1024 × 1024 pixels, 30 steps) by Stable Diffusion XL")
     assert found.rows[0].ledger.per == "image"
+    assert found.rows[0].ledger.evidence.label == "L0"  # the sizes of the model are recalled
