@@ -15,7 +15,7 @@ from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Interval, Spread, lognormal
 from twentywatts.workload import ProcessorWorkload
 
-PROCESSORS = [name for name in bundled_names() if load(name).family == "processor"]
+PROCESSORS = [name for name in bundled_names() if load(name).family == "processor" and not load(name).refused]
 counts = st.lists(st.floats(min_value=1, max_value=1e9), min_size=1, max_size=5)
 
 
