@@ -16,6 +16,7 @@ from tests.support.repository import PACKAGE
 import twentywatts as tw
 from twentywatts.figures import Boundary
 from twentywatts.plan import TokenCost
+from twentywatts.plan.grid.trace_file import parse_trace
 from twentywatts.plan.inputs import point
 from twentywatts.reports.output import write_json
 from twentywatts.reports.plan import plan_document
@@ -32,9 +33,24 @@ COST = TokenCost(
     boundary=Boundary.DEVICE,
     how="given",
 )
+# a sun that shines from two to six and wind in the first hour: one schedule alone is best
+HOURS = parse_trace(
+    [
+        "time,load_mw,ci_g_per_kwh,pv_pu,wind_pu",
+        *(
+            f"2025-06-01T{hour:02d}:00Z,1,{400 - 10 * hour},{float(1 < hour < 6)},{float(hour == 0)}"
+            for hour in range(9)
+        ),
+    ],
+    "hours.csv",
+)
 PLANS: dict[str, Callable[[], tw.plan.Plan]] = {
     "training": lambda: tw.plan.training(70e9, 2e12, CHIP, mfu=0.4, pue=1.1, chips=2048),
     "scaling": lambda: tw.plan.scaling(3.6e12, CHIP, served_tokens=1e12),
+    "grid": lambda: (
+        pytest.importorskip("scipy")
+        and tw.plan.grid_year(HOURS, grid="DE", pv_w=2e6, wind_w=1e6, battery_j=7.2e9, flexible_frac=0.5)
+    ),
     "equivalents": lambda: tw.plan.equivalents(1.476e14, time_s=1e7, grid="US"),
     "fleet": lambda: tw.plan.fleet("world-2025", grid="world", draws=2000),
     "serving": lambda: tw.plan.serving(COST, CHIP, concurrent=1e4, tokens=400, peak=2.5, slo_s=2, grid="DE"),

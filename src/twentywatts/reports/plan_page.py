@@ -7,6 +7,7 @@ from typing import Any
 
 from twentywatts.errors import clean
 from twentywatts.reports import sections
+from twentywatts.reports.grid_charts import week_caption, week_chart, week_legend
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
 from twentywatts.reports.plan import cell_text, shown
@@ -44,7 +45,7 @@ def _tiles(document: Record) -> Markup:
 
 
 def _sections(document: Record) -> list[Markup]:
-    parts = []
+    parts = [_hours(series) for series in document.get("series", [])]
     if document["drivers"]:
         caption = (
             f"{_driven(document)} when one input goes from its 5 % to its 95 % quantile and all others stay. "
@@ -60,6 +61,12 @@ def _sections(document: Record) -> list[Markup]:
         parts.append(section("What to know", sections.coverage(document)))
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
+
+
+def _hours(series: Record) -> Markup:
+    name = f"hours-{clean(series['name'])}"
+    chart = figure(name, week_chart(series), legend=week_legend(series), caption=week_caption(series))
+    return section(clean(series["title"]), chart)
 
 
 def _driven(document: Record) -> str:

@@ -19,6 +19,7 @@ COMMANDS = {
     "serving": f"{SERVING} --grid DE --pools 3 --climate hot",
     "serving-model": "plan serving --users 1e6 --tokens 400 --on h100-sxm --model llama-3.1-8b --tokens-per-s 20",
     "fleet": "plan fleet de-vries-2027 --efficiency 3",
+    "grid": "plan grid --load 100MW --grid DE --pv 120MW --pue 1.2 --at 48.1,11.6 --pv-yield 0.12",
     "equivalents": "plan equivalents 120MW --for 1yr --grid FR",
 }
 

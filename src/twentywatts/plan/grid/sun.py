@@ -44,7 +44,7 @@ def sun_position(start: datetime, time_s: Array, latitude: float, longitude: flo
     tilt, eccentricity = np.radians(_figure("obliquity_degrees")), _figure("eccentricity_frac")
     anomaly = np.radians(_figure("anomaly_degrees") + _figure("anomaly_day_degrees") * days)
     centre = 2 * eccentricity * np.sin(anomaly) + 1.25 * eccentricity**2 * np.sin(2 * anomaly)
-    mean = anomaly + np.radians(_figure("perihelion_degrees"))
+    mean = anomaly + np.radians(_figure("perihelion_degrees") + _figure("perihelion_day_degrees") * days)
     ecliptic = mean + centre
     ascension = np.arctan2(np.cos(tilt) * np.sin(ecliptic), np.cos(ecliptic))
     declination = np.arcsin(np.sin(tilt) * np.sin(ecliptic))
@@ -94,6 +94,18 @@ def _output(light: Array) -> Array:
 
 def clear_sky_frac_pvlib(start: datetime, time_s: Array, latitude: float, longitude: float) -> Array:
     """Return the same by pvlib: its solar position, simplified Solis clear sky, isotropic plane."""
+    import warnings
+
+    import numpy as np
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pvlib and its pandas say to each other is no news for our users
+        light = _light_by_pvlib(start, time_s, latitude, longitude)
+    return _output(np.nan_to_num(light))
+
+
+def _light_by_pvlib(start: datetime, time_s: Array, latitude: float, longitude: float) -> Array:
+    """Return watts on a square metre of the panels' plane."""
     import numpy as np
     import pandas as pd
     import pvlib
@@ -112,4 +124,4 @@ def clear_sky_frac_pvlib(start: datetime, time_s: Array, latitude: float, longit
         ghi=sky["ghi"],
         dhi=sky["dhi"],
     )
-    return _output(np.nan_to_num(light["poa_global"].to_numpy()))
+    return np.asarray(light["poa_global"].to_numpy())

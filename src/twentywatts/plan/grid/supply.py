@@ -53,7 +53,7 @@ def supply_of(trace: Trace, site: Site, options: GridOptions) -> Supply:
     wind = nothing
     if site.wind_w:
         wind = trace.wind_frac if trace.wind_frac is not None else _made_wind(trace, site, options, made, notes)
-    source = options.get("carbon") or trace
+    source = _carbon_source(trace, options.get("carbon"))
     known = source.carbon_kg_per_j
     if known is None:
         known = site.grid.carbon_kg_per_j.mid * _made_shape(trace, site, seed, made, notes)
@@ -66,6 +66,18 @@ def supply_of(trace: Trace, site: Site, options: GridOptions) -> Supply:
         notes=tuple(notes),
         known_carbon=source.carbon_kg_per_j is not None,
     )
+
+
+def _carbon_source(trace: Trace, other: Trace | None) -> Trace:
+    """Return the trace that tells the carbon; raises InputError unless its hours are those of the load."""
+    if other is None:
+        return trace
+    if (other.start, other.step_s, other.steps) != (trace.start, trace.step_s, trace.steps):
+        raise InputError(
+            f"{other.name} does not fit {trace.name}: wanted are {trace.steps:,} steps of "
+            f"{trace.step_s / 60:g} minutes from {trace.start:%Y-%m-%d %H:%M} UTC on"
+        )
+    return other
 
 
 def _marginal(trace: Trace, source: Trace, site: Site) -> Array | None:
