@@ -45,8 +45,8 @@ class Neurons:
 
     decay: 1 is integrate-and-fire, exp(−dt/tau) or 1 − dt/tau is leaky; in [0, 1]. input_gain: 1 where the input is
     not decayed, 1 − decay (times a resistance) where it is. start: V before the first step. reset_value: V after a
-    reset to zero. delayed_reset: the reset is done in the next step, after the decay, as part of its update: minus
-    the threshold, or V = reset_value whatever arrives (snnTorch's default). most_spikes: bound of Emission.MANY.
+    reset to zero. delayed_reset: the reset is done in the next step: the threshold is subtracted after the decay, a
+    reset to zero comes before it (snnTorch's default). most_spikes: bound of Emission.MANY, 127 if None.
     signed: V ≤ −threshold sends a negative event, and its reset adds the threshold.
     """
 
