@@ -27,7 +27,7 @@ _PRICER_NAMES = {
     "CrossbarWorkload": "crossbar",
     "BrainWorkload": "brain",
     "DecoderWorkload": "decoder",
-    "DiffusionWork": "diffusion",
+    "DiffusionWorkload": "diffusion",
 }
 
 
@@ -139,7 +139,7 @@ def _idle_entry(costs: Costs, machine: Machine, scenario: Scenario) -> tuple[lis
     used = [machine.figures[key] for key in keys if key in machine.figures and key.endswith("_w")]
     evidence = min((figure.evidence for figure in used), default=Evidence.MODELLED)
     sources = tuple(sorted({figure.source for figure in used}))
-    if energy[0] <= 0:
+    if not (energy > 0).any():
         return [], notes
     entry = Entry(
         part="idle",
