@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from twentywatts import plan
+    from twentywatts.claims.audit import audit
     from twentywatts.claims.review import review_table as review
     from twentywatts.comparison import Comparison, compare
     from twentywatts.counting import count
@@ -33,6 +34,7 @@ _PUBLIC = {
     "Meter": "twentywatts.meter.api:Meter",
     "Scenario": "twentywatts.scenario:Scenario",
     "TwentyWattsError": "twentywatts.errors:TwentyWattsError",
+    "audit": "twentywatts.claims.audit:audit",
     "benchmark": "twentywatts.meter.benchmark:benchmark",
     "compare": "twentywatts.comparison:compare",
     "count": "twentywatts.counting:count",
@@ -58,6 +60,7 @@ __all__ = [
     "Scenario",
     "TwentyWattsError",
     "__version__",
+    "audit",
     "benchmark",
     "compare",
     "count",

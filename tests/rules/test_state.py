@@ -99,8 +99,14 @@ def _neurobench(_: Path) -> Any:
     return tw.neurobench(_spiking(), SpikingEngine(_spiking()).run(inputs), inputs).as_results()
 
 
+def _audit(_: Path) -> Any:
+    found = tw.audit("The brain runs on 20 watts. A cluster of 1,000 A100 at 400 W uses 2,880 MWh in 30 days.")
+    return str(found), json.dumps(found.as_document())
+
+
 CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
 CALLS["estimate"] = _estimate
+CALLS["audit"] = _audit
 CALLS["review"] = lambda _: str(tw.review(ROOT / "examples" / "paper_table.csv"))
 # what is measured differs from run to run; what it is called, how it came about and how many laps there are does not
 CALLS |= {

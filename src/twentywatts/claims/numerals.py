@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 __all__ = ["Numeral", "has_number", "numerals_in", "plain_number"]
 
-_MOST = 1e60  # larger than anything that an article counts
+_LEAST, _MOST = 1e-30, 1e60  # smaller and larger than anything that an article counts; zero is no claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ def numerals_in(text: str, language: str) -> tuple[Numeral, ...]:
     if language == "zh":
         found += [item for item in _latin(text, "en") if item.word is False and not _overlaps(item, found)]
     found.sort(key=lambda numeral: numeral.start)
-    return tuple(numeral for numeral in found if math.isfinite(numeral.value) and abs(numeral.value) < _MOST)
+    return tuple(numeral for numeral in found if _LEAST < numeral.value < _MOST)
 
 
 def _overlaps(item: Numeral, others: list[Numeral]) -> bool:
@@ -185,7 +185,8 @@ def _value(match: re.Match[str], language: str) -> float:
         return _float(above) / _float(below) if _float(below) else math.inf
     value = plain_number(match["digits"], language)
     exponent = match["power"] or match["exponent"]
-    return value * 10.0 ** int(exponent.replace("−", "-")) if exponent else value
+    power = int(exponent.replace("−", "-")) if exponent else 0
+    return value * 10.0**power if abs(power) < 100 else math.inf
 
 
 def _float(text: str) -> float:

@@ -97,6 +97,7 @@ _NOUN_GAP = re.compile(
     r"[\s-]?(?:[^\W\d]+[\s-]|['’-]){0,3}(?:d['’]|de |of )?|[个块颗台张户名次\s]{0,2}[^\W\d]{0,4}", re.UNICODE
 )
 _YEARS = (1900, 2100)
+_BEFORE_YEAR = re.compile(r"(?:\b(?:in|by|since|until|of|en|depuis|ici|dès|de)|[自至到于在])\s?$", re.IGNORECASE)
 
 
 def quantities_in(folded: str, language: str, mentions: Sequence[Mention]) -> tuple[Quantity, ...]:
@@ -170,7 +171,7 @@ def _bare(text: str, numeral: Numeral, mentions: Sequence[Mention]) -> Quantity 
     if text.startswith("百分之", numeral.start):
         return _quantity(text, numeral, "share", end=numeral.end, unit="%")
     noun = _noun(text, numeral, mentions)
-    if noun is None and _is_year(numeral):
+    if _is_year(numeral) and (noun is None or _BEFORE_YEAR.search(text, max(0, numeral.start - 8), numeral.start)):
         return _quantity(text, numeral, "year", end=numeral.end)
     if noun is None and numeral.word and numeral.value < 100:
         return None

@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "main"]
 
-_VERBS = ("compare", "estimate", "measure", "doctor", "watch", "export", "count", "machines", "plan", "review", "cite")
+_VERBS = (
+    "compare",
+    "estimate",
+    "measure",
+    "doctor",
+    "watch",
+    "export",
+    "count",
+    "machines",
+    "plan",
+    "audit",
+    "review",
+    "cite",
+)
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
