@@ -88,6 +88,22 @@ def test_what_is_no_claim_is_left_alone(text: str) -> None:
     assert not audit(text).findings
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Google's data centers consumed 25 TWh in 2023.",
+        "Data centers in Virginia used 34 TWh in 2023.",
+        "The new data center used 300 GWh in 2025.",
+        "阿里巴巴的数据中心2023年用电80亿千瓦时。",
+        "Les centres de données de Microsoft ont consommé 24 TWh en 2023.",
+    ],
+)
+def test_the_centres_of_one_company_or_place_are_not_held_against_the_world_s(text: str) -> None:
+    (finding,) = audit(text).findings
+    assert finding.verdict is AuditVerdict.NOT_CHECKABLE
+    assert finding.missing
+
+
 def test_what_is_not_understood_is_counted() -> None:
     assert audit("The kettle draws 2 kW. A bulb draws 9 W. It is red.").left_alone_count == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ __all__ = ["RULE", "hint", "published"]
 
 RULE = "published"
 _SAME_NUMBER = 1.6  # a unit is wrong where the number is right to this factor
+_SLIP = 0.06  # of a power of ten
 _LEAST_TOTAL_J = convert(10, "TWh", "J")  # a centre without a region may be any; so much are all of them
 _LEAST_TRAINING_J = convert(0.1, "MWh", "J")
 
@@ -145,20 +147,51 @@ def _judged(
         return scope
     if not same:
         return _unit_error(sentence, quantity, other)
-    fitting.sort(key=lambda item: item[0].stale)
     if fitting:
-        fact, scale = fitting[0]
-        if fact.kind == "thought":
-            return _thought(sentence, quantity, fact)
-        if fact.stale and not _dated(sentence, fact):
-            return _stale(sentence, quantity, fact, same)
-        return _consistent(sentence, quantity, fact, scale)
-    fact, scale = min(
-        (item for item in same if not item[0].stale or len(same) == 1),
-        key=lambda item: _distance(quantity, item),
-        default=same[0],
+        return _fitting(sentence, quantity, fitting, same)
+    return _unfitting(sentence, quantity, same)
+
+
+def _fitting(
+    sentence: Sentence, quantity: Quantity, fitting: list[tuple[Fact, float]], same: list[tuple[Fact, float]]
+) -> Finding:
+    """Return that a figure agrees, or that it is one that was replaced."""
+    fact, scale = min(fitting, key=lambda item: item[0].stale)
+    if fact.kind == "thought":
+        return _thought(sentence, quantity, fact)
+    if fact.stale and not _dated(sentence, fact):
+        return _stale(sentence, quantity, fact, same)
+    return _consistent(sentence, quantity, fact, scale)
+
+
+def _unfitting(sentence: Sentence, quantity: Quantity, same: list[tuple[Fact, float]]) -> Finding:
+    """Return that the nearest figure does not agree, or that the claim may be of another place."""
+    current = [item for item in same if not item[0].stale or len(same) == 1]
+    fact, scale = min(current, key=lambda item: _distance(quantity, item), default=same[0])
+    if fact.kind == "thought":
+        return _thought(sentence, quantity, fact)
+    if fact.entity in ("data-centres", "ai") and not sentence.names("region") and not _slip(quantity, fact):
+        return _elsewhere(sentence, quantity, fact)
+    return _off(sentence, quantity, fact, scale)
+
+
+def _slip(quantity: Quantity, fact: Fact) -> bool:
+    """Return whether a total is off by a power of ten: then it is the world's, miswritten, and no other place's."""
+    power = math.log10(off_by(quantity, fact))
+    return abs(power - round(power)) < _SLIP and abs(power) > 1 - _SLIP
+
+
+def _elsewhere(sentence: Sentence, quantity: Quantity, fact: Fact) -> Finding:
+    return Finding(
+        rule=RULE,
+        verdict=AuditVerdict.NOT_CHECKABLE,
+        quote=quantity.text,
+        start=quantity.start,
+        message=tell("not_checkable", sentence.language, missing=phrase("missing.region", sentence.language)),
+        missing=phrase("missing.region", "en"),
+        arithmetic=_basis(fact, 1.0),
+        sources=(fact.source,),
     )
-    return _thought(sentence, quantity, fact) if fact.kind == "thought" else _off(sentence, quantity, fact, scale)
 
 
 def _distance(quantity: Quantity, item: tuple[Fact, float]) -> float:
