@@ -46,6 +46,7 @@ _SYMBOLS = {
     "%": ("count", 0.01),
     "g": ("mass", 1e-3),
     "t": ("mass", 1e3),
+    "lb": ("mass", 0.45359237),  # by definition; emissions in the US are told in it
     "L": ("volume", 1e-3),
     "m3": ("volume", 1.0),
     "USD": ("money", 1.0),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from twentywatts.plan import Plan
+    from twentywatts.plan.grid import Trace
 
 __all__ = ["add_grid", "plan_grid"]
 
@@ -36,6 +37,11 @@ def add_grid(kinds: Any) -> argparse.ArgumentParser:
     parser.add_argument("--at", metavar="LAT,LON", help="place of the plants, such as 52.5,13.4 (default: the capital)")
     parser.add_argument("--pv-yield", metavar="SHARE", help="mean over rated output, where the trace has no pv_pu")
     parser.add_argument("--wind-yield", metavar="SHARE", help="mean over rated output, where the trace has no wind_pu")
+    services = ["uk", "electricitymaps", "watttime"]
+    parser.add_argument(
+        "--carbon-from", choices=services, help="ask a service for the hours' carbon (asks the network)"
+    )
+    parser.add_argument("--zone", metavar="NAME", help="as that service names it (default: the country's code)")
     return parser
 
 
@@ -44,8 +50,10 @@ def plan_grid(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import grid_year
 
     latitude, longitude = _place(args.at)
+    load, carbon = _with_carbon(args)
     return grid_year(
-        _load(args.load),
+        load,
+        carbon=carbon,
         grid=args.grid,
         pv_w=_amount(args.pv, "W"),
         wind_w=_amount(args.wind, "W"),
@@ -62,6 +70,19 @@ def plan_grid(args: argparse.Namespace) -> Plan:
         pue=_pue(args.pue),
         seed=args.seed,
     )
+
+
+def _with_carbon(args: argparse.Namespace) -> tuple[str | float | Trace, Trace | None]:
+    """Return the load, and where a service is named the carbon that it publishes for the same hours."""
+    load = _load(args.load)
+    if args.carbon_from is None:
+        return load, None
+    from twentywatts.plan.carbon import grid
+    from twentywatts.plan.grid.services import fetch_carbon
+    from twentywatts.plan.grid.site import load_trace
+
+    trace = load_trace(load, {})
+    return trace, fetch_carbon(args.carbon_from, trace, args.zone or grid(args.grid).code)
 
 
 def _load(text: str) -> str | float:

@@ -14,7 +14,7 @@ __all__ = ["Battery", "Dispatch", "Hours", "Waiting", "dispatch"]
 
 # what makes one of several equally good schedules the answer: nothing moves without a gain, in parts of the mean cost
 _CYCLE_COST = 1e-4
-_WAIT_COST = 1e-7
+_WAIT_COST = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twentywatts.errors import InputError
@@ -69,7 +69,7 @@ def supply_of(trace: Trace, site: Site, options: GridOptions) -> Supply:
 
 
 def _carbon_source(trace: Trace, other: Trace | None) -> Trace:
-    """Return the trace that tells the carbon; raises InputError unless its hours are those of the load."""
+    """Return the trace with the carbon that another one tells; raises InputError unless both have the same hours."""
     if other is None:
         return trace
     if (other.start, other.step_s, other.steps) != (trace.start, trace.step_s, trace.steps):
@@ -77,7 +77,11 @@ def _carbon_source(trace: Trace, other: Trace | None) -> Trace:
             f"{other.name} does not fit {trace.name}: wanted are {trace.steps:,} steps of "
             f"{trace.step_s / 60:g} minutes from {trace.start:%Y-%m-%d %H:%M} UTC on"
         )
-    return other
+    return replace(
+        trace,
+        carbon_kg_per_j=trace.carbon_kg_per_j if other.carbon_kg_per_j is None else other.carbon_kg_per_j,
+        marginal_kg_per_j=trace.marginal_kg_per_j if other.marginal_kg_per_j is None else other.marginal_kg_per_j,
+    )
 
 
 def _marginal(trace: Trace, source: Trace, site: Site) -> Array | None:
