@@ -48,6 +48,11 @@ def test_a_headline_is_judged_once_the_text_tells_its_chips() -> None:
         ("训练GPT-3用了1300兆瓦时,大约相当于130个美国家庭每年消耗的电量。", "equivalence", 130 / (1300e3 / 10715)),
         ("An H100 takes 35 times the power of a brain.", "ratio", 1.0),
         ("Une heure de streaming consomme 0,8 kWh.", "published", 0.8 / 0.077),
+        (
+            "Training GPT-4 used 42 GWh, the daily electricity of 28,500 US homes.",
+            "equivalence",
+            28500 / (42e6 / 29.36),
+        ),
         ("Training GPT-3 used 1,287 MWh, as much as 3,000 Teslas driving 200,000 miles each.", "equivalence", 140),
     ],
 )

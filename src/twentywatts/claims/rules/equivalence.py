@@ -138,8 +138,9 @@ def _compared(sentence: Sentence, context: Context, count: Quantity, fact: Fact,
     claimed = count.text
     correct = _count(expected, count, language)
     own = context.told_j.get(fact.entity)
+    divisor = fact.interval.mid if count.dimension == "time" else each
     arithmetic = (
-        f"{amount(whole.energy_j, 'energy', 'en')} / {amount(fact.interval.mid, 'energy', 'en')} = "
+        f"{amount(whole.energy_j, 'energy', 'en')} / {amount(divisor, 'energy', 'en')} = "
         f"{_count(expected, count, 'en')} ({fact.label['en']}: {range_text(fact.interval, 'energy', 'en')})"
     )
     common: dict[str, Any] = {
