@@ -167,47 +167,58 @@ def _print(document: dict[str, Any]) -> None:
     Console(highlight=False).print(plan_view(document))
 
 
-def _quantity(text: str | None, unit: str = "1") -> float | None:
-    """Return a quantity in SI units, None where nothing was given."""
+_RATIOS = {"mfu": "a share such as 0.4 or 40%", "late": "a share such as 0.05 or 5%"}
+_RATIOS |= {"pue": "a ratio such as 1.2", "peak": "a ratio such as 2.5", "efficiency": "a ratio such as 2"}
+
+
+def _quantity(args: argparse.Namespace, name: str, unit: str = "1") -> float | None:
+    """Return a quantity in SI units, None where nothing was given; an error names the option."""
+    return None if getattr(args, name) is None else _count(args, name, unit)
+
+
+def _count(args: argparse.Namespace, name: str, unit: str = "1") -> float:
+    from twentywatts.errors import InputError, clean
     from twentywatts.units import parse_quantity
 
-    return None if text is None else parse_quantity(text, unit)
-
-
-def _count(text: str) -> float:
-    from twentywatts.units import parse_quantity
-
-    return parse_quantity(text, "1")
+    text = getattr(args, name)
+    option = "--" + {"duration": "for"}.get(name, name.replace("_", "-"))
+    try:
+        if "%" in _RATIOS.get(name, "") and text.endswith("%"):
+            return parse_quantity(text[:-1], unit) / 100
+        return parse_quantity(text, unit)
+    except InputError as error:
+        if name in _RATIOS:
+            raise InputError(f"{option} wants {_RATIOS[name]}, got '{clean(text)[:60]}'") from None
+        raise InputError(f"{option}: {error}" if name != "quantity" else str(error)) from None
 
 
 def _training(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import training
 
     return training(
-        _count(args.params),
-        _count(args.tokens),
+        _count(args, "params"),
+        _count(args, "tokens"),
         args.on,
-        active_params=_quantity(args.active_params),
-        mfu=_quantity(args.mfu),
-        pue=_quantity(args.pue),
-        chips=_quantity(args.chips),
-        context=_quantity(args.context),
-        epochs=_count(args.epochs),
+        active_params=_quantity(args, "active_params"),
+        mfu=_quantity(args, "mfu"),
+        pue=_quantity(args, "pue"),
+        chips=_quantity(args, "chips"),
+        context=_quantity(args, "context"),
+        epochs=_count(args, "epochs"),
         seed=args.seed,
     )
 
 
 def _scaling(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import scaling
-    from twentywatts.units import parse_quantity
 
     return scaling(
-        parse_quantity(args.budget, "J"),
+        _count(args, "budget", "J"),
         args.on,
         law=args.law,
-        served_tokens=_quantity(args.served_tokens),
-        mfu=_quantity(args.mfu),
-        pue=_quantity(args.pue),
+        served_tokens=_quantity(args, "served_tokens"),
+        mfu=_quantity(args, "mfu"),
+        pue=_quantity(args, "pue"),
         seed=args.seed,
     )
 
@@ -215,22 +226,21 @@ def _scaling(args: argparse.Namespace) -> Plan:
 def _serving(args: argparse.Namespace) -> Plan:
     from twentywatts.cli.tokens import token_cost_of
     from twentywatts.plan import serving
-    from twentywatts.units import parse_quantity
 
     return serving(
         token_cost_of(args),
         args.on,
-        users=_quantity(args.users),
-        requests_per_user=_quantity(args.requests_per_user),
-        concurrent=_quantity(args.concurrent),
-        requests_per_s=_quantity(args.requests),
-        tokens=_count(args.tokens),
-        peak=_quantity(args.peak),
-        slo_s=parse_quantity(args.slo, "s"),
-        late_frac=_count(args.late),
+        users=_quantity(args, "users"),
+        requests_per_user=_quantity(args, "requests_per_user"),
+        concurrent=_quantity(args, "concurrent"),
+        requests_per_s=_quantity(args, "requests"),
+        tokens=_count(args, "tokens"),
+        peak=_quantity(args, "peak"),
+        slo_s=_count(args, "slo", "s"),
+        late_frac=_count(args, "late"),
         pools=args.pools,
         climate=args.climate,
-        pue=_quantity(args.pue),
+        pue=_quantity(args, "pue"),
         grid=args.grid,
         seed=args.seed,
     )
@@ -239,7 +249,7 @@ def _serving(args: argparse.Namespace) -> Plan:
 def _fleet(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import fleet
 
-    return fleet(args.scenario, efficiency=_count(args.efficiency), grid=args.grid, seed=args.seed)
+    return fleet(args.scenario, efficiency=_count(args, "efficiency"), grid=args.grid, seed=args.seed)
 
 
 def _grid(args: argparse.Namespace) -> Plan:
@@ -251,15 +261,15 @@ def _grid(args: argparse.Namespace) -> Plan:
 def _equivalents(args: argparse.Namespace) -> Plan:
     from twentywatts.errors import InputError
     from twentywatts.plan import equivalents
-    from twentywatts.units import dimension_of, parse_quantity
+    from twentywatts.units import dimension_of
 
-    time_s = _quantity(args.duration, "s")
+    time_s = _quantity(args, "duration", "s")
     if time_s is not None and dimension_of(args.quantity) == "power":
-        energy_j = parse_quantity(args.quantity, "W") * time_s
+        energy_j = _count(args, "quantity", "W") * time_s
     elif dimension_of(args.quantity) == "power":
         raise InputError(f"'{args.quantity}' is a power: joules need a time too, such as --for 1yr")
     else:
-        energy_j = parse_quantity(args.quantity, "J")
+        energy_j = _count(args, "quantity", "J")
     return equivalents(energy_j, time_s=time_s, grid=args.grid)
 
 

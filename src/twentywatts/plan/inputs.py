@@ -17,6 +17,7 @@ __all__ = ["bundled", "given", "number", "point"]
 
 
 _LARGEST = 1e300
+_SMALLEST = 1e-12  # below it ratios of given numbers leave what a double can hold
 
 
 @cache
@@ -41,8 +42,8 @@ def number(name: str, value: float, *, low: float = 0.0, high: float = 1e30) -> 
     """Return ``value``; raises InputError unless it is a positive number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, got {value!r}")
-    if not (value > 0 and low <= value <= high):
-        least = "positive" if low == 0 else f"at least {low:g}"
+    if not (value >= _SMALLEST and low <= value <= high):
+        least = "positive" if low == 0 and not value > 0 else f"at least {max(low, _SMALLEST):g}"
         given = f"{value:g}" if abs(value) < _LARGEST else "a far larger number"
         raise InputError(f"{name} must be {least} and at most {high:g}, got {given}")
     return float(value)

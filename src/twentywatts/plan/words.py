@@ -52,7 +52,17 @@ def _share(low: float, mid: float, high: float) -> str:
 
 
 def _nats(low: float, mid: float, high: float) -> str:
-    return f"{mid:.3g}" if low == mid == high else f"{mid:.4g} ({low:.3g}–{high:.3g})"
+    return f"{mid:.4g}" if low == mid == high else f"{mid:.4g} ({low:.3g}–{high:.3g})"
+
+
+def _percent(low: float, mid: float, high: float) -> str:
+    """Return a share that may be above one: ``41 %``, ``138 %``."""
+    return f"{100 * mid:.3g} %" if low == mid == high else f"{100 * mid:.3g} % ({100 * low:.2g}–{100 * high:.2g})"
+
+
+def _watt_hours(low: float, mid: float, high: float) -> str:
+    """Return joules as watt-hours however few they are: a scale has one unit."""
+    return format_interval(convert(low, "J", "Wh"), convert(mid, "J", "Wh"), convert(high, "J", "Wh"), "Wh")
 
 
 def count_text(value: float) -> str:
@@ -67,3 +77,4 @@ def amount_text(amount: Amount) -> str:
 
 # the first suffix that a key ends in decides; any other key is told in the unit of its suffix
 _BY_SUFFIX = {"_frac": _share, "_nats": _nats, "_time_s": format_time_interval}
+_BY_SUFFIX |= {"rebound_ratio": _percent, "request_energy_j": _watt_hours}

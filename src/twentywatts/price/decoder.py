@@ -176,7 +176,7 @@ def _bound(found: DecoderPrice) -> str:
 
 
 def _notes(found: DecoderPrice, workload: DecoderWorkload, machine: Machine) -> tuple[str, ...]:
-    notes = [f"software era {found.constants.software}"]
+    notes = [f"served as by {found.constants.software} (--software takes another era)"]
     if not found.constants.family:
         notes.append(f"no run on a chip like {machine.name} was fitted: constants are inherited, the interval is wider")
     least, most = measured_batches()

@@ -47,7 +47,7 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
     if name is not None:
         return _bundled(name)
     path = Path(given)
-    if given.endswith(".json") or path.exists():
+    if given.endswith(".json") or _is_there(path):
         return _from_path(path)
     if _HUB_ID.fullmatch(given):
         return _from_hub(given)
@@ -56,6 +56,14 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
         f"unknown model '{clean(given)[:100]}'{hint}; wanted a bundled name, a folder or file with its config.json, "
         "or a hub id 'owner/model'"
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether a path exists; a name too long for one, or a folder that may not be entered, is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 @cache

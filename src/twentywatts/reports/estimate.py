@@ -12,12 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from twentywatts.errors import clean
-from twentywatts.reports.words import evidence_legend, evidence_text, interval_text, main_causes, quantity_text
-from twentywatts.units import format_si
+from twentywatts.reports.words import (
+    cause_shares,
+    evidence_legend,
+    evidence_text,
+    interval_text,
+    main_causes,
+    quantity_text,
+)
+from twentywatts.units import format_count_interval, format_si
 
-__all__ = ["estimation_view", "facts_text", "speed_text", "use_text", "wh_quantity"]
+__all__ = ["SUM", "estimation_view", "facts_text", "notes_of", "parts_text", "speed_text", "use_text", "wh_quantity"]
 
 Record = Mapping[str, Any]
+
+_PARTS = {"prefill": "prompt", "decode": "answer"}
+SUM = (
+    "what the chip draws is known only as one sum: measured runs do not tell arithmetic, memory traffic and being "
+    "powered apart"
+)
 
 
 def estimation_view(document: Record) -> RenderableType:
@@ -30,7 +43,7 @@ def estimation_view(document: Record) -> RenderableType:
     ]
     refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
     parts += _section("Refused", refused)
-    parts += _section("What to know", map(clean, [*document["notes"], *_row_notes(document)]))
+    parts += _section("What to know", notes_of(document))
     parts += _section("What this does not cover", map(clean, document["not_covered"]))
     return Group(*parts)
 
@@ -63,7 +76,27 @@ def speed_text(row: Record) -> str:
     if row["unit"] != "token":
         return quantity_text(row["latency_s"], "s")
     mine = 1.0 / row["step_s"]["mid"] if row["step_s"]["mid"] > 0 else 0.0
-    return f"{row['units_per_s']['mid']:,.3g} tok/s\n{mine:,.3g} per user"
+    every, one = (format_count_interval(value, value, value) for value in (row["units_per_s"]["mid"], mine))
+    return f"{every} tok/s\n{one} per user"
+
+
+def parts_text(row: Record) -> str:
+    """Return where the joules go: causes with their shares; of joules known as one sum, the parts of the request."""
+    if {cause for cause, _ in cause_shares(row)} != {"unsplit"}:
+        return ", ".join(main_causes(row))
+    total = sum(item["energy_j"]["mid"] for item in row["parts"])
+    shares = [(item["part"], 100 * item["energy_j"]["mid"] / total) for item in row["parts"] if total > 0]
+    if len(shares) < 2:
+        return ""
+    names = [(_PARTS.get(part, clean(part)), share) for part, share in shares[:3]]
+    return ", ".join(f"{name} {share:.0f} %" if share >= 1 else f"{name} <1 %" for name, share in names)
+
+
+def notes_of(document: Record) -> list[str]:
+    """Return every note of a document and its rows once; the last says what cannot be told apart."""
+    known = [note for row in document["rows"] for note in row["notes"]]
+    sums = [SUM] if any(item["cause"] == "unsplit" for row in document["rows"] for item in row["causes"]) else []
+    return [clean(note) for note in dict.fromkeys([*document["notes"], *known, *sums])]
 
 
 def _table(document: Record) -> Table:
@@ -71,7 +104,7 @@ def _table(document: Record) -> Table:
     unit = document["rows"][0]["unit"]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("machine, batch", max_width=22)
-    table.add_column(f"per {per}", max_width=24)
+    table.add_column(f"per {per}", max_width=26)
     table.add_column(f"per {unit}" if unit != per else "energy", max_width=24)
     table.add_column("speed", justify="right")
     table.add_column("power", justify="right")
@@ -82,14 +115,10 @@ def _table(document: Record) -> Table:
 
 def _cells(row: Record) -> Iterable[Text]:
     yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
-    yield Text(wh_quantity(row["energy_j"])).append(f"\n{', '.join(main_causes(row))}", style="dim")
+    yield Text(wh_quantity(row["energy_j"])).append(f"\n{parts_text(row)}", style="dim")
     yield Text(interval_text(row["energy_j_per_unit"], "J"))
     yield Text(speed_text(row))
     yield Text(quantity_text(row["power_w"], "W")).append(f"\n{evidence_text(row)}", style="dim")
-
-
-def _row_notes(document: Record) -> list[str]:
-    return list(dict.fromkeys(note for row in document["rows"] for note in row["notes"]))
 
 
 def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:

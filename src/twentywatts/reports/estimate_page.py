@@ -7,11 +7,11 @@ from typing import Any
 
 from twentywatts.errors import clean
 from twentywatts.reports import sections
-from twentywatts.reports.estimate import facts_text, speed_text, use_text, wh_quantity
+from twentywatts.reports.estimate import facts_text, notes_of, parts_text, speed_text, use_text, wh_quantity
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
 from twentywatts.reports.plan_charts import band_chart
-from twentywatts.reports.words import evidence_text, interval_text, main_causes, quantity_text
+from twentywatts.reports.words import evidence_text, interval_text, quantity_text
 
 __all__ = ["estimation_page"]
 
@@ -38,12 +38,11 @@ def _sections(document: Record) -> list[Markup]:
         refused = [(clean(item["machine"]), clean(item["reason"])) for item in document["refused"]]
         caption = "No published figure, no number; a model that does not fit takes more chips"
         parts.append(section("Refused", table(caption, ["Machine", "Why"], refused, class_="cards")))
-    notes = dict.fromkeys(note for row in document["rows"] for note in row["notes"])
-    known = bullets((clean(text) for text in [*document["notes"], *notes]), class_="notes")
+    known = bullets(notes_of(document), class_="notes")
     parts.append(
         section("What to know", known, sections.coverage({"notes": [], "not_covered": document["not_covered"]}))
     )
-    parts.append(section("The command", command(document)))
+    parts.append(section("How it was made", command(document)))
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
 
@@ -54,8 +53,8 @@ def _name(row: Record) -> str:
 
 def _chart(document: Record) -> list[Markup]:
     """Return joules per request with their intervals, where there is more than one row."""
-    rows = [{"name": _name(row), "energy_j": row["energy_j"]} for row in document["rows"]]
-    chart = band_chart({"labels": {"energy_j": "Energy"}, "rows": rows})
+    rows = [{"name": _name(row), "request_energy_j": row["energy_j"]} for row in document["rows"]]
+    chart = band_chart({"labels": {"request_energy_j": "Energy"}, "rows": rows})
     if chart is None:
         return []
     caption = (
@@ -85,10 +84,10 @@ def _causes(document: Record) -> Markup:
     rows = [
         (
             _name(row),
-            ", ".join(main_causes(row)),
+            parts_text(row) or "–",
             ", ".join(f"{item['part']} {quantity_text(item['energy_j'], 'J')}" for item in row["parts"]),
         )
         for row in document["rows"]
     ]
     caption = "Only causes that measured runs can tell apart stand by name; all others are one sum, called other."
-    return table(caption, ["Machine, batch", "Causes", "Parts"], rows, class_="cards")
+    return table(caption, ["Machine, batch", "Shares", "Parts"], rows, class_="cards")

@@ -181,8 +181,8 @@ def citation(document: Record) -> Markup:
     own = load_sources()["twentywatts"]
     version = clean(document["run"].get("twentywatts", ""))
     text = f"{own.authors} ({own.year}). twentywatts{' ' + version if version else ''}. {own.url}"
-    advice = "Cite the sources above with it: `twentywatts cite FILE.json` gives all of them as BibTeX."
-    return join([tag("p", text), tag("p", advice)])
+    advice = ("Cite the sources above with it: ", " gives all of them as BibTeX.")
+    return join([tag("p", text), tag("p", advice[0], tag("code", "twentywatts cite FILE.json"), advice[1])])
 
 
 def footer() -> Markup:

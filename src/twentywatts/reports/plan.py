@@ -17,12 +17,13 @@ from twentywatts.plan.words import quantity_text
 from twentywatts.reports.records import plain, source_records
 from twentywatts.uncertain import Interval
 
-__all__ = ["SCHEMA", "cell_text", "plan_document", "plan_view", "shown"]
+__all__ = ["LEAST_SHARE_FRAC", "SCHEMA", "cell_text", "plan_document", "plan_view", "shown"]
 
 SCHEMA = "twentywatts.plan/1"
 
 Record = Mapping[str, Any]
 
+LEAST_SHARE_FRAC = 0.01  # of the spread: what drives less is not told
 _EVIDENCE = {"L0": "some inputs are guesses (they are marked)", "L1": "computed from cited or given inputs"}
 
 
@@ -122,7 +123,7 @@ def plan_view(document: Record) -> RenderableType:
     parts += [_inputs(document)] if document["inputs"] else []
     parts += _list("Notes", map(clean, [*document["notes"], *document["not_covered"]]))
     level = document["evidence"]
-    return Group(*parts, Text(f"\nBrackets hold 90 % intervals. {level}: {_EVIDENCE[level]}.", style="dim"))
+    return Group(*parts, Text(f"Brackets hold 90 % intervals. {level}: {_EVIDENCE[level]}.", style="dim"))
 
 
 def _amounts(document: Record) -> Table:
@@ -154,9 +155,9 @@ def cell_text(key: str, value: Any) -> str:
 
 def _drivers(document: Record) -> Iterable[str]:
     for driver in document["drivers"]:
-        if driver["share_frac"] >= 0.005:
-            ends = sorted((driver["low"], driver["high"]))
-            texts = [shown(document["driven"], {"low": end, "mid": end, "high": end}) for end in ends]
+        ends = sorted((driver["low"], driver["high"]))
+        texts = [shown(document["driven"], {"low": end, "mid": end, "high": end}) for end in ends]
+        if driver["share_frac"] >= LEAST_SHARE_FRAC and texts[0] != texts[1]:
             yield f"{clean(driver['label'])}: {texts[0]} to {texts[1]} ({100 * driver['share_frac']:.0f} %)"
 
 
@@ -175,4 +176,4 @@ def _inputs(document: Record) -> RenderableType:
 
 def _list(title: str, lines: Iterable[str]) -> list[RenderableType]:
     found = [Padding(Text(f"- {line}"), (0, 0, 0, 1)) for line in lines]
-    return [Text(title, style="bold"), *found] if found else []
+    return [Text(title, style="bold"), *found, Text()] if found else []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twentywatts.reports.charts import chart_layout, chart_text, error_bars, name_axis
-from twentywatts.reports.plan import shown
+from twentywatts.reports.plan import LEAST_SHARE_FRAC, shown
 from twentywatts.units import to_base, unit_of_key
 
 __all__ = ["band_chart", "tornado_chart"]
@@ -24,7 +24,7 @@ _GRID = "#e3e6ea"
 
 def tornado_chart(document: Record) -> Chart:
     """Return how far each input moves the result: one bar from its 5 % to its 95 % quantile, around mid."""
-    drivers = [item for item in document["drivers"] if item["share_frac"] >= 0.001] or document["drivers"]
+    drivers = [item for item in document["drivers"] if item["share_frac"] >= LEAST_SHARE_FRAC] or document["drivers"]
     key = document["driven"]
     mid = next(amount[key]["mid"] for amount in document["amounts"] if amount["key"] == key)
     traces = [_half(drivers, end, mid, key, colour) for end, colour in (("low", _LOW), ("high", _HIGH))]

@@ -10,7 +10,7 @@ from twentywatts.reports import sections
 from twentywatts.reports.grid_charts import week_caption, week_chart, week_legend
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
-from twentywatts.reports.plan import cell_text, shown
+from twentywatts.reports.plan import LEAST_SHARE_FRAC, cell_text, shown
 from twentywatts.reports.plan_charts import band_chart, tornado_chart
 
 __all__ = ["plan_page"]
@@ -110,7 +110,7 @@ def _drivers(document: Record) -> Markup:
         f"{clean(item['label'])}: {end(item['low'])} at its 5 %, {end(item['high'])} at its 95 % quantile "
         f"({100 * item['share_frac']:.0f} % of the spread)"
         for item in document["drivers"]
-        if item["share_frac"] >= 0.005
+        if item["share_frac"] >= LEAST_SHARE_FRAC
     ]
     return bullets(lines, class_="notes")
 
