@@ -56,8 +56,12 @@ def _short(error: BaseException) -> str:
 
 
 def _check_signature(path: Path) -> None:
-    if path.is_dir() or not path.exists():
-        raise ModelError(f"there is no NIR file '{clean(path)}'")
+    try:
+        missing = path.is_dir() or not path.exists()
+    except OSError:  # a name too long for a file
+        missing = True
+    if missing:
+        raise ModelError(f"there is no NIR file '{clean(path)[:100]}'")
     if not path.is_file():
         raise ModelError(f"'{clean(path)}' is not a regular file")
     with path.open("rb") as stream:

@@ -82,3 +82,12 @@ def test_a_name_too_long_for_a_file_is_an_unknown_model(capsys: pytest.CaptureFi
     assert "unknown model 'aaa" in refused(["estimate", "a" * 5000, "--on", "h100-sxm"], capsys)
     with pytest.raises(InputError):
         tw.estimate("a\0b", on="h100-sxm")
+
+
+def test_misspelt_options_long_names_and_no_gain_are_refused() -> None:
+    with pytest.raises(TypeError, match="mfuu"):
+        tw.plan.training(7e9, 1e12, "h100-sxm", mfuu=0.4)  # type: ignore[call-arg]
+    with pytest.raises(InputError, match="there is no NIR file"):
+        tw.read_nir("a" * 5000)
+    with pytest.raises(InputError, match=r"efficiency must be at least 1\.001"):
+        tw.plan.fleet("world-2025", efficiency=1.0)
