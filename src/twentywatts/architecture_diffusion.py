@@ -67,7 +67,8 @@ class Diffusion:
     pixels_per_site: pixels along a side that one latent site covers; frames_per_latent: frames that one latent frame
     covers after the first. patch: sites along a side of one token, frame_patch: latent frames of one token.
     text_tokens: that the denoiser sees. guided: whether each step evaluates the denoiser with and without the text.
-    steps, width_px, height_px, frames: what its publisher recommends. precision: as published.
+    steps, width_px, height_px, frames: what its publisher recommends. precision: as published. recalled: whether the
+    published count that confirms its sizes is recalled, not read.
     """
 
     name: str
@@ -86,5 +87,6 @@ class Diffusion:
     frames_per_latent: int = 1
     frame_patch: int = 1
     precision: str = "bf16"
+    recalled: bool = False
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

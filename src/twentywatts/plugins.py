@@ -21,7 +21,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "CrossbarWorkload": "twentywatts.price.crossbar:costs",
         "BrainWorkload": "twentywatts.price.brain:costs",
         "DecoderWorkload": "twentywatts.price.decoder:costs",
-        "DiffusionWork": "twentywatts.price.diffusion:costs",
+        "DiffusionWorkload": "twentywatts.price.diffusion:costs",
     },
     "machines": {},
     "meters": {},

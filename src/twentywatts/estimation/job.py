@@ -8,12 +8,13 @@ from typing import TypedDict, Unpack
 
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.estimation.decoder import language_model
-from twentywatts.estimation.diffusion import diffusion_model, is_diffusion_name
+from twentywatts.estimation.diffusion import diffusion_model
 from twentywatts.estimation.networks import network
 from twentywatts.estimation.places import Place, batches_of, places_of
 from twentywatts.estimation.result import Estimation, EstimationRow, Refusal
 from twentywatts.estimation.subject import Subject
 from twentywatts.estimation.words import answer_of
+from twentywatts.readers.diffusions import is_diffusion
 from twentywatts.scenario import Boundary, Scenario
 
 __all__ = ["estimate"]
@@ -93,7 +94,7 @@ def _subject(model: str | Path, options: EstimateOptions) -> Subject:
             raise InputError(f"{name.replace('_', ' ')} must be a whole number from 0 to 1,000,000,000, got {value!r}")
     if str(model).endswith(".onnx"):
         return network(Path(model), precision=options.get("precision", ""))
-    if is_diffusion_name(str(model)):
+    if is_diffusion(str(model)):
         return diffusion_model(str(model), steps=options.get("steps"))
     return language_model(
         model,

@@ -1,6 +1,7 @@
 """The price of images and videos: steps of a network, then an autoencoder; the equation of docs/method/decoder.md.
 
-time = steps × passes × (products / (N peak η_m) + attention / (N peak η_a) + layers × launch + exchange) + pixels
+device = evaluations × (products / (N peak η_m) + attention / (N peak η_a) + bytes / (N bandwidth η_b) + exchange)
+time = √(device² + (steps × layers × launch)²) + text / (peak η_m) + latents / (peak η_d)
 energy = static power × time + operations × e_op, softly held below the power limit as in ``decoder_step``.
 """
 
@@ -21,57 +22,65 @@ from twentywatts.price.costs import Costs, Values
 from twentywatts.price.decoder_work import Rates, rates_of
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Interval
+from twentywatts.workload_diffusion import DiffusionWorkload
 
-__all__ = ["DIFFUSION_NAMES", "DiffusionWork", "costs", "diffusion_constants", "diffusion_price"]
+__all__ = ["DIFFUSION_NAMES", "DrawingWork", "costs", "diffusion_constants", "diffusion_price", "drawing_work"]
 
 DIFFUSION_NAMES = (
-    "product_frac attention_frac layer_time_s image_decode_flop_per_pixel video_decode_flop_per_pixel decode_frac "
-    "exchange_frac static_power_frac compute_energy_j"
+    "product_frac attention_frac activation_frac layer_time_s decode_frac exchange_frac static_power_frac "
+    "compute_energy_j"
 ).split()
 _CAP = 4.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DiffusionWork:
-    """Work of one batch of images or videos; arrays broadcast.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingWork:
+    """Seconds at full rates of one chip, and what is left when rates are taken away; arrays broadcast.
 
-    pass_count: passes of the network in all (steps × passes per step). product_flop, attention_flop: of one pass of the
-    batch. layer_count: of one pass. exchange_bytes: that all chips send in one pass. pixel_count: pixels of all images
-    (frames of all videos) of the batch. is_video: 1 or 0. chip_count: chips that share each image.
+    product_s, attention_s, activation_s, exchange_s: of all evaluations of the denoiser. text_s: prompts read, once.
+    decode_s: latents turned into pixels, once. layer_count: blocks passed in all steps, both evaluations of a guided
+    step together. flop_count: operations. chip_count: chips that share each sample. limit_w: of one chip.
     """
 
-    pass_count: Array | float
-    product_flop: Array | float
-    attention_flop: Array | float
-    layer_count: Array | float
-    exchange_bytes: Array | float
-    pixel_count: Array | float
-    is_video: Array | float
+    product_s: Array
+    attention_s: Array
+    activation_s: Array
+    exchange_s: Array
+    text_s: Array
+    decode_s: Array
+    layer_count: Array
+    flop_count: Array
     chip_count: Array | float
-    batch: Array | float = 1.0
-    notes: tuple[str, ...] = ()
+    limit_w: Array | float
 
 
-def diffusion_price(
-    work: DiffusionWork,
-    k: Mapping[str, float | Array],
-    *,
-    peak: float | Array,
-    link: float | Array,
-    power_w: float | Array,
-) -> tuple[Array, Array]:
-    """Return seconds of the batch and joules of all chips. peak [FLOP/s], link [byte/s], power_w [W]: of one chip."""
+def drawing_work(workload: DiffusionWorkload, rates: Rates) -> DrawingWork:
+    """Return a counted batch as seconds at a chip's full rates; operands of 16 bits, as every measured run had."""
+    step, times, peak = workload.denoise, workload.evaluation_count, rates.peak_flop_per_s[16]
+    once = workload.text.mac_count + workload.decode.mac_count
+    return DrawingWork(
+        product_s=times * 2.0 * step.weight_mac_count / peak,
+        attention_s=times * 2.0 * step.attention_mac_count / peak,
+        activation_s=times * (step.activation_bytes + step.weight_bytes) / rates.bandwidth_bytes_per_s,
+        exchange_s=times * step.collective_bytes / rates.link_bytes_per_s,
+        text_s=2.0 * workload.text.mac_count / peak,
+        decode_s=2.0 * workload.decode.mac_count / peak,
+        layer_count=workload.step_count * step.layer_count,
+        flop_count=2.0 * (times * step.mac_count + once),
+        chip_count=float(workload.chip_count),
+        limit_w=rates.power_w,
+    )
+
+
+def diffusion_price(work: DrawingWork, k: Mapping[str, float | Array]) -> tuple[Array, Array]:
+    """Return seconds of the batch and joules of all chips; text and latents run on one chip while the others wait."""
     chips = np.asarray(work.chip_count, dtype=float)
-    products = work.product_flop / (chips * peak * k["product_frac"])
-    attention = work.attention_flop / (chips * peak * k["attention_frac"])
-    exchange = np.where(chips > 1, work.exchange_bytes / (chips * link * k["exchange_frac"]), 0.0)
-    each = products + attention + work.layer_count * np.asarray(k["layer_time_s"]) + exchange
-    image, video = k["image_decode_flop_per_pixel"], k["video_decode_flop_per_pixel"]
-    decode_flop = work.pixel_count * (image + work.is_video * (np.asarray(video) - image))
-    time_s = work.pass_count * each + decode_flop / (peak * np.asarray(k["decode_frac"]))
-    operations = work.pass_count * (work.product_flop + np.asarray(work.attention_flop)) + decode_flop * chips
-    limit_j = chips * power_w * time_s
-    raw_j = limit_j * k["static_power_frac"] + operations * k["compute_energy_j"]
+    shared = work.product_s / k["product_frac"] + work.attention_s / k["attention_frac"]
+    shared = shared + work.activation_s / k["activation_frac"] + work.exchange_s / k["exchange_frac"]
+    alone = work.text_s / k["product_frac"] + work.decode_s / k["decode_frac"]
+    time_s = np.hypot(shared / chips, work.layer_count * k["layer_time_s"]) + alone
+    limit_j = chips * work.limit_w * time_s
+    raw_j = limit_j * k["static_power_frac"] + work.flop_count * k["compute_energy_j"]
     return np.asarray(time_s), np.asarray((raw_j**-_CAP + limit_j**-_CAP) ** (-1.0 / _CAP))
 
 
@@ -97,23 +106,20 @@ def _error(*, seen: bool) -> Interval:
     return Interval(low=1.0 / width, mid=1.0, high=width)
 
 
-def costs(workload: DiffusionWork, machine: Machine, values: Values, scenario: Scenario) -> Costs:
+def costs(workload: DiffusionWorkload, machine: Machine, values: Values, scenario: Scenario) -> Costs:
     """Return joules per image or video, as one sum (the data tell no causes apart), and the seconds of a batch."""
-    rates: Rates = rates_of(machine)
+    rates = rates_of(machine)
     constants, seen = diffusion_constants(machine)
-    time_s, energy_j = diffusion_price(
-        workload, constants, peak=rates.peak_flop_per_s[16], link=rates.link_bytes_per_s, power_w=rates.power_w
-    )
+    time_s, energy_j = diffusion_price(drawing_work(workload, rates), constants)
     shape = (1 + scenario.draws,)
-    chips = int(np.asarray(workload.chip_count))
     unseen = () if seen else (f"no run on a chip like {machine.name} was fitted: constants are inherited",)
     return Costs(
         parts=("generation",),
         energy_j={Cause.UNSPLIT: np.full((1, *shape), float(energy_j / workload.batch))},
         used={Cause.UNSPLIT: ("max_power_w", rates.peak_keys[16])},
         latency_s=np.full(shape, float(time_s)),
-        idle_power_w=np.broadcast_to(values["idle_power_w"] * chips, shape),
-        chip_count=chips,
+        idle_power_w=np.broadcast_to(values["idle_power_w"] * workload.chip_count, shape),
+        chip_count=workload.chip_count,
         bound="compute",
         model_error=_error(seen=seen),
         notes=(*workload.notes, *unseen),

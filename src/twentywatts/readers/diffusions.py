@@ -48,6 +48,7 @@ def load_diffusion(name: str) -> Diffusion:
             for encoder in table["text_encoders"]
         ),
         decoder=LatentDecoder(**_sizes(parts["decoders"][table["decoder"]])),
+        recalled=table["figures"]["parameter_count"]["grade"] == "guess",
         sources=(table["denoiser"]["source"],),
         notes=tuple(table.get("notes", ())),
         **plain,
