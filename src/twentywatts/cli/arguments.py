@@ -13,7 +13,7 @@ __all__ = ["add_model_arguments", "axes_of", "model_files"]
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model, its batch and its open axes."""
-    parser.add_argument("model", help="an ONNX file")
+    parser.add_argument("model", help="an ONNX file, or a .pt2 of torch.export.save")
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="inferences served together (default 1)")
     parser.add_argument(
         "--axis",

@@ -9,6 +9,7 @@ from twentywatts.cli.arguments import add_model_arguments, axes_of, model_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from twentywatts.comparison import Comparison
@@ -95,6 +96,13 @@ def _per_day(args: argparse.Namespace) -> float | None:
 
 
 def _compare(args: argparse.Namespace) -> Comparison:
+    from twentywatts.readers.torch_module import model_file
+
+    with model_file(args.model) as model:
+        return _compared(args, model)
+
+
+def _compared(args: argparse.Namespace, model: Path) -> Comparison:
     from dataclasses import replace
     from pathlib import Path
 
@@ -105,7 +113,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
     from twentywatts.scenario import Boundary, Scenario
 
     job = Job(
-        model=Path(args.model),
+        model=model,
         data=Path(args.data),
         train=Path(args.train) if args.train else None,
         machines=machine_names(args.on),

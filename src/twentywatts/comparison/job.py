@@ -83,7 +83,7 @@ def compare(
 ) -> Comparison:
     """Return what accuracy a model keeps, and how many joules and seconds one inference costs, on each machine.
 
-    model: an ONNX file, or a live torch module or exported program. data: an .npz with the samples it serves (``x``,
+    model: an ONNX or .pt2 file, or a live torch module or program. data: an .npz with the samples it serves (``x``,
     ``y``). train: samples to tune on; without it a seeded half of ``data`` tunes and only the other half is reported.
     on: machine names or .toml files (a list, or one text with commas), all bundled ones if None. max_drop: loss of
     the metric that still counts as kept.

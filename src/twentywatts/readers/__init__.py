@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-_TORCH = frozenset(("pt", "pth", "pt2"))
+_TORCH = frozenset(("pt", "pth"))
 _NO_AXES: Mapping[str, int] = {}
 
 
@@ -37,10 +37,12 @@ def read(path: str | Path, *, batch: int = 1, axes: Mapping[str, int] = _NO_AXES
         )
     if reader is None and ending in _TORCH:
         raise ModelError(
-            f"'{clean(path)}' is not opened: torch.load and torch.export.load unpickle parts of such a file, which can "
-            "run code. If you trust it, load it yourself and give the object, as in "
-            "tw.compare(torch.export.load('model.pt2'), …), or write an ONNX file: torch.onnx.export(…, dynamo=True)"
+            f"'{clean(path)}' is not opened: torch.load unpickles such a file, which can run code. If you trust it, "
+            "load it yourself and give the object, as in tw.compare(torch.load('model.pt', weights_only=False), …); "
+            "or write a .pt2 file (torch.export.save) or an ONNX file (torch.onnx.export(…, dynamo=True))"
         )
+    if reader is None and ending == "pt2":
+        raise ModelError(f"'{clean(path)}' is a program of torch.export: tw.compare and tw.count take such a file")
     reader = reader or plugins.find("readers", "onnx")
     network: Network = reader(Path(path), batch=batch, axes=axes)  # type: ignore[misc]  # onnx is built in
     return network

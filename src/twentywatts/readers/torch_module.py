@@ -1,8 +1,6 @@
-"""Live torch models: an ``nn.Module`` or an ``ExportedProgram`` goes through torch's own export to ONNX.
+"""torch models: an ``nn.Module``, an ``ExportedProgram`` or its ``.pt2`` file goes through torch's export to ONNX.
 
-Nothing is unpickled: what is given here is an object of the caller's. A ``.pt2`` file is refused with the way out,
-because ``torch.export.load`` unpickles parts of it (weights, constants, example inputs with ``weights_only=False``)
-and evaluates texts in it; docs/how/spiking-networks.md.
+Nothing is unpickled: an object is the caller's, and a ``.pt2`` file is cleaned of pickles first (readers/exported).
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
+from twentywatts import plugins
 from twentywatts.errors import InputError, MissingExtraError, ModelError, clean
 
 __all__ = ["TorchModel", "example_of", "is_torch_model", "model_file"]
@@ -43,25 +42,43 @@ def is_torch_model(model: object) -> bool:
 
 @contextmanager
 def model_file(model: object, *, example: object = None) -> Iterator[Path]:
-    """Yield the path of a model: of the file that was given, or of an ONNX file that a live torch model was written to.
+    """Yield the path of a model: the one that was given, or of an ONNX file that a torch model was written to.
 
     example: inputs that the module can be called with (an array or tensor, a tuple of them, or arrays by name of
     forward's arguments), samples first; a module that says its own (``example_input_array``) needs none.
-    Raises InputError for what is neither, ModelError naming the reason for a module that cannot be traced.
+    Raises InputError for what is neither, ModelError naming the reason for a module that cannot be traced or a .pt2
+    file that is not known to be harmless.
     """
+    name = clean(type(model).__name__)
     if isinstance(model, (str, Path)):
-        yield Path(model)
-        return
+        if not _is_exported(Path(model)):
+            yield Path(model)
+            return
+        name = Path(model).name
+        model = _loaded(Path(model))
     if not is_torch_model(model):
         raise InputError(
-            f"a model is the path of an ONNX file, or a live torch module, not an object of type {type(model).__name__}"
+            "a model is the path of an ONNX or .pt2 file, or a live torch module, not an object of type "
+            f"{type(model).__name__}"
         )
     with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
-        path = Path(folder) / f"{clean(type(model).__name__)}.onnx"
+        path = Path(folder) / f"{name}.onnx"
         program = _exported(model, example)
         _name_layers(program.model)
         program.save(path)
         yield path
+
+
+def _is_exported(path: Path) -> bool:
+    """Tell whether a file is torch's exported program by its ending, which a plug-in may claim."""
+    return path.suffix.lower() == ".pt2" and plugins.find("readers", "pt2") is None
+
+
+def _loaded(path: Path) -> Any:
+    from twentywatts.readers.exported import load_program
+
+    with _quiet():
+        return load_program(path)
 
 
 def _exported(model: Any, example: object) -> Any:
