@@ -19,6 +19,7 @@ from twentywatts.scenario import Scenario
 __all__ = ["diffusion_model"]
 
 _BATCHES = (1, 4)
+_UNSEEN = "a U-Net: every measured model that the constants were fitted on is a transformer"
 _RECALLED = "the published size that confirms this model's count is recalled, not verified"
 
 
@@ -57,5 +58,5 @@ def diffusion_model(name: str, *, steps: int | None) -> Subject:
         what=f"One {kind} ({size}, {count} steps)",
         batches=lambda place: _BATCHES,
         row=row,
-        notes=(_RECALLED,) if model.recalled else (),
+        notes=((_RECALLED,) if model.recalled else ()) + ((_UNSEEN,) if model.denoiser.kind == "unet" else ()),
     )

@@ -81,6 +81,7 @@ def test_images_served_together_are_the_batch() -> None:
     assert found.rows[0].ledger.per == "image"
     assert found.rows[0].ledger.evidence.label == "L0"  # the published size of the U-Net is recalled
     assert any("recalled" in note for note in found.notes)
+    assert any("a U-Net" in note for note in found.notes)
     assert tw.estimate("flux", on="h100-sxm", batch=1).rows[0].ledger.evidence.label == "L1"
 
 
