@@ -129,3 +129,24 @@ def test_count_writes_its_schema() -> None:
         document["totals"]["mac_count"]
         == 8 * json.loads(command("count", MODEL, "--json", "-").stdout)["totals"]["mac_count"]
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--battery", "220mAh"], "--battery takes an energy such as 0.3Wh"),
+        (["--battery", "0.3Wh"], "need a rate"),
+        (["--battery", "0Wh", "--rate", "1"], "battery must hold"),
+        (["--duty", "2", "--rate", "1"], "duty is a share"),
+        (["--event-rate", "nan", "--rate", "1"], "event rate must be"),
+    ],
+)
+def test_a_use_that_makes_no_sense_is_one_line(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from twentywatts.cli import main
+
+    assert main(["compare", str(MODEL), "--data", "none.npz", *options]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
