@@ -30,17 +30,11 @@ def run(args: argparse.Namespace) -> int:
     """Audit, print, write the reports; return the exit code. Raises InputError."""
     from twentywatts.claims.audit import audit
     from twentywatts.cli.circumstances import circumstances
-    from twentywatts.errors import InputError
     from twentywatts.reports.audit import audit_document
-    from twentywatts.reports.output import check_writable, write_json, write_text
+    from twentywatts.reports.output import check_reports, write_json, write_text
 
-    if args.json == args.html == "-":
-        raise InputError("--json - and --html - would both write to standard output: name a file for one of them")
     keep = [args.text] if args.text not in (None, "-") else []
-    if args.json is not None:
-        check_writable(args.json, keep=keep)
-    if args.html is not None:
-        check_writable(args.html, keep=[*keep, *([args.json] if args.json else [])])
+    check_reports(args.json, args.html, keep=keep)
     name, text = _given(args)
     document = audit_document(audit(text, name=name), run=circumstances())
     if args.json is not None:

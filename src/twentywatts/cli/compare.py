@@ -54,16 +54,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
-    from twentywatts.errors import InputError
-    from twentywatts.reports import check_writable, comparison_document, write_json, write_text
+    from twentywatts.reports import check_reports, comparison_document, write_json, write_text
 
     given = [*model_files(args), args.data, args.train or args.data, *(args.on or "").split(",")]
-    if args.json == args.html == "-":
-        raise InputError("--json - and --html - would both write to standard output: name a file for one of them")
-    if args.json is not None:
-        check_writable(args.json, keep=given)
-    if args.html is not None:
-        check_writable(args.html, keep=[*given, args.json or args.data])
+    check_reports(args.json, args.html, keep=given)
     per_day = _per_day(args)
     document = comparison_document(_compare(args))
     if per_day is not None:

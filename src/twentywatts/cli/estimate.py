@@ -40,19 +40,16 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Estimate, print, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.cli.circumstances import circumstances
-    from twentywatts.reports.output import check_writable, write_json, write_text
+    from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.plain import plain
 
     given = [args.model, *args.on.split(",")]
-    if args.json:
-        check_writable(args.json, keep=given)
-    if args.html:
-        check_writable(args.html, keep=[*given, *([args.json] if args.json else [])])
+    check_reports(args.json, args.html, keep=given)
     document = {**_estimate(args).as_document(), "run": circumstances()}
     rounded: dict[str, Any] = plain(document)
-    if args.json:
+    if args.json is not None:
         write_json(rounded, args.json)
-    if args.html:
+    if args.html is not None:
         from twentywatts.reports.estimate_page import estimation_page
 
         write_text(estimation_page(rounded), args.html)
@@ -71,8 +68,7 @@ def _estimate(args: argparse.Namespace) -> Estimation:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-
+    from twentywatts.cli import streams
     from twentywatts.reports.estimate import estimation_view
 
-    Console(highlight=False).print(estimation_view(document))
+    streams.console().print(estimation_view(document))

@@ -134,23 +134,19 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, print, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
-    from twentywatts.reports.output import check_writable, write_json, write_text
+    from twentywatts.reports.output import check_reports, write_json, write_text
 
     given = [getattr(args, name, None) for name in ("on", "scenario", "ledger", "load")]
-    keep = [name for name in given if name]
-    if args.json:
-        check_writable(args.json, keep=keep)
-    if args.html:
-        check_writable(args.html, keep=[*keep, *([args.json] if args.json else [])])
+    check_reports(args.json, args.html, keep=[name for name in given if name])
     plan = _PLANS[args.kind](args)
 
     from twentywatts.cli.circumstances import circumstances
     from twentywatts.reports.plan import plan_document
 
     document = plan_document(plan, circumstances())
-    if args.json:
+    if args.json is not None:
         write_json(document, args.json)
-    if args.html:
+    if args.html is not None:
         from twentywatts.reports.plan_page import plan_page
 
         write_text(plan_page(document), args.html)
@@ -160,11 +156,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-
+    from twentywatts.cli import streams
     from twentywatts.reports.plan import plan_view
 
-    Console(highlight=False).print(plan_view(document))
+    streams.console().print(plan_view(document))
 
 
 _RATIOS = {"mfu": "a share such as 0.4 or 40%", "late": "a share such as 0.05 or 5%"}

@@ -31,16 +31,10 @@ def run(args: argparse.Namespace) -> int:
     """Review, print, write the reports; return the exit code. Raises InputError naming line and column."""
     from twentywatts.claims.review import review_table
     from twentywatts.cli.circumstances import circumstances
-    from twentywatts.errors import InputError
-    from twentywatts.reports.output import check_writable, write_json, write_text
+    from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.review import review_document
 
-    if args.json == args.html == "-":
-        raise InputError("--json - and --html - would both write to standard output: name a file for one of them")
-    if args.json is not None:
-        check_writable(args.json, keep=[args.table])
-    if args.html is not None:
-        check_writable(args.html, keep=[args.table, args.json or args.table])
+    check_reports(args.json, args.html, keep=[args.table])
     document = review_document(review_table(args.table), run=circumstances())
     if args.json is not None:
         write_json(document, args.json)
@@ -54,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-
+    from twentywatts.cli import streams
     from twentywatts.reports.review import review_view
 
-    Console().print(review_view(document))
+    streams.console().print(review_view(document))

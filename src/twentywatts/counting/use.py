@@ -57,7 +57,10 @@ class Speculation:
 
     @property
     def tokens_per_step(self) -> float:
-        """Expected tokens that one step writes: (1 − α^(γ + 1)) / (1 − α). Leviathan et al. 2023, arXiv:2211.17192, equation 1."""
+        """Expected tokens that one step writes: (1 − α^(γ + 1)) / (1 − α).
+
+        Source: Leviathan et al. 2023, arXiv:2211.17192, equation 1.
+        """
         alpha, count = self.acceptance_frac, self.draft_tokens + 1
         return float(count) if alpha == 1 else (1 - alpha**count) / (1 - alpha)
 

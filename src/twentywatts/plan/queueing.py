@@ -8,6 +8,7 @@ from twentywatts.errors import InputError
 
 __all__ = ["erlang_b", "erlang_c", "servers_for_wait", "wait_above_frac"]
 
+_UNDERFLOW = 745.0  # exp(-745) is the last double above nothing
 _LARGEST_COUNT = 10**10
 _NEGLIGIBLE = 1e-18
 
@@ -23,6 +24,8 @@ def erlang_b(servers: int, load: float) -> float:
     _check(servers, load)
     if load == 0:
         return 0.0
+    if servers > load and servers * math.log(servers / load) - (servers - load) > _UNDERFLOW:
+        return 0.0  # B is below the Poisson chance of c arrivals, exp(-this); so few terms are left for what is above
     # terms grow while c - j > a and then fall as exp(-j² / 2c): past the peak ten standard deviations hold all of it
     last = int(min(servers, max(servers - load, 0.0) * 2 + 12 * math.sqrt(servers) + 60))
     logs = np.cumsum(np.log((servers - np.arange(last)) / load))

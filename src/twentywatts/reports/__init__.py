@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from twentywatts.reports.document import comparison_document
-    from twentywatts.reports.output import check_writable, write_json, write_text
+    from twentywatts.reports.output import check_reports, check_writable, write_json, write_text
 
-__all__ = ["check_writable", "comparison_document", "write_json", "write_text"]
+__all__ = ["check_reports", "check_writable", "comparison_document", "write_json", "write_text"]
 
-_ROOMS = {"comparison_document": "document"} | dict.fromkeys(("check_writable", "write_json", "write_text"), "output")
+_ROOMS = {"comparison_document": "document"} | dict.fromkeys(
+    ("check_reports", "check_writable", "write_json", "write_text"), "output"
+)
 
 
 def __getattr__(name: str) -> Any:

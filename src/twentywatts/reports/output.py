@@ -12,7 +12,7 @@ from typing import Any
 
 from twentywatts.errors import InputError
 
-__all__ = ["check_writable", "write_json", "write_text"]
+__all__ = ["check_reports", "check_writable", "write_json", "write_text"]
 
 STDOUT = "-"
 
@@ -30,6 +30,17 @@ def check_writable(target: str | Path, *, keep: Iterable[str | Path] = ()) -> No
         _check(target, keep)
     except OSError as error:
         raise InputError(f"cannot write '{target}': {error.strerror or error}") from error
+
+
+def check_reports(json: str | None, html: str | None, *, keep: Iterable[str | Path] = ()) -> None:
+    """Raise InputError where a document or a page, None for none, cannot be written; ``keep`` as for one file."""
+    if json == html == STDOUT:
+        raise InputError("--json - and --html - would both write to standard output: name a file for one of them")
+    given = list(keep)
+    if json is not None:
+        check_writable(json, keep=given)
+    if html is not None:
+        check_writable(html, keep=[*given, *([json] if json not in (None, STDOUT) else [])])
 
 
 def _check(target: str | Path, keep: Iterable[str | Path]) -> None:

@@ -28,7 +28,8 @@ def check_pricer(pricer: Pricer, workload: Workload, machine: Machine) -> Costs:
     """Return the costs of a workload; raises AssertionError for the first clause that does not hold.
 
     Arrays have the shapes of ``Costs``, are finite and not negative; what was used is named for every cause, from the
-    machine's figures; portions add up to their cause; two calls agree, the workload is left as it was, and mid values do not depend on the draws.
+    machine's figures; portions add up to their cause; two calls agree, the workload is left as it was, and mid values
+    do not depend on the draws.
     """
     before = copy.deepcopy(_arrays(workload))
     costs, again, mid = (_call(pricer, workload, machine, draws=draws) for draws in (_DRAWS, _DRAWS, 0))

@@ -91,3 +91,14 @@ def test_misspelt_options_long_names_and_no_gain_are_refused() -> None:
         tw.read_nir("a" * 5000)
     with pytest.raises(InputError, match=r"efficiency must be at least 1\.001"):
         tw.plan.fleet("world-2025", efficiency=1.0)
+
+
+@pytest.mark.parametrize("verb", [["estimate", "llama-3.1-8b", "--on", "h100-sxm"], ["plan", "equivalents", "1GWh"]])
+@pytest.mark.parametrize(
+    ("outputs", "words"), [(["--json", "-", "--html", "-"], "standard output"), (["--html", ""], "is empty")]
+)
+def test_two_reports_on_one_output_and_names_of_nothing_are_refused(
+    verb: list[str], outputs: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*verb, *outputs]) == 2
+    assert words in capsys.readouterr().err

@@ -145,5 +145,6 @@ def test_the_cache_is_named_after_the_boot(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = cache_file()
     if os.path.exists("/proc/sys/kernel/random/boot_id"):
-        assert found is not None and Path(found) == tmp_path / "twentywatts" / f"counters-{boot_id()}"
+        assert found is not None
+        assert Path(found) == tmp_path / "twentywatts" / f"counters-{boot_id()}"
     assert boot_id(tmp_path) == ""

@@ -188,3 +188,8 @@ def test_nonsense_is_named(options: dict[str, float], word: str) -> None:
     cost = _ledger() if options.pop("ledger", False) else COST
     with pytest.raises(InputError, match=word):
         tw.plan.serving(cost, "h100-sxm", **options)
+
+
+def test_a_billion_requests_at_once_need_no_memory_of_their_size() -> None:
+    assert erlang_b(2 * 10**9, 1e9) == 0.0
+    assert servers_for_wait(1e9, service_s=10.0, wait_s=2.0, late_frac=0.05) < 1.001e9
