@@ -110,16 +110,16 @@ class Library:
 class Board:
     """One board by its UUID; its handle is asked for again after a failure, because a lost board may come back."""
 
-    def __init__(self, library: Library, uuid: str, handle: Any) -> None:
-        self.library, self.uuid = library, uuid
+    def __init__(self, driver: Library, uuid: str, handle: Any) -> None:
+        self.driver, self.uuid = driver, uuid
         self._handle: Any = handle
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Return what a device function gives; raises ReadError."""
         if self._handle is None:
-            self._handle = self.library.call("nvmlDeviceGetHandleByUUID", self.uuid)
+            self._handle = self.driver.call("nvmlDeviceGetHandleByUUID", self.uuid)
         try:
-            return self.library.call(name, self._handle, *arguments)
+            return self.driver.call(name, self._handle, *arguments)
         except NotSupportedError:
             raise
         except ReadError:
@@ -152,7 +152,7 @@ class Board:
 
     def instant_w(self, scope: int | None = None) -> float:
         """Return the power now [W]; scope: NVML_POWER_SCOPE_MODULE for the module that carries the board."""
-        field = getattr(self.library.nvml, "NVML_FI_DEV_POWER_INSTANT", None)
+        field = getattr(self.driver.nvml, "NVML_FI_DEV_POWER_INSTANT", None)
         if field is None:
             raise NotSupportedError("this nvidia-ml-py has no NVML_FI_DEV_POWER_INSTANT")
         answer = self.call("nvmlDeviceGetFieldValues", [field if scope is None else (field, scope)])
@@ -170,7 +170,7 @@ class Board:
     def architecture(self) -> str:
         """Return "hopper", "ga100" (Ampere of compute capability 8.0: other sensor than its sisters), or empty."""
         number = self.call_or(None, "nvmlDeviceGetArchitecture")
-        names = {getattr(self.library.nvml, f"NVML_DEVICE_ARCH_{name}", -1): name.lower() for name in _ARCHITECTURES}
+        names = {getattr(self.driver.nvml, f"NVML_DEVICE_ARCH_{name}", -1): name.lower() for name in _ARCHITECTURES}
         name = names.get(number, "") if isinstance(number, int) else ""
         if name == "ampere" and self.call_or(None, "nvmlDeviceGetCudaComputeCapability") in ([8, 0], (8, 0)):
             return "ga100"

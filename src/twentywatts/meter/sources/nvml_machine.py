@@ -56,8 +56,8 @@ def _list(library: Library) -> tuple[list[Listed | None], list[Finding]]:
 
 
 def _describe(position: int, board: Board) -> Listed:
-    library = board.library
-    virtual = getattr(library.nvml, "NVML_GPU_VIRTUALIZATION_MODE_VGPU", 2)
+    driver = board.driver
+    virtual = getattr(driver.nvml, "NVML_GPU_VIRTUALIZATION_MODE_VGPU", 2)
     modes = board.call_or((0, 0), "nvmlDeviceGetMigMode")
     return Listed(
         position=position,
