@@ -1,0 +1,56 @@
+"""Candidate: a model on its way to a smaller one. A step takes one and returns another; nothing is changed in place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Candidate", "Step", "Transform", "Value"]
+
+Value = int | float | str | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What was done: the step's name, its settings, the seed of whatever it drew, and what a reader must know."""
+
+    name: str
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The step in a few words, like ``prune(ratio=0.5, round_to=8)``."""
+        inside = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        return f"{self.name}({inside})" if inside else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """A model and how it came about.
+
+    content: the ONNX model, serialised, weights inside (at most 2 GiB, the format's own limit). steps: from the model
+    as it was given to this one. parent: digest of what the last step began with, empty for the model as given.
+    """
+
+    content: bytes = field(repr=False)
+    steps: tuple[Step, ...] = ()
+    parent: str = ""
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", hashlib.sha256(self.content).hexdigest())
+
+    def then(self, step: Step, content: bytes) -> Candidate:
+        """Return what ``step`` made of this candidate."""
+        return Candidate(content=content, steps=(*self.steps, step), parent=self.digest)
+
+    @property
+    def text(self) -> str:
+        """The steps in a few words."""
+        return " → ".join(step.text for step in self.steps) or "as given"
+
+
+Transform = Callable[[Candidate], Candidate]
