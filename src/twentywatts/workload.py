@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil, log2
 from typing import TYPE_CHECKING
+
+from twentywatts.errors import DataError
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
-__all__ = ["BrainWorkload", "CrossbarWorkload", "ProcessorWorkload", "SpikingWorkload", "Workload"]
+__all__ = ["BrainWorkload", "CrossbarWorkload", "ProcessorWorkload", "SpikingWorkload", "Workload", "twin_bits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,3 +113,13 @@ class BrainWorkload:
 
 
 Workload = ProcessorWorkload | SpikingWorkload | CrossbarWorkload | BrainWorkload
+
+
+def twin_bits(timesteps: int) -> int:
+    """Return the bits of an activation that says as much as ``timesteps`` binary spikes: ⌈log2(T + 1)⌉.
+
+    Raises DataError below one step. Source: Yan et al. 2024 (arXiv 2409.08290).
+    """
+    if timesteps < 1:
+        raise DataError(f"timesteps must be at least 1, got {timesteps}")
+    return ceil(log2(timesteps + 1))

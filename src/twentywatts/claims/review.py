@@ -23,10 +23,10 @@ from twentywatts.price.shortcuts import (
     shortcut_dense_j,
     shortcut_spiking_j,
     spiking_j,
-    twin_bits,
     values_of,
 )
 from twentywatts.uncertain import DRAW_COUNT, Array, Interval, interval_of
+from twentywatts.workload import twin_bits
 
 __all__ = ["Finding", "Formula", "Review", "ReviewedRow", "Verdict", "review", "review_table"]
 

@@ -27,7 +27,6 @@ __all__ = [
     "shortcut_spiking_j",
     "spiking_j",
     "sram_j",
-    "twin_bits",
     "values_of",
 ]
 
@@ -74,11 +73,6 @@ def dense_j(mac_count: float, values: Values, *, bits: int = 8) -> Array:
     multiply_j = values["int8_multiply_energy_j"] * bits / 8.0
     words_j = values["dense_access_count"] * values["sram_bank_energy_j"] * (_WEIGHT_BITS + bits) / 2.0 / _WORD_BITS
     return mac_count * (multiply_j + values["int32_add_energy_j"] + words_j)
-
-
-def twin_bits(timesteps: int) -> int:
-    """Return the bits of an activation that says as much as ``timesteps`` binary spikes: ⌈log2(T + 1)⌉."""
-    return max(1, math.ceil(math.log2(timesteps + 1)))
 
 
 def sram_j(size_bytes: float, values: Values) -> Array:

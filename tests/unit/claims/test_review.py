@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from twentywatts.claims.review import Formula, ReviewedRow, Verdict, review
 from twentywatts.claims.review_table import PaperRow
-from twentywatts.price.shortcuts import dense_j, lemaire_j, spiking_j, sram_j, twin_bits, values_of
+from twentywatts.price.shortcuts import dense_j, lemaire_j, spiking_j, sram_j, values_of
 
 # Table 3 of doi:10.3389/fnins.2023.1091097
 PUBLISHED = PaperRow(
@@ -105,11 +105,6 @@ def test_memory_is_what_makes_the_difference() -> None:
     assert spiking_j(0.0, MID, update_count=1.0)[0] == pytest.approx(20.1e-12)
     assert dense_j(1.0, MID)[0] == pytest.approx(0.2e-12 + 0.1e-12 + 0.5 * 20e-12 * 8 / 64)
     assert dense_j(1.0, MID, bits=4)[0] < dense_j(1.0, MID)[0]
-
-
-@pytest.mark.parametrize(("steps", "bits"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (100, 7)])
-def test_the_twin_says_as_much_as_the_steps(steps: int, bits: int) -> None:
-    assert twin_bits(steps) == bits
 
 
 def test_a_cache_access_lies_between_the_published_sizes() -> None:

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil, log2
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import DataError
 from twentywatts.forms._lowering_linear import Floats, Linear, apply
 from twentywatts.forms.lowering import Kind, largest
 from twentywatts.forms.protocol import Inputs
 from twentywatts.forms.spiking.conversion import Converted, Group, Synapses
 from twentywatts.forms.spiking.simulation import Chunk, constant_of, signals_of
 from twentywatts.forms.spiking.workload import output_of
-from twentywatts.workload import SpikingWorkload
+from twentywatts.workload import SpikingWorkload, twin_bits
 
-__all__ = ["Twin", "run_twin", "twin_bits"]
+__all__ = ["Twin", "run_twin"]
 
 _CHUNK = 64
 
@@ -35,13 +33,6 @@ class Twin:
     bits: int
     outputs: NDArray[np.float32]
     workload: SpikingWorkload
-
-
-def twin_bits(timesteps: int) -> int:
-    """Return the bits that hold the values which ``timesteps`` steps tell apart; raises DataError below one step."""
-    if timesteps < 1:
-        raise DataError(f"timesteps must be at least 1, got {timesteps}")
-    return ceil(log2(timesteps + 1))
 
 
 def run_twin(converted: Converted, workload: SpikingWorkload, inputs: Inputs) -> Twin:

@@ -10,10 +10,11 @@ from onnx import helper
 
 from twentywatts.errors import DataError
 from twentywatts.forms import spiking
-from twentywatts.forms.spiking.twin import run_twin, twin_bits
+from twentywatts.forms.spiking.twin import run_twin
 from twentywatts.machines import SpikingTraits
 from twentywatts.network import Network
 from twentywatts.readers import read
+from twentywatts.workload import twin_bits
 
 node = helper.make_node
 TRAITS = SpikingTraits(
@@ -49,7 +50,9 @@ def network(models: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Net
 DATA = {"x": np.random.default_rng(6).random((30, 1, 6, 6)).astype(np.float32)}
 
 
-@pytest.mark.parametrize(("steps", "bits"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (32, 6), (255, 8)])
+@pytest.mark.parametrize(
+    ("steps", "bits"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (32, 6), (100, 7), (255, 8)]
+)
 def test_bits_hold_what_steps_tell_apart(steps: int, bits: int) -> None:
     assert twin_bits(steps) == bits
     assert 2**bits > steps >= 2 ** (bits - 1)
