@@ -19,6 +19,7 @@ class Denoiser:
     parameter_count: stored. fixed_macs: whatever the size. token_macs, text_macs: per latent token and per text token,
     with weights. token_pair_macs, text_pair_macs, cross_pair_macs: per pair of latent tokens, of text tokens, and of
     one of each (attention). width: values of one token between layers. layer_count: blocks. kind: ``dit`` or ``unet``.
+    product_width: width of the layers that hold most products, where it is another one (the middle of a U-Net).
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Denoiser:
     cross_pair_macs: float
     width: int
     layer_count: int
+    product_width: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,9 +116,7 @@ def _denoise(model: Diffusion, use: DiffusionUse, batch: Array, tokens: Array) -
     linear = part.fixed_macs + part.token_macs * tokens + part.text_macs * text
     pairs = part.token_pair_macs * tokens**2 + part.text_pair_macs * text**2 + part.cross_pair_macs * tokens * text
     # a matrix of n inputs and m outputs passes n + m values for n·m products: about 2 values per width of products
-    # a U-Net is four times as wide in its middle, where most of its products are (widths 1, 2, 4, 4 of the class)
-    usual_width = part.width * (4.0 if part.kind == "unet" else 1.0)
-    values = 2.0 * linear / usual_width + 4.0 * part.layer_count * part.width * tokens
+    values = 2.0 * linear / (part.product_width or part.width) + 4.0 * part.layer_count * part.width * tokens
     # each block turns tokens into heads and back: queries, keys, values and results, all but one share of them
     moved = batch * tokens * (4.0 * part.width * part.layer_count * 2.0 * (1.0 - 1.0 / use.chips))
     phase = _phase(
