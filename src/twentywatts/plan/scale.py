@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["ScalingOptions", "scaling"]
 
 _DRAWS = 4000
-_USUAL_TOKENS_PER_PARAMETER = 20.0  # where the published laws put the optimum; the MFU hardly depends on it
 _POINT_FRAC = 0.01  # "one point": one percent less loss
 _Z95 = 1.645
 _BUDGETS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -79,7 +78,8 @@ def _inputs(machine: Machine, budget_j: float, options: ScalingOptions) -> list[
     chip = chip_inputs(machine)
     mfu, pue = options.get("mfu"), options.get("pue")
     if mfu is None:
-        share = [mfu_input(machine.figures["peak_fp16_flop_per_s"].value, _USUAL_TOKENS_PER_PARAMETER)]
+        usual = bundled("scaling")["tokens_per_parameter_ratio"].interval.mid  # the MFU hardly depends on it
+        share = [mfu_input(machine.figures["peak_fp16_flop_per_s"].value, usual)]
     else:
         known = given("mfu_frac", "share of the chip's peak that the run reaches (MFU)", number("mfu", mfu, high=1.0))
         share = [known, bundled("training")["useful_time_frac"]]
