@@ -5,22 +5,18 @@ After a change on purpose: TWENTYWATTS_GOLDEN=write python -m pytest tests/golde
 
 from __future__ import annotations
 
-import json
-import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from tests.support.golden import check_golden, check_schema
 
 from twentywatts.claims.audit import audit
 from twentywatts.reports.audit import audit_document, audit_view
 from twentywatts.reports.audit_page import audit_page
-from twentywatts.reports.output import write_json
 
 GOLDEN = Path(__file__).with_name("audit-1.json")
-SCHEMA = json.loads((files("twentywatts") / "data/schemas/audit-1.schema.json").read_text(encoding="utf-8"))
 TEXT = """15.3 million H100 at 750 W for ten days use 84 billion kWh, a year of the Three Gorges dam.
 The <b>new</b> data center consumes 300 megawatts per hour. It opened in 2023.
 L'entraînement de GPT-3 aurait consommé environ 12 870 MWh. 2023年美国在人工智能上用电176太瓦时。
@@ -33,17 +29,14 @@ def document() -> dict[str, Any]:
 
 
 def test_the_document_is_the_golden_one(document: dict[str, Any], tmp_path: Path) -> None:
-    target = GOLDEN if os.environ.get("TWENTYWATTS_GOLDEN") == "write" else tmp_path / "document.json"
-    write_json(document, target)
-    assert target.read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
+    check_golden(document, GOLDEN, tmp_path)
 
 
 def test_the_document_satisfies_its_schema(document: dict[str, Any]) -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(document, SCHEMA)
+    check_schema(document, "audit-1")
     wrong = {**document["sentences"][0], "verdict": "fine"}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**document, "sentences": [wrong]}, SCHEMA)
+        check_schema({**document, "sentences": [wrong]}, "audit-1")
 
 
 @pytest.mark.parametrize("width", [60, 120])

@@ -5,13 +5,11 @@ After a change on purpose: TWENTYWATTS_GOLDEN=write python -m pytest tests/golde
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.repository import PACKAGE
+from tests.support.golden import RUN, check_golden, check_schema
 
 from twentywatts.meter.accumulate import State
 from twentywatts.meter.assemble import Assembly
@@ -22,10 +20,8 @@ from twentywatts.meter.sources import advice
 from twentywatts.meter.window import Edge, Span
 from twentywatts.reports.doctor import doctor_document
 from twentywatts.reports.measurement import Measured, laps_of, measurement_document
-from twentywatts.reports.output import write_json
 
 FOLDER = Path(__file__).parent
-RUN = {"command": "twentywatts …", "time": "2026-01-01T00:00:00+00:00"}
 
 
 def _channel(key: str, component: str, scope: Scope) -> Channel:
@@ -101,9 +97,6 @@ def _doctor() -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "make"), [("measurement-1", _measurement), ("doctor-1", _doctor)])
 def test_the_document_is_the_golden_one(name: str, make: Any, tmp_path: Path) -> None:
-    golden = FOLDER / f"{name}.json"
-    target = golden if os.environ.get("TWENTYWATTS_GOLDEN") == "write" else tmp_path / "document.json"
-    write_json(make(), target)
-    assert target.read_text(encoding="utf-8") == golden.read_text(encoding="utf-8")
-    schema = json.loads((PACKAGE / f"data/schemas/{name}.schema.json").read_text(encoding="utf-8"))
-    pytest.importorskip("jsonschema").validate(json.loads(golden.read_text(encoding="utf-8")), schema)
+    document = make()
+    check_golden(document, FOLDER / f"{name}.json", tmp_path)
+    check_schema(document, name)

@@ -5,24 +5,20 @@ After a change on purpose: TWENTYWATTS_GOLDEN=write python -m pytest tests/golde
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.repository import PACKAGE
+from tests.support.golden import RUN, check_golden, check_schema
 
 import twentywatts as tw
 from twentywatts.figures import Boundary
 from twentywatts.plan import TokenCost
 from twentywatts.plan.grid.trace_file import parse_trace
 from twentywatts.plan.inputs import point
-from twentywatts.reports.output import write_json
 from twentywatts.reports.plan import plan_document
 
 FOLDER = Path(__file__).parent
-RUN = {"command": "twentywatts …", "time": "2026-01-01T00:00:00+00:00"}
 # a chip of the tests' own: a corrected figure of a bundled one must not change the format's example
 CHIP = str(FOLDER.parent / "support" / "machines" / "plan-chip.toml")
 COST = TokenCost(
@@ -59,9 +55,6 @@ PLANS: dict[str, Callable[[], tw.plan.Plan]] = {
 
 @pytest.mark.parametrize("kind", PLANS)
 def test_the_document_is_the_golden_one(kind: str, tmp_path: Path) -> None:
-    golden = FOLDER / f"plan-{kind}-1.json"
-    target = golden if os.environ.get("TWENTYWATTS_GOLDEN") == "write" else tmp_path / "document.json"
-    write_json(plan_document(PLANS[kind](), RUN), target)
-    assert target.read_text(encoding="utf-8") == golden.read_text(encoding="utf-8")
-    schema = json.loads((PACKAGE / "data/schemas/plan-1.schema.json").read_text(encoding="utf-8"))
-    pytest.importorskip("jsonschema").validate(json.loads(golden.read_text(encoding="utf-8")), schema)
+    document = plan_document(PLANS[kind](), RUN)
+    check_golden(document, FOLDER / f"plan-{kind}-1.json", tmp_path)
+    check_schema(document, "plan-1")

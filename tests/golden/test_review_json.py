@@ -5,23 +5,19 @@ After a change on purpose: TWENTYWATTS_GOLDEN=write python -m pytest tests/golde
 
 from __future__ import annotations
 
-import json
-import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from tests.support.golden import check_golden, check_schema
 
 from twentywatts.claims.review import review
 from twentywatts.claims.review_table import read_table
-from twentywatts.reports.output import write_json
 from twentywatts.reports.review import review_document, review_view
 from twentywatts.reports.review_page import review_page
 
 GOLDEN = Path(__file__).with_name("review-1.json")
-SCHEMA = json.loads((files("twentywatts") / "data/schemas/review-1.schema.json").read_text(encoding="utf-8"))
 TABLE = """Model,T,Spike rate,#OP_ANN (M),#OP_SNN (M),Energy,ANN energy
 a paper,,0.1366,18.39,2.51,3.09e-7 J,845.94e-7 J
 <b>another</b>,4,15 %,1 G,,0.54 mJ,4.6 mJ
@@ -37,16 +33,13 @@ def document(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_the_document_is_the_golden_one(document: dict[str, Any], tmp_path: Path) -> None:
-    target = GOLDEN if os.environ.get("TWENTYWATTS_GOLDEN") == "write" else tmp_path / "document.json"
-    write_json(document, target)
-    assert target.read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
+    check_golden(document, GOLDEN, tmp_path)
 
 
 def test_the_document_satisfies_its_schema(document: dict[str, Any]) -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(document, SCHEMA)
+    check_schema(document, "review-1")
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**document, "rows": [{**document["rows"][0], "verdict": "fine"}]}, SCHEMA)
+        check_schema({**document, "rows": [{**document["rows"][0], "verdict": "fine"}]}, "review-1")
 
 
 @pytest.mark.parametrize("width", [80, 120])
