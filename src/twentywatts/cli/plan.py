@@ -35,9 +35,8 @@ def _add_training(kinds: Any) -> None:
     parser.add_argument("--params", required=True, metavar="N", help="parameters, such as 70e9 or 70B")
     parser.add_argument("--active-params", metavar="N", help="parameters that one token uses (mixture of experts)")
     parser.add_argument("--tokens", required=True, metavar="N", help="tokens of the data, such as 2e12 or 2T")
-    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
-    parser.add_argument("--mfu", metavar="SHARE", help="share of the peak reached, 0 to 1 (default: published runs)")
-    parser.add_argument("--pue", metavar="X", help="facility over computer energy (default: published data centres)")
+    _add_chip(parser)
+    _add_run(parser)
     parser.add_argument("--chips", metavar="N", help="how many work together: adds days and megawatts")
     parser.add_argument("--context", metavar="N", help="tokens that attention spans: adds its operations")
     parser.add_argument("--epochs", metavar="N", default="1", help="passes over the tokens (1)")
@@ -51,11 +50,10 @@ def _add_scaling(kinds: Any) -> None:
         description="Scaling laws in joules: best loss, parameters and tokens, and what one more point costs.",
     )
     parser.add_argument("--budget", required=True, metavar="ENERGY", help="electricity to spend, such as 1GWh")
-    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
+    _add_chip(parser)
     parser.add_argument("--law", default="besiroglu2024", metavar="NAME", help="published law (besiroglu2024)")
     parser.add_argument("--served-tokens", metavar="N", help="tokens it will generate: the inference-aware optimum too")
-    parser.add_argument("--mfu", metavar="SHARE", help="share of the peak reached, 0 to 1 (default: published runs)")
-    parser.add_argument("--pue", metavar="X", help="facility over computer energy (default: published data centres)")
+    _add_run(parser)
     _add_output(parser)
 
 
@@ -65,7 +63,7 @@ def _add_serving(kinds: Any) -> None:
         help="chips, megawatts, kWh a day, water and cost of a service",
         description="From requests to chips and megawatts: Little's law, Erlang C, idle chips, the data centre.",
     )
-    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
+    _add_chip(parser)
     parser.add_argument("--tokens", required=True, metavar="N", help="tokens of an answer")
     parser.add_argument(
         "--model", metavar="NAME", help="a model whose joules are estimated: a bundled name, a config.json"
@@ -124,6 +122,15 @@ def _add_equivalents(kinds: Any) -> None:
     parser.add_argument("--for", dest="duration", metavar="TIME", help="time it is spent in, such as 1yr or 30d")
     parser.add_argument("--grid", metavar="COUNTRY", help="carbon of its electricity, such as DE")
     _add_output(parser)
+
+
+def _add_chip(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--on", required=True, metavar="MACHINE", help="chip, or a .toml file")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mfu", metavar="SHARE", help="share of the peak reached, 0 to 1 (default: published runs)")
+    parser.add_argument("--pue", metavar="X", help="facility over computer energy (default: published data centres)")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

@@ -74,46 +74,35 @@ def _megawatt(power_w: float) -> float:
     return convert(power_w, "W", "MW")
 
 
+def _curve(name: str, times: list[str], values: list[float], line: Chart) -> Chart:
+    """Return values as steps, without what the pointer shows."""
+    return {"type": "scatter", "mode": "lines", "name": name, "x": times, "y": values, "line": {"shape": "hv", **line}}
+
+
+def _power(key: str, series: Record, times: list[str], line: Chart) -> Chart:
+    """Return one power of the series [MW]."""
+    label = series["labels"][key]
+    values = [_megawatt(value) for value in series["values"][key]]
+    return {**_curve(label, times, values, line), "hovertemplate": f"{label}: %{{y:.4g}} MW<extra></extra>"}
+
+
 def _area(key: str, series: Record, times: list[str]) -> Chart:
     colour, pattern = _PARTS[key]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": series["labels"][key],
-        "x": times,
-        "y": [_megawatt(value) for value in series["values"][key]],
-        "stackgroup": "supply",
-        "line": {"width": 0.5, "color": colour, "shape": "hv"},
-        "fillcolor": colour,
-        "fillpattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "#1b1f24", "size": 8, "solidity": 0.12},
-        "hovertemplate": f"{series['labels'][key]}: %{{y:.4g}} MW<extra></extra>",
-    }
+    fill = {"shape": pattern, "bgcolor": colour, "fgcolor": "#1b1f24", "size": 8, "solidity": 0.12}
+    power = _power(key, series, times, {"width": 0.5, "color": colour})
+    return {**power, "stackgroup": "supply", "fillcolor": colour, "fillpattern": fill}
 
 
 def _line(key: str, series: Record, times: list[str]) -> Chart:
     colour, dash, width = _LINES[key]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": series["labels"][key],
-        "x": times,
-        "y": [_megawatt(value) for value in series["values"][key]],
-        "line": {"color": colour, "dash": dash, "width": width, "shape": "hv"},
-        "hovertemplate": f"{series['labels'][key]}: %{{y:.4g}} MW<extra></extra>",
-    }
+    return _power(key, series, times, {"color": colour, "dash": dash, "width": width})
 
 
 def _carbon(series: Record, times: list[str]) -> Chart:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": series["labels"]["carbon_kg_per_j"],
-        "x": times,
-        "y": [convert(value, "kg/J", "g/kWh") for value in series["values"]["carbon_kg_per_j"]],
-        "yaxis": "y2",
-        "line": {"color": _CARBON, "dash": "dash", "width": 1.4, "shape": "hv"},
-        "hovertemplate": "carbon: %{y:.4g} g/kWh<extra></extra>",
-    }
+    label = series["labels"]["carbon_kg_per_j"]
+    values = [convert(value, "kg/J", "g/kWh") for value in series["values"]["carbon_kg_per_j"]]
+    curve = _curve(label, times, values, {"color": _CARBON, "dash": "dash", "width": 1.4})
+    return {**curve, "yaxis": "y2", "hovertemplate": "carbon: %{y:.4g} g/kWh<extra></extra>"}
 
 
 def week_legend(series: Record) -> Markup:
