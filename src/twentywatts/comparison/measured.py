@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twentywatts.comparison.search import Bench
     from twentywatts.meter.benchmark import BenchmarkResult
 
-__all__ = ["Measure", "with_measured_rows"]
+__all__ = ["Measure", "benchmark_processor", "with_measured_rows"]
 
 # functions by name, inferences that one call does → results by name; raises TwentyWattsError
 Measure = Callable[[dict[str, Callable[[], Any]], int], "dict[str, BenchmarkResult]"]
@@ -51,7 +51,7 @@ def with_measured_rows(
         if row.role is Role.CANDIDATE and row.machine in forms:
             turns[row.machine] = _Turn(row=row, form=forms[row.machine])
     try:
-        ledgers = _ledgers(turns, bench, measure or _benchmark)
+        ledgers = _ledgers(turns, bench, measure or benchmark_processor)
     except TwentyWattsError as error:
         why = f"--measure: nothing is measured, the rows stay predicted: {error}"
         return replace(
@@ -118,7 +118,7 @@ def _with(row: Row, ledger: Ledger) -> Row:
     return replace(row, ledger=ledger, ratio=ledger.ratio(ledger).interval, notes=(*kept, *ledger.notes))
 
 
-def _benchmark(functions: dict[str, Callable[[], Any]], count: int) -> dict[str, BenchmarkResult]:
+def benchmark_processor(functions: dict[str, Callable[[], Any]], count: int) -> dict[str, BenchmarkResult]:
     """Measure the functions in turns; raises TwentyWattsError where no counter of the processor lives."""
     from twentywatts.meter.benchmark import benchmark
     from twentywatts.meter.contract import Scope
