@@ -54,10 +54,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Choice:
-    """What was chosen for a machine, and its run on the reported samples."""
+    """What was chosen for a machine, and its run on the reported samples.
+
+    tuned, tuning: its run on the tuning samples, and whether it keeps the metric there.
+    """
 
     form: Form
     outcome: Outcome
+    tuned: Outcome
+    tuning: Verdict
     tried: int
 
 
@@ -104,7 +109,9 @@ class Bench:
             form = min(kept, key=lambda entry: entry[2])[0]
         else:
             form = min(candidates, key=lambda entry: (round(entry[1].bound, 4), entry[2]))[0]
-        return Choice(form=form, outcome=self.run(form, tuning=False), tried=len(candidates))
+        _, tuned, verdict = self._tune(form)
+        reported = self.run(form, tuning=False)
+        return Choice(form=form, outcome=reported, tuned=tuned, tuning=verdict, tried=len(candidates))
 
     def run(self, form: Form, *, tuning: bool) -> Outcome:
         """Run a form on the tuning or the reported samples; processor forms get their work from counting."""
@@ -129,9 +136,9 @@ class Bench:
         verdicts = [metric.verdict(reference, outputs[some], targets, max_drop) for outputs in outcome.variants]
         return max(verdicts, key=lambda verdict: verdict.bound)
 
-    def score(self, outcome: Outcome) -> float:
-        """Return the metric on the reported samples, averaged over noise draws."""
-        targets = self.parts.reported.targets
+    def score(self, outcome: Outcome, *, tuning: bool = False) -> float:
+        """Return the metric on the reported (or the tuning) samples, averaged over noise draws."""
+        targets = (self.parts.tuning if tuning else self.parts.reported).targets
         return float(np.mean([self.goal.metric.score(outputs, targets) for outputs in outcome.variants]))
 
     def _candidates(self, machine: Machine, traits: Traits) -> tuple[list[tuple[Form, Verdict, float]], list[str]]:
