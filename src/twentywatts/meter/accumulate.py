@@ -79,6 +79,7 @@ class EnergyAccumulator:
         self._tally = _Tally()
         self._is_broken = False
         self._range_j = channel.range_j if channel.range_is_known and channel.range_j else 0.0
+        self._limit_w = channel.limit_w
         self._slack_j = 2 * channel.limit_w * channel.period_s + channel.step_j
 
     @property
@@ -121,7 +122,8 @@ class EnergyAccumulator:
         tally, is_wrap = self._tally, delta_j < 0
         if is_wrap:
             delta_j += self._range_j
-        if not 0 <= delta_j <= self.channel.limit_w * elapsed_s + self._slack_j:
+        plausible_j = self._limit_w * elapsed_s
+        if not 0 <= delta_j <= plausible_j + self._slack_j:
             tally.gaps += 1
             tally.resets += 1
             tally.power_w = 0.0
@@ -134,9 +136,9 @@ class EnergyAccumulator:
         if is_wrap:
             tally.wraps += 1
             tally.spare_j += self.channel.step_j
-        if self._range_j:
+        if self._range_j and plausible_j - delta_j >= self._range_j:
             # how many further wraps the highest plausible power allows in this stretch
-            unseen = max(0, int((min(self.channel.limit_w * elapsed_s, _MOST_J) - delta_j) // self._range_j))
+            unseen = int((min(plausible_j, _MOST_J) - delta_j) // self._range_j)
             tally.unseen_wraps += unseen
             tally.spare_j += unseen * self._range_j
 

@@ -54,7 +54,9 @@ def test_one_thread_serves_all_windows_and_ends_with_them() -> None:
     sampler.begin()
     assert threads() == ["twentywatts-sampler"]
     sampler.close()
-    assert threads() == []
+    seen = counter.reads
+    assert until(lambda: threads() == [])
+    assert counter.reads == seen  # a thread that was asleep reads nothing of what was given back
 
 
 def test_power_is_polled_apart_from_slow_counters() -> None:
