@@ -23,6 +23,7 @@ __all__ = ["command", "main"]
 
 _VERBS = (
     "compare",
+    "slim",
     "estimate",
     "measure",
     "doctor",

@@ -23,7 +23,7 @@ from twentywatts.forms.runtime import BatchRunner, check_inputs, first_line, fol
 from twentywatts.machines import Traits
 from twentywatts.network import Network
 
-__all__ = ["build", "settings"]
+__all__ = ["build", "quantised", "settings"]
 
 _CALIBRATION_COUNT = 256  # samples; more do not change the range of a minimum and maximum much
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has an axis from here on
@@ -37,19 +37,23 @@ def settings(traits: Traits) -> list[Setting]:
 
 def build(network: Network, traits: Traits, *, calibration: Inputs, setting: Setting, seed: int = 0) -> SessionForm:
     """Return the quantised model, calibrated on at most 256 samples; raises RefusedError with onnxruntime's reason."""
+    session = open_session(quantised(network, calibration), what=f"model '{network.name}' as int8", optimise=False)
+    return SessionForm(name="int8", setting=setting, session=session, runner=BatchRunner.of(session, network))
+
+
+def quantised(network: Network, calibration: Inputs) -> bytes:
+    """Return the model as a QDQ graph, serialised; raises RefusedError with onnxruntime's reason."""
     float_session = open_session(network.path, what=f"model '{network.name}'")
     samples = {key: array[:_CALIBRATION_COUNT] for key, array in check_inputs(float_session, calibration).items()}
     batches = [feeds for feeds, _ in BatchRunner.of(float_session, network).batches(samples)]
     try:
-        content = _quantised(network, batches)
+        return _quantised(network, batches)
     except TwentyWattsError:
         raise
     except Exception as error:
         raise RefusedError(
             f"model '{network.name}' cannot be quantised to int8: {type(error).__name__}: {first_line(error)}"
         ) from None
-    session = open_session(content, what=f"model '{network.name}' as int8", optimise=False)
-    return SessionForm(name="int8", setting=setting, session=session, runner=BatchRunner.of(session, network))
 
 
 class _Reader:

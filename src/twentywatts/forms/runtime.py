@@ -28,6 +28,7 @@ __all__ = [
     "one_blas_thread",
     "open_session",
     "sample_count",
+    "shipped_session",
     "threads",
 ]
 
@@ -55,6 +56,28 @@ def open_session(model: Path | bytes, *, what: str, optimise: bool = True, save_
     what: the thing that runs, for the error. optimise: constant folding and fusion into standard operators. save_to:
     where the folded graph is written.
     """
+    level = "ORT_ENABLE_BASIC" if optimise else "ORT_DISABLE_ALL"
+    options = _options(level)
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # exact integers, not this CPU's short cuts
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
+    return _session(model, options, what)
+
+
+def shipped_session(model: Path | bytes, *, what: str, save_to: Path | None = None) -> Any:
+    """Return the session in which a model ships: one thread, every optimisation, quantised operators fused.
+
+    It runs this processor's own kernels, whose integers may differ from exact ones: time and accuracy of what ships
+    are both taken in this session. save_to: where the graph is written that runs in truth. Raises RefusedError with
+    one line.
+    """
+    options = _options("ORT_ENABLE_ALL")
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
+    return _session(model, options, what)
+
+
+def _options(level: str) -> Any:
     try:
         import onnxruntime as ort
     except ImportError:
@@ -63,11 +86,13 @@ def open_session(model: Path | bytes, *, what: str, optimise: bool = True, save_
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
-    level = ort.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_BASIC if optimise else level.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.disable_quant_qdq", "1")  # exact integers, not this CPU's short cuts
-    if save_to is not None:
-        options.optimized_model_filepath = str(save_to)
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+    return options
+
+
+def _session(model: Path | bytes, options: Any, what: str) -> Any:
+    import onnxruntime as ort
+
     source = model if isinstance(model, bytes) else str(model)
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,143 @@
+"""``twentywatts slim``: the same accuracy for a fraction of the joules, proved."""
+
+from __future__ import annotations
+
+import argparse
+
+from twentywatts.cli import streams
+from twentywatts.cli.arguments import add_model_arguments, axes_of, model_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from twentywatts.slimming.job import Job
+    from twentywatts.slimming.result import Slimmed
+
+__all__ = ["add_parser", "run"]
+
+_INTERRUPTED = 130
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the verb to the command line."""
+    parser = subparsers.add_parser(
+        "slim",
+        help="the same accuracy for a fraction of the joules, proved on samples that no search has seen",
+        description="Prune, distil and quantise a model; what ships is proved to keep its accuracy.",
+    )
+    add_model_arguments(parser)
+    parser.add_argument("--data", required=True, metavar="FILE.npz", help="samples that the model serves: x and y")
+    parser.add_argument("--train", metavar="FILE.npz", help="samples to train on (else nothing is trained)")
+    parser.add_argument(
+        "--on", metavar="A,B,…", default="this-cpu", help="machines: this-cpu is measured, others priced"
+    )
+    parser.add_argument(
+        "--max-drop",
+        default="1",
+        metavar="D",
+        help="loss that counts as kept: points of a share (1 is 0.01), else its unit",
+    )
+    parser.add_argument("--metric", default="accuracy", metavar="M", help="accuracy, top-K, f1 or mean-error")
+    parser.add_argument("--methods", metavar="A,B,…", help="some of fold, int8, prune, distil (default: all)")
+    parser.add_argument(
+        "--budget", default="2m", metavar="TIME", help="time to take, such as 90s or 2m; 0 trains nothing"
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="where to write what ships; a search cut short goes on from there"
+    )
+    parser.add_argument("--force", action="store_true", help="begin again in a folder that holds another search")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split and of all training (0)")
+    parser.add_argument("--html", metavar="FILE", help="write one self-contained page")
+    parser.add_argument("--json", metavar="FILE", help="write twentywatts.slim/1, '-' for standard output")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Slim, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
+    from twentywatts.reports.output import check_reports, write_json
+    from twentywatts.reports.slim_document import slim_document
+
+    given = [*model_files(args), args.data, args.train or args.data, *args.on.split(",")]
+    check_reports(args.json, args.html, keep=given)
+    result = _slimmed(args)
+    document = slim_document(result)
+    if args.json is not None:
+        write_json(document, args.json)
+    if "-" not in (args.json, args.html):
+        streams.console().print(str(result), markup=False, highlight=False)
+    return _INTERRUPTED if result.is_interrupted else 0
+
+
+def _slimmed(args: argparse.Namespace) -> Slimmed:
+    from dataclasses import replace
+
+    from twentywatts.cli.circumstances import circumstances
+    from twentywatts.cli.progress import Progress
+    from twentywatts.readers.torch_module import model_file
+    from twentywatts.slimming.job import run as run_job
+
+    with model_file(args.model) as model:
+        job = _job(args, model)
+        progress = Progress()
+        try:
+            result = run_job(job, progress)
+        finally:
+            progress.close()
+    return replace(result, run={**result.run, **circumstances()})
+
+
+def _job(args: argparse.Namespace, model: Path) -> Job:
+    from pathlib import Path
+
+    from twentywatts.comparison.job import machine_names
+    from twentywatts.comparison.metrics import metric_of
+    from twentywatts.scenario import Scenario
+    from twentywatts.slimming.job import Job, method_names
+
+    metric = metric_of(args.metric)
+    return Job(
+        model=model,
+        data=Path(args.data),
+        train=Path(args.train) if args.train else None,
+        machines=machine_names(args.on),
+        max_drop=_max_drop(args.max_drop, metric.name),
+        metric=metric,
+        methods=method_names(args.methods),
+        budget_s=_seconds(args.budget),
+        out=Path(args.out) if args.out else None,
+        force=args.force,
+        scenario=Scenario(batch=args.batch, axes=axes_of(args), seed=args.seed),
+    )
+
+
+def _max_drop(text: str, metric: str) -> float:
+    """Return the largest drop, a share where the metric is one: there ``1`` is one point."""
+    from twentywatts.comparison.text import is_share
+    from twentywatts.errors import InputError
+
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise InputError(f"--max-drop takes a number such as 1, got '{text}'") from None
+    if not is_share(metric):
+        return value
+    if 0 < value < 0.05 and not text.strip().endswith("%"):
+        raise InputError(
+            f"--max-drop is in points here, 1 is one point of a hundred: '{text}' would be {value / 100:g} of all "
+            f"samples; write {value * 100:g} for the share {value:g}, or {text}% if that is meant"
+        )
+    return value / 100
+
+
+def _seconds(text: str) -> float:
+    """Return a time in seconds: ``90s``, ``2m`` (minutes), ``1.5h``, a bare 0."""
+    import re
+
+    from twentywatts.errors import InputError
+
+    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|m|min|h)?\s*", text)
+    if found is None or (found[2] is None and float(found[1]) != 0):
+        raise InputError(f"--budget takes a time such as 90s, 2m or 1h, got '{text}'")
+    return float(found[1]) * {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}[found[2]]

@@ -1,0 +1,216 @@
+"""slim: the job in one readable screen: search, guard, ship, measure anew."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from twentywatts.comparison.job import machine_names
+from twentywatts.comparison.metrics import Metric, metric_of
+from twentywatts.comparison.search import Goal, Progress
+from twentywatts.comparison.split import check_targets
+from twentywatts.comparison.text import is_share
+from twentywatts.errors import InputError, ModelError, nearest
+from twentywatts.forms.runtime import batch_limit
+from twentywatts.machines import load
+from twentywatts.readers import read
+from twentywatts.readers.samples import read_samples
+from twentywatts.readers.torch_module import TorchModel, example_of, model_file
+from twentywatts.scenario import Boundary, Scenario
+from twentywatts.slimming.clock import Clock
+from twentywatts.slimming.files import given
+from twentywatts.slimming.finish import finished
+from twentywatts.slimming.guard import parted
+from twentywatts.slimming.lab import Lab, Question, make_lab
+from twentywatts.slimming.ladder import climb
+from twentywatts.slimming.making import made
+from twentywatts.slimming.memory import Memory, remembered
+from twentywatts.slimming.pricing import THIS_CPU
+from twentywatts.slimming.result import SlimData, Slimmed
+from twentywatts.slimming.storage import open_storage
+from twentywatts.slimming.trial import opened
+
+__all__ = ["METHODS", "Job", "run", "slim"]
+
+METHODS = ("fold", "int8", "prune", "distil")
+_BUDGET_S = 120.0
+
+
+class Options(TypedDict, total=False):
+    """What else ``slim`` takes by name: where it writes, its seed, and fields of a Scenario."""
+
+    out: str | Path | None
+    force: bool
+    methods: Sequence[str] | str | None
+    budget_s: float
+    batch: int
+    boundary: Boundary
+    axes: dict[str, int]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything that slimming was asked for.
+
+    max_drop: loss of the metric that counts as kept, a share for shares. machines: names; ``this-cpu`` is measured,
+    the others are priced. budget_s: wall-clock time [s]. out: folder for what ships and for the search's storage,
+    nothing is written where None. force: begin again in a folder that holds another search.
+    """
+
+    model: Path
+    data: Path
+    train: Path | None = None
+    machines: tuple[str, ...] = (THIS_CPU,)
+    max_drop: float = 0.01
+    metric: Metric = field(default_factory=lambda: metric_of("accuracy"))
+    methods: tuple[str, ...] = METHODS
+    budget_s: float = _BUDGET_S
+    out: Path | None = None
+    force: bool = False
+    scenario: Scenario = field(default_factory=Scenario)
+
+
+def slim(
+    model: str | Path | TorchModel,
+    data: str | Path,
+    *,
+    train: str | Path | None = None,
+    on: str | Sequence[str] | None = THIS_CPU,
+    max_drop: float = 0.01,
+    metric: str | Callable[[Any, Any], float] = "accuracy",
+    **options: Unpack[Options],
+) -> Slimmed:
+    """Return the model made smaller, with what it is proved to keep and what it is measured to save.
+
+    model: an ONNX or .pt2 file, or a live torch module or program. data: an .npz with samples that it serves (``x``,
+    ``y``): a part ranks candidates, the rest proves. train: samples to train on; without it nothing is trained.
+    on: machine names or .toml files; ``this-cpu`` is measured, others are priced. max_drop: loss of the metric that
+    still counts as kept (0.01 of a share is one point). metric: as for ``compare``.
+    options: methods (some of fold, int8, prune, distil), budget_s [s], out (a folder for what ships; the search goes
+    on from there if it was cut short), force (begin again there), and batch, axes, boundary and seed of a Scenario.
+    Raises InputError for anything that cannot be used.
+    """
+    known = {name: options.pop(name) for name in ("out", "force", "methods", "budget_s") if name in options}  # type: ignore[misc]
+    scenario = Scenario(**options)  # type: ignore[misc]  # what is left are its fields
+    out = known.get("out")
+    with model_file(model, example=example_of(model, data)) as path:
+        return run(
+            Job(
+                model=path,
+                data=Path(data),
+                train=None if train is None else Path(train),
+                machines=machine_names(THIS_CPU if on is None else on),
+                max_drop=max_drop,
+                metric=metric_of(metric),
+                methods=method_names(known.get("methods")),  # type: ignore[arg-type]
+                budget_s=known.get("budget_s", _BUDGET_S),  # type: ignore[arg-type]
+                out=None if out is None else Path(out),  # type: ignore[arg-type]
+                force=bool(known.get("force", False)),
+                scenario=scenario,
+            )
+        )
+
+
+def method_names(methods: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return the methods of a list or of a text with commas, all where None; raises InputError for an unknown one."""
+    if methods is None:
+        return METHODS
+    names = tuple(name.strip() for name in methods.split(",")) if isinstance(methods, str) else tuple(methods)
+    for name in names:
+        if name not in METHODS:
+            raise InputError(
+                f"unknown method '{name}'{nearest(str(name), METHODS)}, wanted some of {', '.join(METHODS)}"
+            )
+    if not names:
+        raise InputError(f"no method at all; wanted some of {', '.join(METHODS)}")
+    return tuple(dict.fromkeys(names))
+
+
+def run(job: Job, progress: Progress = lambda text, share: None) -> Slimmed:
+    """Return what slimming a Job comes to; ``progress`` is told what happens next and the share that is done.
+
+    Ctrl-C ends the search and keeps what it found; a second one ends everything.
+    """
+    _check(job)
+    progress("reading the model", 0.0)
+    lab, data = _lab(job)
+    began = time.process_time()
+    is_interrupted = False
+    try:
+        climb(lab, made, lambda text, share: progress(text, 0.05 + 0.6 * share))
+    except KeyboardInterrupt:
+        is_interrupted = True
+    finally:
+        lab.memory.spend(lab.clock.elapsed_s, time.process_time() - began)
+    result = finished(job, lab, data, progress)
+    return replace(result, is_interrupted=is_interrupted)
+
+
+def _check(job: Job) -> None:
+    if isinstance(job.max_drop, bool) or not 0 <= job.max_drop < float("inf"):
+        raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
+    if is_share(job.metric.name) and job.max_drop > 1:
+        raise InputError(f"the largest drop is a share: 0.01 is one point, got {job.max_drop!r}")
+    if isinstance(job.budget_s, bool) or not 0 <= job.budget_s < 1e7:
+        raise InputError(f"the budget must be seconds from 0 to ten million, got {job.budget_s!r}")
+    for name in job.machines:
+        load(name)
+
+
+def _lab(job: Job) -> tuple[Lab, SlimData]:
+    """Return the lab of a job and how its samples are used."""
+    network = read(job.model, batch=1, axes=job.scenario.axes)
+    if not network.outputs:
+        raise ModelError(f"'{job.model.name}' has no output: there is nothing to keep")
+    data = read_samples(job.data, network)
+    train = None if job.train is None else read_samples(job.train, network)
+    parts = parted(data, seed=job.scenario.seed, trained=train is not None)
+    classes = check_targets(parts, job.metric)
+    used = SlimData(
+        name=data.name,
+        train_count=train.count if train else 0,
+        search_count=parts.tuning.count,
+        guard_count=parts.reported.count,
+        class_count=classes,
+        metric=job.metric.name,
+        split=parts.sentence,
+    )
+    memory = _memory(job)
+    question = Question(
+        goal=Goal(metric=job.metric, max_drop=job.max_drop),
+        scenario=job.scenario,
+        methods=frozenset(job.methods),
+        is_timed=THIS_CPU in job.machines,
+    )
+    artefact = opened(given(job.model), limit=batch_limit(network))
+    clock = Clock(budget_s=job.budget_s, spent_s=memory.spent[0])
+    return make_lab(artefact, parts, train=train, question=question, memory=memory, clock=clock), used
+
+
+def _memory(job: Job) -> Memory:
+    if job.out is None:
+        return Memory()
+    question = {
+        "model": _digest(job.model),
+        "data": _digest(job.data),
+        "train": _digest(job.train) if job.train else "",
+        "metric": job.metric.name,
+        "max_drop": job.max_drop,
+        "batch": job.scenario.batch,
+        "axes": dict(job.scenario.axes),
+        "seed": job.scenario.seed,
+    }
+    return remembered(open_storage(job.out, question, anew=job.force))
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror or error}") from error

@@ -1,0 +1,170 @@
+"""The lab: one model on its samples. It runs candidates as they ship, times them and remembers all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from twentywatts.comparison.search import Goal
+from twentywatts.comparison.split import Parts
+from twentywatts.errors import DataError, RefusedError
+from twentywatts.readers.samples import Samples
+from twentywatts.scenario import Scenario
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.clock import Clock
+from twentywatts.slimming.guard import Look, look
+from twentywatts.slimming.int8 import quantised
+from twentywatts.slimming.measuring import Call, Rounds, Timing, interleaved, session_call
+from twentywatts.slimming.memory import Memory
+from twentywatts.slimming.rungs import FLOAT, INT8, Rung
+from twentywatts.slimming.trial import Artefact, Outputs, Trial, opened, score_of
+
+__all__ = ["Lab", "Make", "Question", "make_lab"]
+
+# request, model as given → float candidate; raises RefusedError where it cannot be made
+Make = Callable[[Rung, "Lab"], Candidate]
+_QUICK = Rounds(rounds=5, window_s=0.004)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """What is asked: what must be kept, how the model is used, which kinds of steps may be taken, whether to time."""
+
+    goal: Goal
+    scenario: Scenario
+    methods: frozenset[str]
+    is_timed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lab:
+    """A model, its samples, and everything that was tried so far.
+
+    parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
+    were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
+    key, in the order in which they were tried; refused: what could not be made or run, and why. memory: where both are
+    kept.
+    """
+
+    given: Artefact
+    parts: Parts
+    train: Samples | None
+    question: Question
+    given_search: Outputs
+    given_guard: Outputs
+    memory: Memory
+    clock: Clock
+    trials: dict[str, Trial] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    _floats: dict[str, Candidate] = field(default_factory=dict)
+    _open: dict[str, Artefact] = field(default_factory=dict)
+
+    @property
+    def calibration(self) -> Samples:
+        """Samples that ranges of activations are taken from: to train on, else those of the search."""
+        return self.train or self.parts.tuning
+
+    def tried(self, rung: Rung, make: Make) -> list[Trial]:
+        """Return the trials of a rung, float and int8, as far as they can be made; found ones are not made again."""
+        found = []
+        for precision in (FLOAT, INT8) if INT8 in self.question.methods else (FLOAT,):
+            key = f"{precision} {rung.key}"
+            if key not in self.trials and key not in self.refused:
+                self._try(key, rung, precision, make)
+            if key in self.trials:
+                found.append(self.trials[key])
+        return found
+
+    def _try(self, key: str, rung: Rung, precision: str, make: Make) -> None:
+        stored = self.memory.recalled(key)
+        if stored is not None:
+            self.trials[key] = stored
+            return
+        try:
+            floating = self._floating(rung, make)
+            self.trials[key] = self._run(key, floating, precision)
+            self.memory.remember(self.trials[key])
+        except (RefusedError, DataError) as error:
+            self.refused[key] = str(error)
+
+    def _floating(self, rung: Rung, make: Make) -> Candidate:
+        if rung.key not in self._floats:
+            self._floats.clear()  # one at a time: models are large
+            self._floats[rung.key] = make(rung, self)
+        return self._floats[rung.key]
+
+    def _run(self, key: str, floating: Candidate, precision: str) -> Trial:
+        shipped = floating
+        if precision == INT8:
+            shipped = quantised(floating, self.calibration.inputs, axes=self.question.scenario.axes)
+        artefact = self.opened(shipped)
+        outputs = artefact.outputs(self.parts.tuning)
+        score = score_of(self.question.goal, self.given_search, outputs, self.parts.tuning.targets)
+        timing = self.timed({self.given.candidate.digest: self.given, shipped.digest: artefact}, _QUICK)
+        return Trial(
+            key=key,
+            floating=floating,
+            shipped=shipped,
+            precision=precision,
+            score=score,
+            time_s=timing[shipped.digest].time_s.mid if timing else None,
+            saving=timing[shipped.digest].saving.mid if timing else None,
+        )
+
+    def opened(self, candidate: Candidate, *, is_held: bool = False) -> Artefact:
+        """Return a candidate in its session: the one whose outputs are scored is the one that is timed.
+
+        is_held: keep the session, for the few that are asked about again.
+        """
+        if candidate.digest == self.given.candidate.digest:
+            return self.given
+        if candidate.digest in self._open:
+            return self._open[candidate.digest]
+        artefact = opened(candidate, limit=self.given.limit)
+        if is_held:
+            self._open[candidate.digest] = artefact
+        return artefact
+
+    def timed(self, artefacts: Mapping[str, Artefact], plan: Rounds) -> dict[str, Timing]:
+        """Return processor time by digest, in turns, the model as given first; empty where nothing is timed here."""
+        if not self.question.is_timed:
+            return {}
+        calls: dict[str, Call] = {
+            name: session_call(one.session, self.parts.tuning.inputs, batch=self.question.scenario.batch)
+            for name, one in artefacts.items()
+        }
+        return interleaved(calls, count=self.question.scenario.batch, plan=plan)
+
+    def asked(self, trial: Trial) -> Look:
+        """Return what the guard samples say of a trial, in the session that is timed; asked once, then remembered."""
+        known = self.memory.looks.get(trial.digest)
+        if known is None:
+            self.memory.announce(trial.digest)
+            outputs = self.opened(trial.shipped, is_held=True).outputs(self.parts.reported)
+            known = look(trial.digest, self.question.goal, self.given_guard, outputs, self.parts.reported.targets)
+            self.memory.seen(known)
+        return known
+
+
+def make_lab(
+    given: Artefact, parts: Parts, *, train: Samples | None, question: Question, memory: Memory, clock: Clock
+) -> Lab:
+    """Return the lab of a model; raises DataError where its own outputs cannot be held against."""
+    outputs = []
+    for samples in (parts.tuning, parts.reported):
+        try:
+            found = given.outputs(samples)
+        except RefusedError as error:
+            raise DataError(f"{error}: check the model's weights and how 'x' is scaled") from None
+        outputs.append(found)
+        score_of(question.goal, found, found, samples.targets)
+    return Lab(
+        given=given,
+        parts=parts,
+        train=train,
+        question=question,
+        given_search=outputs[0],
+        given_guard=outputs[1],
+        memory=memory,
+        clock=clock,
+    )

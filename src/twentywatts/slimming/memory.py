@@ -1,0 +1,136 @@
+"""The memory of a search: trials and looks at the guard samples, kept in a storage where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from twentywatts.comparison.bound import Verdict
+from twentywatts.slimming.candidate import Candidate, Step
+from twentywatts.slimming.guard import ClassDrop, Look
+from twentywatts.slimming.storage import Record, Storage
+from twentywatts.slimming.trial import Score, Trial
+
+__all__ = ["Memory", "remembered"]
+
+_TRIAL, _LOOK, _BEGUN, _SPENT = "trial", "look", "look-begun", "spent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Memory:
+    """What was tried and asked before. looks: by digest. begun: digests that the guard samples were asked about."""
+
+    storage: Storage | None = None
+    looks: dict[str, Look] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)
+    _records: dict[str, Record] = field(default_factory=dict)
+
+    def recalled(self, key: str) -> Trial | None:
+        """Return the trial of a request that was tried before, None where there is none or its model is lost."""
+        if self.storage is None or key not in self._records:
+            return None
+        record = self._records[key]
+        try:
+            floating = self._candidate(record["floating"])
+            shipped = self._candidate(record["shipped"])
+            score = _score(record["score"])
+            values = {name: record[name] for name in ("precision", "time_s", "saving")}
+        except (KeyError, TypeError, ValueError):
+            return None
+        if floating is None or shipped is None:
+            return None
+        return Trial(key=key, floating=floating, shipped=shipped, score=score, **values)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Requests that were tried before, in their order."""
+        return tuple(self._records)
+
+    def remember(self, trial: Trial) -> None:
+        """Keep a trial: its models first, then the record that names them."""
+        if self.storage is None:
+            return
+        for candidate in (trial.floating, trial.shipped):
+            self.storage.keep(candidate.content)
+        record: Record = {
+            "key": trial.key,
+            "floating": _written(trial.floating),
+            "shipped": _written(trial.shipped),
+            "precision": trial.precision,
+            "score": asdict(trial.score),
+            "time_s": trial.time_s,
+            "saving": trial.saving,
+        }
+        self.storage.append(_TRIAL, record)
+        self._records[trial.key] = record
+
+    def announce(self, digest: str) -> None:
+        """Log that the guard samples are about to be asked, before they are: a crash cannot hide a look."""
+        self.begun.append(digest)
+        if self.storage is not None:
+            self.storage.append(_BEGUN, {"digest": digest})
+
+    def seen(self, look: Look) -> None:
+        """Keep what the guard samples said."""
+        self.looks[look.digest] = look
+        if self.storage is not None:
+            self.storage.append(_LOOK, asdict(look))
+
+    def spend(self, time_s: float, cpu_s: float) -> None:
+        """Log wall-clock and processor time that the search took since the last entry [s]."""
+        if self.storage is not None:
+            self.storage.append(_SPENT, {"time_s": time_s, "cpu_s": cpu_s})
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        """Wall-clock and processor time of earlier runs of this search [s]."""
+        if self.storage is None:
+            return 0.0, 0.0
+        records = list(self.storage.records(_SPENT))
+        return _sum(records, "time_s"), _sum(records, "cpu_s")
+
+    def _candidate(self, record: Record) -> Candidate | None:
+        content = self.storage.content(str(record["digest"])) if self.storage else None
+        if content is None:
+            return None
+        steps = tuple(Step(**{**step, "notes": tuple(step["notes"])}) for step in record["steps"])
+        return Candidate(content=content, steps=steps, parent=str(record["parent"]))
+
+
+def remembered(storage: Storage | None) -> Memory:
+    """Return the memory that a storage holds, an empty one without."""
+    if storage is None:
+        return Memory()
+    memory = Memory(storage=storage)
+    memory._records.update({str(record.get("key")): record for record in storage.records(_TRIAL)})
+    memory.begun.extend(str(record.get("digest")) for record in storage.records(_BEGUN))
+    for record in storage.records(_LOOK):
+        try:
+            found = _look(record)
+        except (KeyError, TypeError, ValueError):
+            continue
+        memory.looks[found.digest] = found
+    return memory
+
+
+def _written(candidate: Candidate) -> Record:
+    steps = [asdict(step) | {"settings": dict(step.settings)} for step in candidate.steps]
+    return {"digest": candidate.digest, "parent": candidate.parent, "steps": steps}
+
+
+def _score(record: Mapping[str, Any]) -> Score:
+    return Score(**{**record, "verdict": Verdict(**record["verdict"])})
+
+
+def _look(record: Mapping[str, Any]) -> Look:
+    worst = record["worst"]
+    return Look(
+        digest=str(record["digest"]),
+        score=_score(record["score"]),
+        worst=None if worst is None else ClassDrop(**worst),
+    )
+
+
+def _sum(records: list[Record], name: str) -> float:
+    return sum(float(record.get(name, 0.0)) for record in records)

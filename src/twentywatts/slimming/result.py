@@ -1,0 +1,144 @@
+"""What slimming returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twentywatts.comparison.result import ModelSummary, Refusal
+from twentywatts.ledger import Ledger
+from twentywatts.scenario import Scenario
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.guard import Look
+from twentywatts.slimming.measuring import Timing
+from twentywatts.slimming.trial import Score
+from twentywatts.uncertain import Interval
+
+if TYPE_CHECKING:
+    from twentywatts.slimming.orders import OrderDifference
+    from twentywatts.slimming.targets import Target
+
+__all__ = ["Entry", "Outcome", "SlimData", "Slimmed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlimData:
+    """How the samples were used; ``split`` says it in one sentence. train_count: 0 where none were given."""
+
+    name: str
+    train_count: int
+    search_count: int
+    guard_count: int
+    class_count: int | None
+    metric: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """One candidate that was tried on the processor at hand.
+
+    precision: fp32 or int8. search: its score on the search samples. look: what the guard samples said, None where
+    they were not asked. ledger: joules and seconds per inference that are *predicted* for this processor from counts
+    (None where it is not priced). time_s: processor time per inference, *measured* while the search went on [s], and
+    saving, that of the model as given over it: they rank, they are not reported. file_bytes: of the ONNX file.
+    no_effect: why the steps changed nothing, or empty.
+    """
+
+    candidate: Candidate
+    floating: Candidate
+    precision: str
+    search: Score
+    mac_count: int
+    parameter_count: int
+    file_bytes: int
+    look: Look | None = None
+    ledger: Ledger | None = None
+    time_s: float | None = None
+    saving: float | None = None
+    on_front: bool = False
+    no_effect: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what ships."""
+        return self.candidate.digest
+
+    @property
+    def name(self) -> str:
+        """The steps in a few words."""
+        return self.candidate.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """The fresh measurement of what ships against the model as given, which alone is reported.
+
+    given, best: processor time per inference; best.saving: how many times less it is. energy_j: measured joules per
+    inference of both, by digest, where a counter lives; why_no_joules: why there are none. verdict: one sentence.
+    """
+
+    given: Timing
+    best: Timing
+    energy_j: Mapping[str, Interval] = field(default_factory=dict)
+    why_no_joules: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Slimmed:
+    """A model made smaller, and what is known about it.
+
+    entries: everything that was tried here, the model as given first. best: what ships: the cheapest candidate that
+    the guard samples prove to keep the metric, the model as given where there is none. likely: the cheapest that the
+    search samples say keeps it, proved or not. outcome: the fresh measurement, None where this processor was not asked
+    for. targets: the fronts of other machines. is_interrupted: Ctrl-C ended the search early. unproved: why nothing
+    can be proved with so few samples, or empty.
+    """
+
+    model: ModelSummary
+    data: SlimData
+    scenario: Scenario
+    max_drop: float
+    methods: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    best: Entry
+    likely: Entry
+    outcome: Outcome | None = None
+    targets: tuple[Target, ...] = ()
+    orders: tuple[OrderDifference, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+    unproved: str = ""
+    is_interrupted: bool = False
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def given(self) -> Entry:
+        """The model as it was given, which everything is held against."""
+        return self.entries[0]
+
+    @property
+    def front(self) -> tuple[Entry, ...]:
+        """Candidates that no other beats in both cost and accuracy on the search samples, the cheapest first."""
+        return tuple(sorted((one for one in self.entries if one.on_front), key=lambda one: one.time_s or 0.0))
+
+    @property
+    def guard_count(self) -> int:
+        """How many candidates the guard samples were asked about."""
+        return sum(entry.look is not None for entry in self.entries)
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained page; raises InputError where it cannot be written."""
+        # reports stand above this room and are found by name, as a plug-in is
+        import_module("twentywatts.reports.slim_page").write_slim_page(self, path)
+
+    def __str__(self) -> str:
+        """Return the result as plain text."""
+        from twentywatts.slimming.text import plain_result
+
+        return plain_result(self)

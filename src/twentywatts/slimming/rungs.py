@@ -1,0 +1,60 @@
+"""Rungs: what is asked of the model as given, as plain values, so that a request can be stored and found again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["FLOAT", "INT8", "Rung"]
+
+FLOAT, INT8 = "fp32", "int8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A request for one float candidate.
+
+    is_folded: BatchNorm folded. cut: share of channels to take from every group [0 to 1]; cuts: the same by group,
+    which then counts alone. epochs: of training with the model as given for a teacher. is_hardened: trained for int8
+    (QAT). seed: of the training.
+    """
+
+    is_folded: bool = False
+    cut: float = 0.0
+    cuts: Mapping[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    is_hardened: bool = False
+    seed: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether channels are taken away."""
+        return self.cut > 0 or any(share > 0 for share in self.cuts.values())
+
+    @property
+    def key(self) -> str:
+        """The request in one text: equal for equal requests."""
+        return json.dumps(
+            {
+                "folded": self.is_folded,
+                "cut": round(self.cut, 6),
+                "cuts": {name: round(share, 6) for name, share in sorted(self.cuts.items())},
+                "epochs": self.epochs,
+                "hardened": self.is_hardened,
+                "seed": self.seed,
+            },
+            sort_keys=True,
+        )
+
+    @property
+    def text(self) -> str:
+        """The request in a few words, for whoever waits."""
+        parts = [
+            "fold BatchNorm" if self.is_folded else "",
+            f"prune {100 * self.cut:.0f} %" if self.is_cut and not self.cuts else "",
+            "prune by group" if self.is_cut and self.cuts else "",
+            f"distil {self.epochs} epochs" if self.epochs else "",
+            "train for int8" if self.is_hardened else "",
+        ]
+        return ", ".join(part for part in parts if part) or "as given"
