@@ -1,0 +1,198 @@
+"""Structured pruning: fewer channels, neurons and heads, by which of them the weights say matter least."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.errors import InputError, clean, nearest
+from twentywatts.slimming._cut import cut, masked
+from twentywatts.slimming.candidate import Candidate, Step
+from twentywatts.slimming.coupling import Coupling, Group, coupled
+
+__all__ = ["Importance", "Pruner", "importances", "prune", "prune_to", "widths", "zeroed"]
+
+Importance = str | Mapping[str, NDArray[Any]]
+Ratio = float | Mapping[str, float]
+_ROUND_TO = 8
+_WAYS = ("magnitude", "first")
+
+
+class Pruner(Protocol):
+    """Anything that takes a candidate to a narrower one."""
+
+    def __call__(self, candidate: Candidate, *, ratio: Ratio, round_to: int = _ROUND_TO) -> Candidate:
+        """Return the candidate with about the share ``ratio`` of each group's units gone."""
+        ...
+
+
+def prune(
+    candidate: Candidate,
+    *,
+    ratio: Ratio,
+    round_to: int = _ROUND_TO,
+    importance: Importance = "magnitude",
+    scope: str = "group",
+) -> Candidate:
+    """Return the candidate with the least important units of each group gone.
+
+    ratio: share of units to take [0..1), for all groups or by name (others stay). round_to: every cut axis keeps a
+    multiple of so many positions; a group that cannot be is left whole. importance: ``magnitude`` (root of the squares
+    of a unit's weights, each constant weighing the same), ``first`` (the first units stay), or a score for every
+    weight by name of the constant, in its shape, such as |weight times gradient|. scope: ``group`` takes the share of
+    every group, ``global`` takes it of all units ranked together.
+    Raises InputError for a ratio, a name or a scope that cannot be used. What is left whole is named in the step.
+    """
+    coupling = coupled(candidate.content)
+    kept = _kept_counts(coupling, ratio, round_to=round_to, importance=importance, scope=scope)
+    settings = {
+        "ratio": _share_text(ratio),
+        "round_to": round_to,
+        "importance": importance if isinstance(importance, str) else "given",
+        "scope": scope,
+    }
+    return _pruned(candidate, coupling, kept, importance=importance, settings=settings)
+
+
+def prune_to(candidate: Candidate, kept: Mapping[str, int], *, importance: Importance = "magnitude") -> Candidate:
+    """Return the candidate with exactly ``kept`` units of each named group; raises InputError for a wrong name."""
+    coupling = coupled(candidate.content)
+    _check_names(coupling, kept)
+    for name, count in kept.items():
+        most = coupling.group(name).unit_count
+        if not isinstance(count, int) or not 1 <= count <= most:
+            raise InputError(f"group '{clean(name)}' keeps 1 to {most} units, not {clean(count)}")
+    way = importance if isinstance(importance, str) else "given"
+    return _pruned(candidate, coupling, kept, importance=importance, settings={"importance": way})
+
+
+def widths(content: bytes) -> dict[str, int]:
+    """Return how many units each group of a model has."""
+    return {group.name: group.unit_count for group in coupled(content).groups}
+
+
+def zeroed(candidate: Candidate, gone: Mapping[str, Sequence[int]]) -> bytes:
+    """Return the model with the weights that read the units ``gone`` (by group) zero: what it computes without them."""
+    coupling = coupled(candidate.content)
+    _check_names(coupling, gone)
+    return masked(coupling, _atoms(coupling, gone))
+
+
+def importances(coupling: Coupling, group: Group, importance: Importance = "magnitude") -> NDArray[np.float64]:
+    """Return the score of every unit of a group, shape (units,), its mean one; more matters more.
+
+    Each constant counts alike, whatever its size and scale, so that a wide reader does not drown a normalisation.
+    """
+    if importance == "first":
+        return np.linspace(2.0, 0.0, group.unit_count)
+    total = np.zeros(group.unit_count)
+    for site in group.sites:
+        value = _scores(coupling, site.tensor, importance)
+        if value is None:
+            continue
+        along = np.moveaxis(value, site.axis, 0).reshape(value.shape[site.axis], -1).sum(axis=1)
+        own = along[site.positions].sum(axis=1)
+        mean = float(own.mean())
+        if np.isfinite(mean) and mean > 0:
+            total += own / mean
+    total = np.sqrt(np.nan_to_num(total))
+    mean = float(total.mean())
+    return total / mean if mean > 0 else np.ones(group.unit_count)
+
+
+def _scores(coupling: Coupling, tensor: str, importance: Importance) -> NDArray[np.float64] | None:
+    weight = coupling.settled.first.weights[tensor]
+    if importance == "magnitude":
+        if not weight.dtype.startswith("float"):
+            return None
+        return np.square(weight.read().astype(np.float64))  # type: ignore[no-any-return]
+    if isinstance(importance, str):
+        raise InputError(f"importance is one of {', '.join(_WAYS)}, or a score by weight, not '{clean(importance)}'")
+    given = importance.get(tensor)
+    if given is None:
+        return None
+    if np.shape(given) != weight.shape:
+        raise InputError(f"the scores of '{clean(tensor)}' have shape {np.shape(given)}, the weight {weight.shape}")
+    return np.abs(np.asarray(given, dtype=np.float64))
+
+
+def _kept_counts(
+    coupling: Coupling, ratio: Ratio, *, round_to: int, importance: Importance, scope: str
+) -> dict[str, int]:
+    if scope not in ("group", "global"):
+        raise InputError(f"scope is 'group' or 'global', not '{clean(scope)}'")
+    if not isinstance(round_to, int) or not 1 <= round_to <= 4096:
+        raise InputError(f"round_to is a whole number from 1 to 4096, not {clean(round_to)}")
+    shares = dict(ratio) if isinstance(ratio, Mapping) else {group.name: ratio for group in coupling.groups}
+    _check_names(coupling, shares)
+    if not all(isinstance(share, int | float) and 0 <= share < 1 for share in (*shares.values(), 0)):
+        raise InputError(f"ratio is a share from 0 to below 1, not {clean(ratio)}")
+    if scope == "global":
+        shares = _ranked(coupling, shares, importance)
+    return {name: _rounded(coupling.group(name), share, round_to) for name, share in shares.items()}
+
+
+def _rounded(group: Group, share: float, round_to: int) -> int:
+    """Return how many units stay: a multiple of the group's step next to the share, at least one step."""
+    step = group.step(round_to)
+    wanted = max(1, round(group.unit_count * (1 - share) / step)) * step
+    return min(wanted, group.unit_count)
+
+
+def _ranked(coupling: Coupling, shares: Mapping[str, float], importance: Importance) -> dict[str, float]:
+    """Return each group's share where the groups' units are ranked together and the mean share of them is taken."""
+    scores = {name: importances(coupling, coupling.group(name), importance) for name in shares}
+    count = sum(len(score) for score in scores.values())
+    if not count:
+        return {}
+    taken = sum(share * len(scores[name]) for name, share in shares.items()) / count
+    bar = float(np.quantile(np.concatenate(list(scores.values())), taken))
+    return {name: float(np.mean(score < bar)) for name, score in scores.items()}
+
+
+def _pruned(
+    candidate: Candidate,
+    coupling: Coupling,
+    kept: Mapping[str, int],
+    *,
+    importance: Importance,
+    settings: Mapping[str, Any],
+) -> Candidate:
+    gone = {}
+    for name, count in kept.items():
+        group = coupling.group(name)
+        order = np.argsort(-importances(coupling, group, importance), kind="stable")
+        gone[name] = sorted(order[count:].tolist())
+    cuts = {name: coupling.group(name).unit_count - len(units) for name, units in gone.items() if units}
+    settings = {**settings, "widths": json.dumps(cuts, separators=(",", ":"))}
+    step = Step(name="prune", settings=settings, notes=_notes(coupling, cuts))
+    return candidate.then(step, cut(coupling, _atoms(coupling, gone)))
+
+
+def _notes(coupling: Coupling, cuts: Mapping[str, int]) -> tuple[str, ...]:
+    done = [f"{name}: {coupling.group(name).unit_count} → {count}" for name, count in cuts.items()]
+    left = [f"left as it is: {name} ({why})" for name, why in coupling.left.items()]
+    return tuple(clean(note) for note in (*(done or ["no group could be made narrower"]), *left))
+
+
+def _atoms(coupling: Coupling, gone: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+    parts = [coupling.group(name).atoms[list(units)] for name, units in gone.items() if len(units)]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+
+def _check_names(coupling: Coupling, names: Mapping[str, Any]) -> None:
+    known = [group.name for group in coupling.groups]
+    for name in names:
+        if name not in known:
+            have = ", ".join(known[:12]) or "none"
+            raise InputError(
+                f"the model has no group '{clean(name)}'{nearest(str(name), known)}; it has: {clean(have)}"
+            )
+
+
+def _share_text(ratio: Ratio) -> float | str:
+    return json.dumps(dict(ratio)) if isinstance(ratio, Mapping) else float(ratio)
