@@ -1,0 +1,103 @@
+"""Advice: what is planted is found, ranked by joules; what does not save is not told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from onnx import helper, numpy_helper
+from tests.support.onnx_models import info, model_of
+
+from twentywatts.comparison.metrics import metric_of
+from twentywatts.comparison.search import Goal
+from twentywatts.comparison.split import Parts
+from twentywatts.readers.samples import Samples
+from twentywatts.slimming.advice import Advice, Basis, advise
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.measuring import Rounds
+from twentywatts.slimming.targets import Terms, targets
+from twentywatts.slimming.using import eager_saving
+
+PLAN = Rounds(rounds=7, window_s=0.002)
+WIDTH = 16
+
+
+def network(batch: str | int = "n") -> bytes:
+    """Two classes parted by one plane, through two layers that are wider than need be."""
+    first = np.zeros((WIDTH, 256), np.float32)
+    first[0, :2] = 1, -1
+    last = np.zeros((256, 2), np.float32)
+    last[0, 1] = last[1, 0] = 1
+    nodes = [
+        helper.make_node("Gemm", ["x", "w"], ["a"], name="first"),
+        helper.make_node("Relu", ["a"], ["b"], name="relu"),
+        helper.make_node("Gemm", ["b", "v"], ["y"], name="last"),
+    ]
+    weights = [numpy_helper.from_array(first, "w"), numpy_helper.from_array(last, "v")]
+    return model_of(nodes, [info("x", [batch, WIDTH])], ["y"], weights).SerializeToString()
+
+
+def samples(name: str, count: int) -> Samples:
+    x = np.random.default_rng(count).normal(size=(count, WIDTH)).astype(np.float32)
+    x[:, 0] += np.sign(x[:, 0])
+    return Samples(name=name, inputs={"x": x}, targets=(x[:, 0] > 0).astype(np.int64))
+
+
+@pytest.fixture(scope="module")
+def terms() -> Terms:
+    parts = Parts(tuning=samples("search", 200), reported=samples("guard", 400), sentence="")
+    return Terms(parts=parts, goal=Goal(metric=metric_of("accuracy"), max_drop=0.02))
+
+
+@pytest.fixture(scope="module")
+def found(terms: Terms) -> tuple[Advice, ...]:
+    given = Candidate(content=network())
+    on = targets([given], ["h100-sxm"], terms=terms)
+    return advise(given, given, terms=terms, targets=on, eager=lambda: sum(range(20_000)), plan=PLAN)
+
+
+def test_the_most_joules_come_first(found: tuple[Advice, ...]) -> None:
+    saved = [one.saved_j.mid for one in found]
+    assert saved == sorted(saved, reverse=True)
+    assert all(one.saving.low > 1 and one.saved_j.low <= one.saved_j.mid <= one.saved_j.high for one in found)
+
+
+def test_a_planted_linear_problem_needs_no_network(found: tuple[Advice, ...]) -> None:
+    (advice,) = [one for one in found if one.kind == "baseline"]
+    assert "logistic regression" in advice.title or "k-nearest" in advice.title
+    assert advice.basis is Basis.PREDICTED
+
+
+def test_a_planted_slow_runtime_is_found(found: tuple[Advice, ...]) -> None:
+    (advice,) = [one for one in found if one.kind == "runtime"]
+    assert advice.basis is Basis.MEASURED
+    assert advice.saving.mid > 5
+
+
+def test_batches_on_a_chip_at_a_distance_are_predicted_and_here_measured(found: tuple[Advice, ...]) -> None:
+    batching = [one for one in found if one.kind == "batching"]
+    basis = {(one.machine, one.basis) for one in batching}
+    assert ("h100-sxm", Basis.PREDICTED) in basis
+    assert basis <= {("h100-sxm", Basis.PREDICTED), ("this-cpu", Basis.MEASURED)}
+    there = [one.saving.mid for one in batching if one.machine == "h100-sxm"]
+    assert all(1 < saving <= 64.01 for saving in there)
+
+
+def test_no_advice_that_cannot_be_followed(terms: Terms) -> None:
+    """A model that demands its batch gets none on batches; one that nothing beats gets no simpler method."""
+    given = Candidate(content=network(1))
+    tuning = terms.parts.tuning
+    noise = replace(tuning, targets=np.random.default_rng(0).permutation(tuning.targets))  # nothing can be learned
+    alone = replace(terms, parts=replace(terms.parts, tuning=noise))
+    kinds = {one.kind for one in advise(given, given, terms=alone, plan=PLAN)}
+    assert not kinds & {"batching", "runtime", "baseline"}
+
+
+def test_an_eager_run_is_held_against_the_runtime_at_the_same_batch() -> None:
+    """A call that sleeps takes no processor time: it must not look slow."""
+    inputs = {"x": np.zeros((4, WIDTH), np.float32)}
+    plan = Rounds(rounds=3, window_s=0.0005)
+    saving = eager_saving(network(), inputs, eager=lambda: time.sleep(1e-4), batch=4, plan=plan)
+    assert saving.mid < 20
