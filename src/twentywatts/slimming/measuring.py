@@ -22,7 +22,7 @@ from twentywatts.errors import InputError, TwentyWattsError
 from twentywatts.forms.runtime import check_inputs, sample_count
 from twentywatts.uncertain import Interval
 
-__all__ = ["Rounds", "Timing", "interleaved", "joules", "median_interval", "remeasured", "session_call"]
+__all__ = ["Rounds", "Timing", "against", "interleaved", "joules", "median_interval", "remeasured", "session_call"]
 
 Call = Callable[[], Any]
 _TAIL = 0.05  # outside a 90 % interval, on each side
@@ -103,6 +103,13 @@ def interleaved(
     windows = _windows(calls, repeats, plan)
     times_s = {name: np.array(found) / (repeats[name] * count) for name, found in windows.items()}
     return {name: _timing(name, own_s, times_s[reference], repeats[name]) for name, own_s in times_s.items()}
+
+
+def against(before: Timing, after: Timing) -> Interval:
+    """Return how many times less ``after`` takes than ``before``, round by round; both of one ``interleaved`` run."""
+    if len(before.windows_s) != len(after.windows_s):
+        raise InputError(f"'{before.name}' and '{after.name}' were not measured in the same rounds")
+    return median_interval(np.array(before.windows_s) / np.maximum(np.array(after.windows_s), 1e-12))
 
 
 def _windows(calls: Mapping[str, Call], repeats: Mapping[str, int], plan: Rounds) -> dict[str, list[float]]:
