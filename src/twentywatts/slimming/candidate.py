@@ -26,6 +26,14 @@ class Step:
         inside = ", ".join(f"{key}={value}" for key, value in self.settings.items())
         return f"{self.name}({inside})" if inside else self.name
 
+    @property
+    def brief(self) -> str:
+        """The step's name, with the share where it takes one: ``prune 50 %``."""
+        ratio = self.settings.get("ratio")
+        if isinstance(ratio, str):
+            return f"{self.name} by group"
+        return self.name if ratio is None else f"{self.name} {100 * ratio:.3g} %"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
@@ -51,6 +59,11 @@ class Candidate:
     def text(self) -> str:
         """The steps in a few words."""
         return " → ".join(step.text for step in self.steps) or "as given"
+
+    @property
+    def brief(self) -> str:
+        """The steps by name alone; two candidates may share it."""
+        return " → ".join(step.brief for step in self.steps) or "as given"
 
 
 Transform = Callable[[Candidate], Candidate]

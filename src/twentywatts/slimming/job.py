@@ -26,8 +26,8 @@ from twentywatts.slimming.files import given
 from twentywatts.slimming.finish import finished
 from twentywatts.slimming.guard import parted
 from twentywatts.slimming.lab import Lab, Question, make_lab
-from twentywatts.slimming.ladder import climb
-from twentywatts.slimming.making import made
+from twentywatts.slimming.ladder import climb, rungs
+from twentywatts.slimming.making import made, why_no_training
 from twentywatts.slimming.memory import Memory, remembered
 from twentywatts.slimming.pricing import THIS_CPU
 from twentywatts.slimming.result import SlimData, Slimmed
@@ -142,7 +142,8 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Slimmed:
     began = time.process_time()
     is_interrupted = False
     try:
-        climb(lab, made, lambda text, share: progress(text, 0.05 + 0.6 * share))
+        wanted = list(rungs(lab, is_trained=not why_no_training(lab)))
+        climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.6 * share))
     except KeyboardInterrupt:
         is_interrupted = True
     finally:

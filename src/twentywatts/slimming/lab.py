@@ -21,8 +21,8 @@ from twentywatts.slimming.trial import Artefact, Outputs, Trial, opened, score_o
 
 __all__ = ["Lab", "Make", "Question", "make_lab"]
 
-# request, model as given → float candidate; raises RefusedError where it cannot be made
-Make = Callable[[Rung, "Lab"], Candidate]
+# request, lab, seconds that it may take → float candidate; raises RefusedError where it cannot be made
+Make = Callable[[Rung, "Lab", float], Candidate]
 _QUICK = Rounds(rounds=5, window_s=0.004)
 
 
@@ -64,18 +64,21 @@ class Lab:
         """Samples that ranges of activations are taken from: to train on, else those of the search."""
         return self.train or self.parts.tuning
 
-    def tried(self, rung: Rung, make: Make) -> list[Trial]:
-        """Return the trials of a rung, float and int8, as far as they can be made; found ones are not made again."""
+    def tried(self, rung: Rung, make: Make, time_s: float) -> list[Trial]:
+        """Return the trials of a rung, float and int8, as far as they can be made; found ones are not made again.
+
+        time_s: that training may take [s].
+        """
         found = []
         for precision in (FLOAT, INT8) if INT8 in self.question.methods else (FLOAT,):
             key = f"{precision} {rung.key}"
             if key not in self.trials and key not in self.refused:
-                self._try(key, rung, precision, make)
+                self._try(key, rung, precision, lambda: make(rung, self, time_s))
             if key in self.trials:
                 found.append(self.trials[key])
         return found
 
-    def _try(self, key: str, rung: Rung, precision: str, make: Make) -> None:
+    def _try(self, key: str, rung: Rung, precision: str, make: Callable[[], Candidate]) -> None:
         stored = self.memory.recalled(key)
         if stored is not None:
             self.trials[key] = stored
@@ -87,10 +90,10 @@ class Lab:
         except (RefusedError, DataError) as error:
             self.refused[key] = str(error)
 
-    def _floating(self, rung: Rung, make: Make) -> Candidate:
+    def _floating(self, rung: Rung, make: Callable[[], Candidate]) -> Candidate:
         if rung.key not in self._floats:
             self._floats.clear()  # one at a time: models are large
-            self._floats[rung.key] = make(rung, self)
+            self._floats[rung.key] = make()
         return self._floats[rung.key]
 
     def _run(self, key: str, floating: Candidate, precision: str) -> Trial:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from twentywatts.slimming.lab import Lab, Make
 from twentywatts.slimming.rungs import Rung
 
-__all__ = ["AS_GIVEN", "climb", "rungs"]
+__all__ = ["AS_GIVEN", "EPOCHS", "climb", "rungs"]
 
 AS_GIVEN = Rung()
+EPOCHS = 40  # of training after a cut; fewer where the budget is short
+_CUTS = (0.5, 0.25, 0.75)  # shares of channels, the most promising first
 
 
-def rungs(lab: Lab) -> Iterator[Rung]:
-    """Yield the rungs that the methods allow."""
+def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
+    """Yield the rungs that the methods allow; is_trained: whether there is something to train on, and with."""
+    methods = lab.question.methods
     yield AS_GIVEN
+    if "fold" in methods:
+        yield Rung(is_folded=True)
+    if "prune" not in methods or not is_trained:
+        return
+    for cut in _CUTS:
+        yield Rung(is_folded="fold" in methods, cut=cut, epochs=EPOCHS if "distil" in methods else 0)
 
 
-def climb(lab: Lab, make: Make, progress: Callable[[str, float], None]) -> None:
-    """Try every rung as long as there is time; the model as given is always tried."""
-    wanted = list(rungs(lab))
+def climb(lab: Lab, make: Make, wanted: Sequence[Rung], progress: Callable[[str, float], None]) -> None:
+    """Try the rungs as long as there is time; the model as given is always tried.
+
+    What is left is shared among the rungs that are trained, so that a slow one does not starve the next.
+    """
     for index, rung in enumerate(wanted):
-        if index and lab.clock.is_over:
-            return
+        if index and rung.epochs and lab.clock.is_over:
+            continue
+        waiting = sum(1 for later in wanted[index:] if later.epochs)
         progress(rung.text, index / len(wanted))
-        lab.tried(rung, make)
+        lab.tried(rung, make, lab.clock.left_s / max(1, waiting))

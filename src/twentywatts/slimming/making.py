@@ -2,13 +2,59 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from twentywatts.errors import RefusedError
 from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.fold import fold
 from twentywatts.slimming.lab import Lab
+from twentywatts.slimming.prune import prune
 from twentywatts.slimming.rungs import Rung
 
-__all__ = ["made"]
+__all__ = ["made", "why_no_training"]
+
+_ROUND_TO = 8  # channels: what vector units and caches like
 
 
-def made(rung: Rung, lab: Lab) -> Candidate:
-    """Return the float candidate of a request; raises RefusedError where a step cannot be taken."""
-    return lab.given.candidate
+def why_no_training(lab: Lab) -> str:
+    """Return why nothing can be trained here, or an empty text."""
+    if lab.train is None:
+        return "no samples to train on (--train): nothing is pruned or distilled, the model is quantised and measured"
+    if find_spec("torch") is None:
+        return (
+            "torch is not installed (pip install 'twentywatts[torch]'): nothing is pruned or distilled, the model is "
+            "quantised and measured"
+        )
+    return ""
+
+
+def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
+    """Return the float candidate of a request; raises RefusedError where a step cannot be taken.
+
+    time_s: training ends after so many seconds [s].
+    """
+    candidate = lab.given.candidate
+    if rung.is_folded:
+        candidate = fold(candidate)
+    if rung.is_cut:
+        candidate = _pruned(candidate, rung)
+    return _distilled(candidate, rung, lab, time_s) if rung.epochs else candidate
+
+
+def _pruned(candidate: Candidate, rung: Rung) -> Candidate:
+    ratio = dict(rung.cuts) or rung.cut
+    pruned = prune(candidate, ratio=ratio, round_to=_ROUND_TO)
+    if pruned.digest == candidate.digest or pruned.steps[-1].settings.get("widths") == "{}":
+        raise RefusedError("; ".join(pruned.steps[-1].notes) or "no group could be made narrower")
+    return pruned
+
+
+def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
+    if lab.train is None:
+        raise RefusedError("there are no samples to train on")
+    from twentywatts.slimming.distil import Schedule, distil
+
+    if time_s <= 0:
+        raise RefusedError("there was no time left to train it")
+    schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
+    return distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)

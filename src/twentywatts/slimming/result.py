@@ -70,8 +70,8 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The steps in a few words."""
-        return self.candidate.text
+        """The steps in a few words; two candidates may share them."""
+        return self.candidate.brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

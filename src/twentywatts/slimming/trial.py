@@ -33,16 +33,16 @@ class Artefact:
         """Return the first output for every sample, samples first; raises RefusedError for any that is NaN."""
         sizes = {spec.shape[0] for spec in self.session.get_inputs() if spec.shape and isinstance(spec.shape[0], int)}
         runner = BatchRunner(fixed=max(sizes) if sizes else None, limit=self.limit)
-        form = SessionForm(name=self.candidate.text, setting={}, session=self.session, runner=runner)
+        form = SessionForm(name=self.candidate.brief, setting={}, session=self.session, runner=runner)
         outputs = form.run(samples.inputs).outputs
         if np.isnan(outputs).any():
-            raise RefusedError(f"{self.candidate.text}: gives outputs that are not numbers (NaN)")
+            raise RefusedError(f"{self.candidate.brief}: gives outputs that are not numbers (NaN)")
         return outputs
 
 
 def opened(candidate: Candidate, *, limit: int = 256) -> Artefact:
     """Return a candidate in the session in which it ships; limit: samples that run at once. Raises RefusedError."""
-    return Artefact(candidate=candidate, session=shipped_session(candidate.content, what=candidate.text), limit=limit)
+    return Artefact(candidate=candidate, session=shipped_session(candidate.content, what=candidate.brief), limit=limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Trial:
     @property
     def name(self) -> str:
         """The steps in a few words."""
-        return self.shipped.text
+        return self.shipped.brief
 
     @property
     def digest(self) -> str:
