@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # these machines are shared: how long an example takes says nothing about it
@@ -17,3 +19,13 @@ for _name, _handler in {
     _number = getattr(signal, _name, None)
     if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of train.npz and test.npz of the bundled digits network, for tests to read."""
+    from tests.support.commands import program
+
+    folder = tmp_path_factory.mktemp("digits")
+    program(Path(__file__).parents[1] / "examples" / "digits_data.py", folder, cwd=folder)
+    return folder

@@ -109,13 +109,27 @@ class Encoder(nn.Module):
         return self.layer(self.table(x))
 
 
+class Together(nn.Module):
+    """Several models beside each other: an export costs seconds, whatever it exports."""
+
+    def __init__(self, *models: nn.Module) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, *inputs: Any) -> Any:
+        """Take one input for each."""
+        return tuple(model(x) for model, x in zip(self.models, inputs, strict=True))
+
+
 MODELS: Mapping[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]]]] = {
-    "convolutions": (Convolutions, lambda: (torch.randn(2, 3, 32, 32),)),
-    "one and three axes": (OneAndThree, lambda: (torch.randn(2, 4, 64),)),
-    "lstm": (lambda: Recurrent(nn.LSTM), lambda: (torch.randn(7, 3, 12),)),
-    "gru": (lambda: Recurrent(nn.GRU), lambda: (torch.randn(7, 3, 12),)),
-    "attention": (Attention, lambda: (torch.randn(2, 9, 32),)),
-    "fused attention": (Fused, lambda: (torch.randn(2, 9, 32),)),
-    "einsum": (Einstein, lambda: (torch.randn(2, 5, 8),)),
-    "encoder": (Encoder, lambda: (torch.randint(0, 50, (2, 9)),)),
+    "convolutions and products": (
+        lambda: Together(Convolutions(), OneAndThree(), Einstein()),
+        lambda: (torch.randn(2, 3, 32, 32), torch.randn(2, 4, 64), torch.randn(2, 5, 8)),
+    ),
+    "attention": (
+        lambda: Together(Attention(), Fused(), Encoder()),
+        lambda: (torch.randn(2, 9, 32), torch.randn(2, 9, 32), torch.randint(0, 50, (2, 9))),
+    ),
+    "lstm": (lambda: Recurrent(nn.LSTM), lambda: (torch.randn(4, 3, 12),)),
+    "gru": (lambda: Recurrent(nn.GRU), lambda: (torch.randn(4, 3, 12),)),
 }

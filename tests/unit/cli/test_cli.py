@@ -1,12 +1,11 @@
 """The command as a person meets it: verbs, exit codes, one clear line for bad input, nothing half-written."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.commands import Finished, command
 
 from twentywatts.counting import count
 from twentywatts.errors import InputError
@@ -15,22 +14,15 @@ ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "examples" / "digits.onnx"
 
 
-def command(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "twentywatts", *map(str, args)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("digits")
-    script = ROOT / "examples" / "digits_data.py"
-    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
-    with np.load(folder / "test.npz") as whole:
+def data(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("few")
+    with np.load(digits / "test.npz") as whole:
         np.savez(folder / "few.npz", x=whole["x"][:120], y=whole["y"][:120])
     return folder
 
 
-def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+def refused(result: Finished, *words: str) -> None:
     assert result.returncode == 2, result.stderr
     assert result.stderr.count("\n") == 1, result.stderr
     assert "Traceback" not in result.stderr

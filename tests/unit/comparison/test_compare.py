@@ -1,7 +1,5 @@
 """The main job on the bundled network."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +16,8 @@ MODEL = ROOT / "examples" / "digits.onnx"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("digits")
-    subprocess.run([sys.executable, ROOT / "examples/digits_data.py", folder], check=True, capture_output=True)
-    return folder / "test.npz"
+def data(digits: Path) -> Path:
+    return digits / "test.npz"
 
 
 @pytest.fixture(scope="module")

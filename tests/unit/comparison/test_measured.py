@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,8 @@ pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("digits")
-    subprocess.run([sys.executable, ROOT / "examples/digits_data.py", folder], check=True, capture_output=True)
-    return folder / "test.npz"
+def data(digits: Path) -> Path:
+    return digits / "test.npz"
 
 
 def compared(data: Path, **options: Any) -> Comparison:
