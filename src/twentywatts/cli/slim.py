@@ -56,7 +56,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Slim, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
-    from twentywatts.reports.output import check_reports, write_json
+    from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.slim_document import slim_document
 
     given = [*model_files(args), args.data, args.train or args.data, *args.on.split(",")]
@@ -65,8 +65,14 @@ def run(args: argparse.Namespace) -> int:
     document = slim_document(result)
     if args.json is not None:
         write_json(document, args.json)
+    if args.html is not None:
+        from twentywatts.reports.slim_page import slim_page
+
+        write_text(slim_page(document), args.html)
     if "-" not in (args.json, args.html):
-        streams.console().print(str(result), markup=False, highlight=False)
+        from twentywatts.reports.slim import slim_view
+
+        streams.console().print(slim_view(document))
     return _INTERRUPTED if result.is_interrupted else 0
 
 

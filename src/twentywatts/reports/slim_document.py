@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from twentywatts.figures import Source
 from twentywatts.ledger import Ledger
 from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.slim_records import advice_record, order_record, score_record, target_record
+from twentywatts.slimming.advice import Advice, Basis
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.guard import ClassDrop
-from twentywatts.slimming.result import Entry, Outcome, Slimmed
-from twentywatts.slimming.trial import Score
+from twentywatts.slimming.noop import Effect
+from twentywatts.slimming.outcome import Outcome
+from twentywatts.slimming.result import Entry, Slimmed
 from twentywatts.uncertain import Interval
 
 __all__ = ["SCHEMA", "slim_document"]
@@ -27,6 +33,8 @@ def slim_document(result: Slimmed) -> Document:
     record is the same in every run; which of them were tried in time, and which is best, hangs on what was measured.
     Raises TwentyWattsError where a number is not finite.
     """
+    ledgers = [entry.ledger for entry in result.entries if entry.ledger]
+    ledgers += [point.energy for target in result.targets for point in target.points]
     document = {
         "schema": SCHEMA,
         "model": asdict(result.model),
@@ -38,8 +46,11 @@ def slim_document(result: Slimmed) -> Document:
         "best": result.best.digest,
         "likely": result.likely.digest,
         "unproved": result.unproved,
+        "targets": [target_record(target) for target in result.targets],
+        "orders": [order_record(order) for order in result.orders],
+        "advice": _predicted_advice(result.advice),
         "refused": [asdict(refusal) for refusal in result.refused],
-        "sources": source_records(_sources(result), own={}),
+        "sources": source_records(_sources(ledgers), own=_own_sources(ledgers)),
         "notes": list(result.notes),
         "run": {**_measured(result), **result.run},
     }
@@ -67,8 +78,10 @@ def _candidate(entry: Entry) -> Document:
         "mac_count": entry.mac_count,
         "parameter_count": entry.parameter_count,
         "file_bytes": entry.file_bytes,
-        "search": _score(entry.search),
-        "guard": None if entry.look is None else {**_score(entry.look.score), "worst_class": _worst(entry.look.worst)},
+        "search": score_record(entry.search),
+        "guard": None
+        if entry.look is None
+        else {**score_record(entry.look.score), "worst_class": _worst(entry.look.worst)},
         "predicted": None if entry.ledger is None else _predicted(entry.ledger),
         "on_front": entry.on_front,
         "no_effect": entry.no_effect,
@@ -82,19 +95,6 @@ def _origin(candidate: Candidate) -> Document:
         for step in candidate.steps
     ]
     return {"steps": steps, "parent": candidate.parent}
-
-
-def _score(score: Score) -> Document:
-    return {
-        "score": score.value,
-        "drop": score.drop,
-        "bound": score.verdict.bound,
-        "keeps": score.verdict.keeps,
-        "sentence": score.verdict.sentence,
-        "sample_count": score.sample_count,
-        "lost": score.lost,
-        "gained": score.gained,
-    }
 
 
 def _worst(worst: ClassDrop | None) -> Document | None:
@@ -113,7 +113,7 @@ def _predicted(ledger: Ledger) -> Document:
 
 
 def _measured(result: Slimmed) -> Document:
-    """Return what was timed here: the fresh measurement, and the quick one that ranked."""
+    """Return what was timed here: the fresh measurement, the quick one that ranked, and what the search took."""
     ranking = [
         {"digest": entry.digest, "cpu_time_s": entry.time_s, "saving": entry.saving}
         for entry in result.entries
@@ -121,21 +121,23 @@ def _measured(result: Slimmed) -> Document:
     ]
     return {
         "measured": None if result.outcome is None else _outcome(result.outcome),
+        "effects": [_effect(found) for found in result.effects],
         "ranking": ranking,
+        "search": _search(result),
+        "advice": [advice_record(one) for one in result.advice if one.basis is Basis.MEASURED],
         "interrupted": result.is_interrupted,
     }
 
 
 def _outcome(outcome: Outcome) -> Document:
-    def joules(name: str) -> dict[str, float] | None:
-        found: Interval | None = outcome.energy_j.get(name)
-        return None if found is None else found.as_dict()
-
     return {
-        "given": {"cpu_time_s": outcome.given.time_s.as_dict(), "energy_j": joules("given")},
+        "given": {
+            "cpu_time_s": outcome.given.time_s.as_dict(),
+            "energy_j": _quantity(outcome.energy_j.get("given")),
+        },
         "best": {
             "cpu_time_s": outcome.best.time_s.as_dict(),
-            "energy_j": joules("best"),
+            "energy_j": _quantity(outcome.energy_j.get("best")),
             "saving": outcome.best.saving.as_dict(),
         },
         "why_no_joules": outcome.why_no_joules,
@@ -143,5 +145,48 @@ def _outcome(outcome: Outcome) -> Document:
     }
 
 
-def _sources(result: Slimmed) -> list[str]:
-    return sorted({key for entry in result.entries if entry.ledger for key in entry.ledger.sources})
+def _effect(found: Effect) -> Document:
+    return {
+        "step": found.step,
+        "standing": str(found.standing),
+        "sentence": found.sentence,
+        "saving": _quantity(found.saving),
+    }
+
+
+def _search(result: Slimmed) -> Document:
+    """Return what the search took, and after how many inferences that is paid back."""
+    outcome = result.outcome
+    if outcome is None:
+        return {"wall_s": result.search_s}
+    cost, back = outcome.cost, outcome.payback
+    return {
+        "wall_s": result.search_s,
+        "cpu_s": cost.cpu_s,
+        "energy_j": _quantity(cost.energy_j),
+        "why_no_joules": cost.why_not,
+        "pays_back_count": None if back.inferences is None else _finite(back.inferences),
+        "pays_back_basis": back.basis,
+        "why_never": back.sentence if back.inferences is None else "",
+    }
+
+
+def _quantity(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else interval.as_dict()
+
+
+def _finite(interval: Interval) -> dict[str, float | None]:
+    """Return a quantity whose upper bound may be none at all."""
+    return {name: value if math.isfinite(value) else None for name, value in interval.as_dict().items()}
+
+
+def _predicted_advice(advice: Sequence[Advice]) -> list[Document]:
+    return [advice_record(one) for one in advice if one.basis is not Basis.MEASURED]
+
+
+def _sources(ledgers: Sequence[Ledger]) -> list[str]:
+    return sorted({key for ledger in ledgers for key in ledger.sources})
+
+
+def _own_sources(ledgers: Sequence[Ledger]) -> dict[str, Source]:
+    return {key: source for ledger in ledgers for key, source in ledger.own_sources.items()}

@@ -10,14 +10,19 @@ __all__ = ["Clock"]
 
 _RESERVE_FRAC = 0.15  # of the budget, for the guard and the fresh measurement that end it
 _RESERVE_S = 12.0
+_OTHERS_FRAC = 0.25  # of the budget, where other machines are asked: their forms run on the samples too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """budget_s: wall-clock time of the whole search [s]. spent_s: what earlier runs of it took already [s]."""
+    """budget_s: wall-clock time of everything [s]. spent_s: what earlier runs of the search took already [s].
+
+    asks_others: whether machines are asked that must run their own forms.
+    """
 
     budget_s: float
     spent_s: float = 0.0
+    asks_others: bool = False
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
     start_s: float = field(init=False)
 
@@ -30,9 +35,14 @@ class Clock:
         return self.now() - self.start_s
 
     @property
+    def others_s(self) -> float:
+        """Seconds that other machines may take."""
+        return _OTHERS_FRAC * self.budget_s if self.asks_others else 0.0
+
+    @property
     def left_s(self) -> float:
-        """Seconds that the search may still take; the end of the budget is kept for guard and measurement."""
-        reserve_s = min(_RESERVE_S, _RESERVE_FRAC * self.budget_s)
+        """Seconds that the search may still take; the end of the budget is kept for what comes after it."""
+        reserve_s = min(_RESERVE_S, _RESERVE_FRAC * self.budget_s) + self.others_s
         return max(0.0, self.budget_s - reserve_s - self.spent_s - self.elapsed_s)
 
     @property

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.comparison.search import Progress
 from twentywatts.counting import Counts
-from twentywatts.errors import TwentyWattsError
-from twentywatts.forms.runtime import shipped_session
-from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.choice import asking_order, cost_of, front, likely
-from twentywatts.slimming.guard import Walk, provable, walk
+from twentywatts.slimming.guard import Look, Walk, provable, walk
 from twentywatts.slimming.lab import Lab
-from twentywatts.slimming.measuring import Rounds, Timing, joules, remeasured, session_call
+from twentywatts.slimming.making import chain, why_no_training
+from twentywatts.slimming.measuring import Rounds
+from twentywatts.slimming.noop import idle_reason
+from twentywatts.slimming.others import advice_for, fronts
+from twentywatts.slimming.outcome import Outcome, measured_outcome, step_effects
+from twentywatts.slimming.payback import Cost
 from twentywatts.slimming.pricing import counted, predicted
-from twentywatts.slimming.result import Entry, Outcome, SlimData, Slimmed
+from twentywatts.slimming.result import Entry, SlimData, Slimmed
+from twentywatts.slimming.rungs import FLOAT
 from twentywatts.slimming.trial import Trial
 
 if TYPE_CHECKING:
     from twentywatts.slimming.job import Job
+    from twentywatts.slimming.targets import Target
 
 __all__ = ["finished"]
 
@@ -29,20 +33,21 @@ _FINALISTS = 6
 _FINAL = Rounds(rounds=15, window_s=0.01)
 
 
-def finished(job: Job, lab: Lab, data: SlimData, progress: Progress) -> Slimmed:
-    """Return the result of a search as far as it came."""
+def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, progress: Progress) -> Slimmed:
+    """Return the result of a search as far as it came. cost: what the search took."""
+    searched_s = lab.clock.elapsed_s
+    unproved = provable(lab.question.goal, lab.parts.reported.count)
     progress("timing the best in turns", 0.7)
     _retimed(lab)
-    unproved = provable(lab.question.goal, lab.parts.reported.count)
     progress("asking the guard samples", 0.75)
-    order = [] if unproved else asking_order(list(lab.trials.values()), lab.question.goal.max_drop)
-    walked = walk([trial.digest for trial in order], lambda digest: lab.asked(_of(lab, digest)))
+    walked = Walk() if unproved or not lab.question.is_timed else _walked(lab)
+    progress("asking other machines", 0.78)
+    found, orders = fronts(lab, job.machines, lambda text, share: progress(text, 0.78 + 0.1 * share))
     entries = _entries(lab, walked)
-    best = next((entry for entry in entries if entry.digest == walked.accepted), entries[0])
-    progress("measuring what ships anew", 0.8)
-    outcome = _outcome(lab, best) if lab.question.is_timed else None
+    best, outcome, notes = _shipped(lab, entries, walked, found, cost=cost, progress=progress)
+    progress("looking for other ways", 0.95)
     return Slimmed(
-        model=_summary(job, entries[0]),
+        model=_summary(job, lab, entries[0]),
         data=data,
         scenario=lab.question.scenario,
         max_drop=lab.question.goal.max_drop,
@@ -51,9 +56,21 @@ def finished(job: Job, lab: Lab, data: SlimData, progress: Progress) -> Slimmed:
         best=best,
         likely=_likely(lab, entries),
         outcome=outcome,
+        effects=step_effects(lab, chain(_of(lab, best.digest), lab)),
+        targets=found,
+        orders=orders,
+        advice=advice_for(lab, best.candidate, found, None, progress),
         refused=tuple(_refusals(lab)),
+        notes=(*_notes(job, lab), *notes),
         unproved=unproved,
+        search_s=lab.clock.spent_s + searched_s,
     )
+
+
+def _walked(lab: Lab) -> Walk:
+    """Ask the guard samples, the safest candidate first."""
+    order = asking_order(list(lab.trials.values()), lab.question.goal.max_drop)
+    return walk([trial.digest for trial in order], lambda digest: lab.asked(_of(lab, digest)))
 
 
 def _of(lab: Lab, digest: str) -> Trial:
@@ -71,6 +88,41 @@ def _retimed(lab: Lab) -> None:
                 lab.trials[key] = replace(trial, time_s=timing.time_s.mid, saving=timing.saving.mid)
 
 
+def _shipped(
+    lab: Lab,
+    entries: Sequence[Entry],
+    walked: Walk,
+    found: Sequence[Target],
+    *,
+    cost: Cost,
+    progress: Progress,
+) -> tuple[Entry, Outcome | None, tuple[str, ...]]:
+    """Return what ships, its fresh measurement, and what a reader must know.
+
+    What is proved to keep the metric but does not save, measured anew, gives way to the model as given.
+    """
+    given = entries[0]
+    if not lab.question.is_timed:
+        return _best_elsewhere(entries, found), None, ()
+    progress("measuring what ships anew", 0.9)
+    best = next((entry for entry in entries if entry.digest == walked.accepted), given)
+    outcome = measured_outcome(lab, best.candidate, cost)
+    if best is given or outcome.is_saving:
+        return best, outcome, ()
+    saving = outcome.best.saving
+    note = (
+        f"{best.name} is proved to keep the metric, but measured anew it saves nothing beyond noise "
+        f"({saving.low:.2f} to {saving.high:.2f} times less): the model as given ships"
+    )
+    return given, measured_outcome(lab, given.candidate, cost), (note,)
+
+
+def _best_elsewhere(entries: Sequence[Entry], found: Sequence[Target]) -> Entry:
+    """Return the best of the first machine that has one, where the processor at hand was not asked for."""
+    digests = [target.best.candidate.digest for target in found if target.best is not None]
+    return next((entry for entry in entries if digests and entry.digest == digests[0]), entries[0])
+
+
 def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
     """Return every trial once, the model as given first, with what the guard samples said."""
     looks = {found.digest: found for found in walked.looks}
@@ -78,78 +130,67 @@ def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
     counts: dict[str, Counts] = {}
     entries: dict[str, Entry] = {}
     for trial in lab.trials.values():
-        if trial.digest in entries:
-            continue
         if trial.floating.digest not in counts:
             counts[trial.floating.digest] = counted(trial.floating, lab.question.scenario)
-        work = counts[trial.floating.digest]
-        entries[trial.digest] = Entry(
-            candidate=trial.shipped,
-            floating=trial.floating,
-            precision=trial.precision,
-            search=trial.score,
-            mac_count=work.mac_count // work.batch,
-            parameter_count=work.parameter_count,
-            file_bytes=len(trial.shipped.content),
-            look=looks.get(trial.digest),
-            ledger=predicted(work, trial.precision, lab.question.scenario),
-            time_s=trial.time_s,
-            saving=trial.saving,
-            on_front=trial.digest in on_front,
-            notes=trial.notes,
-        )
-    return tuple(entries.values())
+        if trial.digest not in entries:
+            entries[trial.digest] = _entry(lab, trial, counts[trial.floating.digest], looks.get(trial.digest))
+    return tuple(replace(entry, on_front=entry.digest in on_front) for entry in entries.values())
 
 
-def _likely(lab: Lab, entries: Iterable[Entry]) -> Entry:
-    chosen = likely(lab.trials.values(), lab.question.goal.max_drop)
-    by_digest = {entry.digest: entry for entry in entries}
-    cheap = [trial for trial in chosen if cost_of(trial) < cost_of(_of(lab, lab.given.candidate.digest))]
-    return by_digest[cheap[0].digest] if cheap else next(iter(by_digest.values()))
-
-
-def _outcome(lab: Lab, best: Entry) -> Outcome:
-    """Return the fresh measurement of what ships: new sessions from its bytes, rounds of their own."""
-    models = {"given": _opener(lab.given.candidate), "best": _opener(best.candidate)}
-    inputs, batch = lab.parts.tuning.inputs, lab.question.scenario.batch
-    timings = remeasured(models, inputs, batch=batch)
-    try:
-        calls = {name: session_call(opened(), inputs, batch=batch) for name, opened in models.items()}
-        energy_j, why = joules(calls, count=batch), ""
-    except TwentyWattsError as error:
-        energy_j, why = {}, str(error)
-    return Outcome(
-        given=timings["given"],
-        best=timings["best"],
-        energy_j=energy_j,
-        why_no_joules=why,
-        verdict=_verdict(timings["best"], is_given=best.digest == lab.given.candidate.digest),
+def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None) -> Entry:
+    before = lab.given.candidate if trial.precision == FLOAT else trial.floating
+    is_alone = len(trial.shipped.steps) == len(before.steps) + 1
+    return Entry(
+        candidate=trial.shipped,
+        floating=trial.floating,
+        precision=trial.precision,
+        search=trial.score,
+        mac_count=work.mac_count // work.batch,
+        parameter_count=work.parameter_count,
+        file_bytes=len(trial.shipped.content),
+        look=found,
+        ledger=predicted(work, trial.precision, lab.question.scenario),
+        time_s=trial.time_s,
+        saving=trial.saving,
+        no_effect=idle_reason(before, trial.shipped) if is_alone else "",
+        notes=trial.notes,
     )
 
 
-def _opener(candidate: Candidate) -> Callable[[], Any]:
-    return lambda: shipped_session(candidate.content, what=candidate.text)
+def _likely(lab: Lab, entries: Sequence[Entry]) -> Entry:
+    """Return the cheapest candidate that the search samples say keeps the metric, where it costs less than given."""
+    given = _of(lab, lab.given.candidate.digest)
+    chosen = likely(lab.trials.values(), lab.question.goal.max_drop)
+    cheap = [trial.digest for trial in chosen if cost_of(trial) < cost_of(given)]
+    return next((entry for entry in entries if cheap and entry.digest == cheap[0]), entries[0])
 
 
-def _verdict(best: Timing, *, is_given: bool) -> str:
-    """Return in one sentence what the fresh measurement says."""
-    span = f"{best.saving.mid:.2f} times less processor time ({best.saving.low:.2f} to {best.saving.high:.2f}, 90 %)"
-    if is_given:
-        return "the model as given ships: nothing cheaper is proved to keep the metric"
-    return f"measured anew: {span}"
-
-
-def _summary(job: Job, given: Entry) -> ModelSummary:
+def _summary(job: Job, lab: Lab, given: Entry) -> ModelSummary:
+    counts = counted(given.candidate, lab.question.scenario)
     return ModelSummary(
         name=job.model.name,
         sha256=given.digest,
         mac_count=given.mac_count,
         parameter_count=given.parameter_count,
-        weight_bytes=given.file_bytes,
-        layer_count=0,
+        weight_bytes=counts.weight_bytes,
+        layer_count=len(counts.layers) + len(counts.unknown),
+        unknown=tuple(f"{layer.name} ({layer.op}): {layer.reason}" for layer in counts.unknown),
     )
 
 
-def _refusals(lab: Lab) -> Iterable[Refusal]:
-    for key, reason in lab.refused.items():
-        yield Refusal(machine="", title=key, family="", reason=reason)
+def _notes(job: Job, lab: Lab) -> tuple[str, ...]:
+    """Return what holds for the whole result."""
+    found = [why_no_training(lab) if {"prune", "distil"} & set(job.methods) else ""]
+    looked = len(set(lab.memory.begun))
+    if looked > 1:
+        found.append(f"the guard samples were asked about {looked} candidates, from the safest to the cheapest")
+    if lab.clock.is_over and not why_no_training(lab):
+        found.append("the budget ended the search: a longer --budget tries more, and trains longer")
+    return tuple(text for text in found if text)
+
+
+def _refusals(lab: Lab) -> list[Refusal]:
+    return [
+        Refusal(machine="", title=key.partition(" ")[0], family="", reason=reason)
+        for key, reason in lab.refused.items()
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from twentywatts.slimming.lab import Lab, Question, make_lab
 from twentywatts.slimming.ladder import climb, rungs
 from twentywatts.slimming.making import made, why_no_training
 from twentywatts.slimming.memory import Memory, remembered
+from twentywatts.slimming.payback import spending
 from twentywatts.slimming.pricing import THIS_CPU
 from twentywatts.slimming.result import SlimData, Slimmed
 from twentywatts.slimming.storage import open_storage
@@ -139,17 +139,23 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Slimmed:
     _check(job)
     progress("reading the model", 0.0)
     lab, data = _lab(job)
-    began = time.process_time()
     is_interrupted = False
-    try:
-        wanted = list(rungs(lab, is_trained=not why_no_training(lab)))
-        climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.6 * share))
-    except KeyboardInterrupt:
-        is_interrupted = True
-    finally:
-        lab.memory.spend(lab.clock.elapsed_s, time.process_time() - began)
-    result = finished(job, lab, data, progress)
+    with spending() as told:
+        try:
+            _search(lab, progress)
+        except KeyboardInterrupt:
+            is_interrupted = True
+    earlier_cpu_s = lab.memory.spent[1]
+    lab.memory.spend(lab.clock.elapsed_s, told().cpu_s)
+    cost = replace(told(), cpu_s=told().cpu_s + earlier_cpu_s)
+    result = finished(job, lab, data, cost=cost, progress=progress)
     return replace(result, is_interrupted=is_interrupted)
+
+
+def _search(lab: Lab, progress: Progress) -> None:
+    """Try what there is time for."""
+    wanted = list(rungs(lab, is_trained=not why_no_training(lab)))
+    climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.6 * share))
 
 
 def _check(job: Job) -> None:
@@ -189,7 +195,8 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
         is_timed=THIS_CPU in job.machines,
     )
     artefact = opened(given(job.model), limit=batch_limit(network))
-    clock = Clock(budget_s=job.budget_s, spent_s=memory.spent[0])
+    others = any(name != THIS_CPU for name in job.machines)
+    clock = Clock(budget_s=job.budget_s, spent_s=memory.spent[0], asks_others=others)
     return make_lab(artefact, parts, train=train, question=question, memory=memory, clock=clock), used
 
 

@@ -35,6 +35,11 @@ class Question:
     methods: frozenset[str]
     is_timed: bool = True
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What each float candidate is shipped in; other machines are priced from the float one alone."""
+        return (FLOAT, INT8) if INT8 in self.methods and self.is_timed else (FLOAT,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lab:
@@ -70,7 +75,7 @@ class Lab:
         time_s: that training may take [s].
         """
         found = []
-        for precision in (FLOAT, INT8) if INT8 in self.question.methods else (FLOAT,):
+        for precision in self.question.precisions:
             key = f"{precision} {rung.key}"
             if key not in self.trials and key not in self.refused:
                 self._try(key, rung, precision, lambda: make(rung, self, time_s))
@@ -79,13 +84,13 @@ class Lab:
         return found
 
     def _try(self, key: str, rung: Rung, precision: str, make: Callable[[], Candidate]) -> None:
-        stored = self.memory.recalled(key)
+        stored = self.memory.recalled(rung, precision)
         if stored is not None:
             self.trials[key] = stored
             return
         try:
             floating = self._floating(rung, make)
-            self.trials[key] = self._run(key, floating, precision)
+            self.trials[key] = self._run(rung, floating, precision)
             self.memory.remember(self.trials[key])
         except (RefusedError, DataError) as error:
             self.refused[key] = str(error)
@@ -96,7 +101,7 @@ class Lab:
             self._floats[rung.key] = make()
         return self._floats[rung.key]
 
-    def _run(self, key: str, floating: Candidate, precision: str) -> Trial:
+    def _run(self, rung: Rung, floating: Candidate, precision: str) -> Trial:
         shipped = floating
         if precision == INT8:
             shipped = quantised(floating, self.calibration.inputs, axes=self.question.scenario.axes)
@@ -105,7 +110,7 @@ class Lab:
         score = score_of(self.question.goal, self.given_search, outputs, self.parts.tuning.targets)
         timing = self.timed({self.given.candidate.digest: self.given, shipped.digest: artefact}, _QUICK)
         return Trial(
-            key=key,
+            rung=rung,
             floating=floating,
             shipped=shipped,
             precision=precision,

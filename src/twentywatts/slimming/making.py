@@ -10,8 +10,9 @@ from twentywatts.slimming.fold import fold
 from twentywatts.slimming.lab import Lab
 from twentywatts.slimming.prune import prune
 from twentywatts.slimming.rungs import Rung
+from twentywatts.slimming.trial import Trial
 
-__all__ = ["made", "why_no_training"]
+__all__ = ["chain", "made", "why_no_training"]
 
 _ROUND_TO = 8  # channels: what vector units and caches like
 
@@ -33,12 +34,23 @@ def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
 
     time_s: training ends after so many seconds [s].
     """
-    candidate = lab.given.candidate
-    if rung.is_folded:
-        candidate = fold(candidate)
-    if rung.is_cut:
-        candidate = _pruned(candidate, rung)
+    candidate = _untrained(rung, lab)[-1]
     return _distilled(candidate, rung, lab, time_s) if rung.epochs else candidate
+
+
+def chain(trial: Trial, lab: Lab) -> list[Candidate]:
+    """Return the candidates that a trial went through, the model as given first and what ships last."""
+    found = {one.digest: one for one in (*_untrained(trial.rung, lab), trial.floating, trial.shipped)}
+    return list(found.values())
+
+
+def _untrained(rung: Rung, lab: Lab) -> list[Candidate]:
+    found = [lab.given.candidate]
+    if rung.is_folded:
+        found.append(fold(found[-1]))
+    if rung.is_cut:
+        found.append(_pruned(found[-1], rung))
+    return found
 
 
 def _pruned(candidate: Candidate, rung: Rung) -> Candidate:

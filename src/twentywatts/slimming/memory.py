@@ -9,6 +9,7 @@ from typing import Any
 from twentywatts.comparison.bound import Verdict
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.guard import ClassDrop, Look
+from twentywatts.slimming.rungs import Rung
 from twentywatts.slimming.storage import Record, Storage
 from twentywatts.slimming.trial import Score, Trial
 
@@ -26,8 +27,9 @@ class Memory:
     begun: list[str] = field(default_factory=list)
     _records: dict[str, Record] = field(default_factory=dict)
 
-    def recalled(self, key: str) -> Trial | None:
+    def recalled(self, rung: Rung, precision: str) -> Trial | None:
         """Return the trial of a request that was tried before, None where there is none or its model is lost."""
+        key = f"{precision} {rung.key}"
         if self.storage is None or key not in self._records:
             return None
         record = self._records[key]
@@ -40,12 +42,7 @@ class Memory:
             return None
         if floating is None or shipped is None:
             return None
-        return Trial(key=key, floating=floating, shipped=shipped, score=score, **values)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Requests that were tried before, in their order."""
-        return tuple(self._records)
+        return Trial(rung=rung, floating=floating, shipped=shipped, score=score, **values)
 
     def remember(self, trial: Trial) -> None:
         """Keep a trial: its models first, then the record that names them."""

@@ -21,7 +21,7 @@ from twentywatts.forms.runtime import shipped_session
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.uncertain import Interval
 
-__all__ = ["NOISE_FRAC", "Effect", "Standing", "effect", "executed", "idle_reason"]
+__all__ = ["NOISE_FRAC", "Effect", "Standing", "effect", "executed", "idle_reason", "standing_of"]
 
 NOISE_FRAC = 0.03  # two sessions of the same model differ by this much: memory lies elsewhere
 _PRODUCTS = frozenset(("Conv", "FusedConv", "ConvTranspose", "Gemm", "MatMul", "FusedMatMul", "FusedGemm"))
@@ -68,10 +68,11 @@ def effect(before: Candidate, after: Candidate, *, saving: Interval | None = Non
         return Effect(step=name, standing=Standing.UNKNOWN, sentence="the graph changed; no time was measured")
     if step and step.name in _QUIET:
         return Effect(step=name, standing=Standing.KEPT, sentence="changes values, not work", saving=saving)
-    return Effect(step=name, standing=_standing(saving), sentence=_sentence(saving), saving=saving)
+    return Effect(step=name, standing=standing_of(saving), sentence=_sentence(saving), saving=saving)
 
 
-def _standing(saving: Interval) -> Standing:
+def standing_of(saving: Interval) -> Standing:
+    """Return how a measured saving stands: it must lie beyond noise to count."""
     if saving.low > 1 + NOISE_FRAC:
         return Standing.SAVES
     return Standing.COSTS if saving.high < 1 / (1 + NOISE_FRAC) else Standing.NONE
@@ -79,9 +80,9 @@ def _standing(saving: Interval) -> Standing:
 
 def _sentence(saving: Interval) -> str:
     span = f"{saving.low:.2f} to {saving.high:.2f}"
-    if _standing(saving) is Standing.SAVES:
+    if standing_of(saving) is Standing.SAVES:
         return f"saves: {saving.mid:.2f} times less processor time ({span})"
-    if _standing(saving) is Standing.COSTS:
+    if standing_of(saving) is Standing.COSTS:
         return f"costs: {1 / saving.mid:.2f} times the processor time ({1 / saving.high:.2f} to {1 / saving.low:.2f})"
     return f"no effect: the time did not move beyond noise (ratio {span})"
 

@@ -6,22 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.ledger import Ledger
 from twentywatts.scenario import Scenario
+from twentywatts.slimming.advice import Advice
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.guard import Look
-from twentywatts.slimming.measuring import Timing
+from twentywatts.slimming.noop import Effect
+from twentywatts.slimming.orders import OrderDifference
+from twentywatts.slimming.outcome import Outcome
+from twentywatts.slimming.targets import Target
 from twentywatts.slimming.trial import Score
-from twentywatts.uncertain import Interval
 
-if TYPE_CHECKING:
-    from twentywatts.slimming.orders import OrderDifference
-    from twentywatts.slimming.targets import Target
-
-__all__ = ["Entry", "Outcome", "SlimData", "Slimmed"]
+__all__ = ["Entry", "SlimData", "Slimmed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,29 +74,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
-    """The fresh measurement of what ships against the model as given, which alone is reported.
-
-    given, best: processor time per inference; best.saving: how many times less it is. energy_j: measured joules per
-    inference of both, by digest, where a counter lives; why_no_joules: why there are none. verdict: one sentence.
-    """
-
-    given: Timing
-    best: Timing
-    energy_j: Mapping[str, Interval] = field(default_factory=dict)
-    why_no_joules: str = ""
-    verdict: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slimmed:
     """A model made smaller, and what is known about it.
 
     entries: everything that was tried here, the model as given first. best: what ships: the cheapest candidate that
     the guard samples prove to keep the metric, the model as given where there is none. likely: the cheapest that the
     search samples say keeps it, proved or not. outcome: the fresh measurement, None where this processor was not asked
-    for. targets: the fronts of other machines. is_interrupted: Ctrl-C ended the search early. unproved: why nothing
-    can be proved with so few samples, or empty.
+    for. effects: what each step of the best did. targets: the fronts of other machines; orders: where they differ.
+    advice: what else would save joules. folder: where the files of what ships lie. is_interrupted: Ctrl-C ended the
+    search early. unproved: why nothing can be proved with so few samples, or empty. search_s: wall-clock time of the
+    search [s].
     """
 
     model: ModelSummary
@@ -109,12 +95,16 @@ class Slimmed:
     best: Entry
     likely: Entry
     outcome: Outcome | None = None
+    effects: tuple[Effect, ...] = ()
     targets: tuple[Target, ...] = ()
     orders: tuple[OrderDifference, ...] = ()
+    advice: tuple[Advice, ...] = ()
     refused: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     unproved: str = ""
+    folder: Path | None = None
     is_interrupted: bool = False
+    search_s: float = 0.0
     run: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from twentywatts.forms.float32 import SessionForm
 from twentywatts.forms.runtime import BatchRunner, shipped_session
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.rungs import Rung
 
 __all__ = ["Artefact", "Score", "Trial", "opened", "score_of"]
 
@@ -85,13 +86,13 @@ def score_of(goal: Goal, given: Outputs, outputs: Outputs, targets: NDArray[Any]
 class Trial:
     """One thing that was tried.
 
-    key: what was asked for, the same for the same request. floating: the float candidate, which other machines are
+    rung: what was asked for. floating: the float candidate, which other machines are
     priced from. shipped: what runs here, the same or its int8; precision: fp32 or int8. score: on the search samples.
     time_s: processor time per inference as the search saw it [s]; saving: that of the model as given, timed in turns
     with it, over its own. Both are None where nothing is timed.
     """
 
-    key: str
+    rung: Rung
     floating: Candidate
     shipped: Candidate
     precision: str
@@ -99,6 +100,11 @@ class Trial:
     time_s: float | None = None
     saving: float | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What was asked for, in one text."""
+        return f"{self.precision} {self.rung.key}"
 
     @property
     def name(self) -> str:
