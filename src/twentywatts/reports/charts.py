@@ -22,6 +22,8 @@ __all__ = [
     "comparable",
     "energy_chart",
     "error_bars",
+    "log_axis",
+    "metric_axis",
     "name_axis",
 ]
 
@@ -58,7 +60,7 @@ def energy_chart(document: Record) -> Chart:
     rows = _lines(document)
     metric = document["data"]["metric"]
     traces = [_energy_trace(family, rows, metric) for family in FAMILY_STYLES]
-    axis = _energy_axis([row["energy_j"] for row in rows])
+    axis = log_axis([row["energy_j"] for row in rows])
     layout = chart_layout(height=_ROW_PX * len(rows) + 110, xaxis=axis, yaxis=name_axis(_labels(rows)))
     return {"data": [trace for trace in traces if trace["x"]], "layout": layout}
 
@@ -153,7 +155,8 @@ def chart_text(name: object, length: int = 22) -> str:
     return _text(text if len(text) <= length else text[: length - 1] + "…")
 
 
-def _energy_axis(quantities: Sequence[Record]) -> Chart:
+def log_axis(quantities: Sequence[Record], unit: str = "J") -> Chart:
+    """Return a log axis that holds every quantity with its interval, a tick for each power of ten."""
     low = math.floor(
         math.log10(min(quantity["low"] or quantity["mid"] for quantity in quantities if quantity["mid"] > 0))
     )
@@ -164,7 +167,7 @@ def _energy_axis(quantities: Sequence[Record]) -> Chart:
         "type": "log",
         "range": [low - 0.15, high + 0.15],
         "tickvals": [10.0**decade for decade in decades],
-        "ticktext": [format_si(10.0**decade, "J") if decade % step == 0 else "" for decade in decades],
+        "ticktext": [format_si(10.0**decade, unit) if decade % step == 0 else "" for decade in decades],
         "gridcolor": _GRID,
         "zeroline": False,
         "fixedrange": True,
@@ -210,8 +213,8 @@ def accuracy_chart(document: Record) -> Chart:
     rows, _ = comparable(document)
     metric = document["data"]["metric"]
     traces = [_accuracy_trace(family, rows, metric) for family in FAMILY_STYLES]
-    axis = _accuracy_axis([row["accuracy"] for row in rows], metric)
-    energies = _energy_axis([row["energy_j"] for row in rows])
+    axis = metric_axis([row["accuracy"] for row in rows], metric)
+    energies = log_axis([row["energy_j"] for row in rows])
     energies["range"][1] += 0.15 * (energies["range"][1] - energies["range"][0])  # room for names to the right
     layout = chart_layout(height=500, xaxis=energies, yaxis=axis)
     labels = [_place(row, text) for row, text in zip(rows, _labels(rows), strict=True)]
@@ -227,8 +230,8 @@ def comparable(document: Record) -> tuple[list[Record], list[Record]]:
     return [row for row in rows if row not in far], far
 
 
-def _accuracy_axis(values: Sequence[float], metric: str) -> Chart:
-    """Return an axis with room for names above and below; a share has no tick above 100 %."""
+def metric_axis(values: Sequence[float], metric: str) -> Chart:
+    """Return an axis of a metric with room for names above and below; a share has no tick above 100 %."""
     share = is_share(metric)
     span = max(values) - min(values) or 0.1 * abs(values[0]) or 0.1
     rough = 10.0 ** math.floor(math.log10(span))

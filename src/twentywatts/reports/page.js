@@ -55,7 +55,7 @@
   // On a narrow screen a smaller letter, and only every third decade of the energy axis is named.
   function narrow(layout) {
     layout.font.size = 11;
-    if (layout.xaxis.ticktext) {
+    if ((layout.xaxis.ticktext || []).some((text) => /^1 /.test(text))) {
       layout.xaxis.ticktext = layout.xaxis.ticktext.map((text) => (/^1 /.test(text) ? text : ""));
     }
   }

@@ -48,7 +48,7 @@ def _point(point: Point) -> Record:
     ledger = point.energy
     return {
         "digest": point.candidate.digest,
-        "name": point.candidate.text,
+        "name": point.candidate.brief,
         "form": point.form,
         "setting": dict(point.setting),
         "energy_j": ledger.energy_j.interval.as_dict(),
@@ -68,7 +68,7 @@ def _point(point: Point) -> Record:
 
 
 def order_record(order: OrderDifference) -> Record:
-    """Return two candidates that change places between two machines."""
+    """Return two candidates, by digest, that change places between two machines."""
     return {
         "machine": order.machine,
         "other": order.other,

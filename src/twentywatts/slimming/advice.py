@@ -222,5 +222,5 @@ def _batching_there(targets: Sequence[Target], terms: Terms) -> Iterator[Advice]
                 basis=Basis.PREDICTED,
                 saving=saving,
                 saved_j=_saved(point.energy, saving),
-                against=f"{point.candidate.text}, {point.form}, in batches of {terms.scenario.batch}",
+                against=f"{point.candidate.brief}, {point.form}, in batches of {terms.scenario.batch}",
             )

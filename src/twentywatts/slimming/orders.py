@@ -16,8 +16,8 @@ __all__ = ["OrderDifference", "energies_of", "order_differences"]
 class OrderDifference:
     """On ``machine`` the candidate ``better`` takes less than ``worse``; on ``other`` it takes more.
 
-    ratio, other_ratio: joules of ``better`` over those of ``worse`` on each, shared figures cancelled. is_sure: both
-    90 % intervals lie on their side of 1.
+    Candidates go by the names that they were given: digests. ratio, other_ratio: joules of ``better`` over those of
+    ``worse`` on each machine, shared figures cancelled. is_sure: both 90 % intervals lie on their side of 1.
     """
 
     machine: str
@@ -34,10 +34,10 @@ class OrderDifference:
 
 
 def energies_of(targets: Sequence[Target]) -> dict[str, dict[str, Spread]]:
-    """Return machine → candidate's steps in words → joules per inference, of all that are not shown to lose."""
+    """Return machine → candidate's digest → joules per inference, of all that are not shown to lose."""
     return {
         target.machine: {
-            point.candidate.text: point.energy.energy_j
+            point.candidate.digest: point.energy.energy_j
             for point in target.points
             if point.search.verdict.keeps is not False
         }

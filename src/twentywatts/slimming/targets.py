@@ -130,7 +130,7 @@ def targets(candidates: Sequence[Candidate], machines: Sequence[str], *, terms: 
             try:
                 tried[machine.name].append(_try(candidate, bench, machine, loss))
             except RefusedError as error:
-                refused[machine.name].append((candidate.text, str(error)))
+                refused[machine.name].append((candidate.brief, str(error)))
     return [
         _target(machine, tried[machine.name], refused[machine.name], tuple(notes))
         if machine in wanted
@@ -161,13 +161,13 @@ def _benches(
                 left = len(candidates) - index
                 notes.append(f"time ran out: {left} of {len(candidates)} candidates were not priced on other machines")
                 return
-            terms.progress(candidate.text, index / len(candidates))
+            terms.progress(candidate.brief, index / len(candidates))
             try:
                 bench = _bench(candidate, Path(folder, f"{index}.onnx"), terms)
             except (ModelError, DataError) as error:
                 if given is None:
                     raise
-                notes.append(f"{candidate.text}: {error}")
+                notes.append(f"{candidate.brief}: {error}")
                 continue
             given = given or bench
             loss = _loss(given, bench)

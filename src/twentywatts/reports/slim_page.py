@@ -1,0 +1,289 @@
+"""A slimmed model as one self-contained page: the front, what each step did, other machines, advice, the search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from twentywatts.comparison.text import accuracy_text, metric_text, setting_text
+from twentywatts.errors import clean
+from twentywatts.reports import sections
+from twentywatts.reports.html import Markup, bullets, join, table, tag
+from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
+from twentywatts.reports.slim_charts import front_chart, front_legend, near
+from twentywatts.reports.slim_words import (
+    advice_of,
+    advice_saving,
+    candidate_of,
+    cost_facts,
+    drop_words,
+    guard_text,
+    headline,
+    less,
+    names_of,
+    notes_of,
+    order_sentence,
+    ranking_of,
+    target_sentence,
+    times,
+    use_text,
+)
+from twentywatts.reports.words import evidence_text, interval_text, quantity_text
+from twentywatts.units import format_si
+
+__all__ = ["slim_page", "write_slim_page"]
+
+Record = Mapping[str, Any]
+_MOST_CHARTS = 6
+
+
+def write_slim_page(result: Any, path: str | Path) -> None:
+    """Write the page of a result of slimming; raises InputError where the file cannot be written."""
+    from twentywatts.reports.output import check_writable, write_text
+    from twentywatts.reports.slim_document import slim_document
+
+    check_writable(path)
+    write_text(slim_page(slim_document(result)), path)
+
+
+def slim_page(document: Record) -> str:
+    """Return the page of a slimming document as one HTML text; raises MissingExtraError without plotly.
+
+    Every name that came with a model is escaped, as on every page.
+    """
+    title = clean(document["model"]["name"])
+    first, *others = headline(document)
+    header = tag(
+        "header",
+        tag("p", "twentywatts", class_="brand"),
+        tag("h1", f"{title}, slimmed"),
+        tag("p", first, class_="lead"),
+        *(tag("p", sentence, class_="more") for sentence in others),
+        _tiles(document),
+    )
+    return whole_page(f"{title}, slimmed", join([header, tag("main", *_sections(document)), footer()]))
+
+
+def _tiles(document: Record) -> Markup:
+    best, given = candidate_of(document, document["best"]), document["candidates"][0]
+    metric, measured = document["data"]["metric"], document["run"].get("measured")
+    found = []
+    if measured is not None:
+        time = quantity_text(measured["best"]["cpu_time_s"], "s")
+        found.append(_tile("Processor time", time, less(measured["best"]["saving"]) + ", measured anew"))
+    guard = best["guard"]
+    kept = "not one candidate is proved" if guard is None else f"{guard['sample_count']:,} guard samples"
+    score = best["search"]["score"] if guard is None else guard["score"]
+    found.append(_tile(sections.heading(metric_text(metric)), accuracy_text(score, metric), kept))
+    saved = f"instead of {format_si(given['file_bytes'], 'B')}"
+    found.append(_tile("File", format_si(best["file_bytes"], "B"), saved))
+    if advice := advice_of(document):
+        found.append(
+            _tile("Without compression", less(advice[0]["saving"]).partition(" (")[0], clean(advice[0]["title"]))
+        )
+    return tag("div", *found, class_="tiles")
+
+
+def _tile(heading: str, value: str, detail: str) -> Markup:
+    parts = (("tile-head", heading), ("tile-value", value), ("tile-detail", detail))
+    return tag("div", *(tag("p", text, class_=name) for name, text in parts), class_="tile")
+
+
+def _sections(document: Record) -> list[Markup]:
+    names = names_of(document)
+    parts = [section("What was tried here", *_front(document, names), _candidates(document, names))]
+    if document.get("targets"):
+        parts.append(section("On other machines", *_targets(document, names)))
+    if document.get("orders"):
+        intro = tag("p", "Sure ones first: what both candidates share on a machine cancels.", class_="legend")
+        told = bullets(order_sentence(order, names) for order in document["orders"])
+        parts.append(section("Where the order differs", told, intro))
+    if advice_of(document):
+        parts.append(section("What else would save, without compression", _advice(document)))
+    if facts := cost_facts(document):
+        parts.append(section("What the search cost", _facts(facts)))
+    if document["refused"]:
+        rows = [(clean(one["title"]), clean(one["reason"])) for one in document["refused"]]
+        parts.append(section("Refused", table("Could not be tried", ["What", "Why"], rows, class_="cards")))
+    if notes := notes_of(document):
+        parts.append(section("What to know", bullets(notes, class_="notes")))
+    parts.append(section("How it was made", tag("p", use_text(document)), command(document)))
+    parts.append(section("Sources", sections.sources(document)))
+    return [*parts, section("How to cite", citation(document))]
+
+
+def _facts(facts: Mapping[str, str]) -> Markup:
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", text)) for name, text in facts.items()))
+
+
+def _state(guard: Record | None, *, is_given: bool) -> str:
+    if is_given:
+        return "given"
+    return "open" if guard is None else "accepted" if guard["keeps"] is True else "unproved"
+
+
+def _front(document: Record, names: Mapping[str, str]) -> list[Markup]:
+    """Return the chart of this processor, where anything was timed."""
+    ranking = ranking_of(document)
+    points = []
+    for one in document["candidates"]:
+        if found := ranking.get(one["digest"]):
+            share = 1.0 / found["saving"]
+            point = {
+                "name": names[one["digest"]],
+                "share": {"low": share, "mid": share, "high": share},
+                "score": one["search"]["score"],
+                "state": _state(one["guard"], is_given=not one["steps"]),
+                "on_front": one["on_front"],
+            }
+            points.append(point)
+    what = "Processor time per inference, as a share of what the model as given takes, as the search measured it"
+    return [_chart("here", points, document, what)] if len(points) > 1 else []
+
+
+def _chart(name: str, points: Sequence[Record], document: Record, what: str) -> Markup:
+    metric = document["data"]["metric"]
+    caption = (
+        f"{what}, against the {metric_text(metric)} on the search samples. The grey line is the front, the dotted one "
+        "the largest loss allowed. What is proved is proved on guard samples that no search has seen."
+    )
+    far = len(points) - len(near(points, document["max_drop"]))
+    caption += f" {far} far from it {'is' if far == 1 else 'are'} not drawn." if far else ""
+    chart = front_chart(points, metric, drops=document["max_drop"])
+    return figure(f"front-{name}", chart, legend=front_legend(points), caption=caption)
+
+
+def _candidates(document: Record, names: Mapping[str, str]) -> Markup:
+    metric, ranking = document["data"]["metric"], ranking_of(document)
+    headers = [
+        "Candidate",
+        "Search samples",
+        "Guard samples",
+        "Processor time",
+        "Against the step before",
+        "Energy here, predicted",
+        "Size",
+    ]
+    rows = [
+        (
+            _name(one, document, names),
+            drop_words(one["search"], metric),
+            guard_text(one["guard"], metric),
+            _time(one, ranking),
+            _before(one, document, ranking),
+            interval_text(one["predicted"]["energy_j"], "J") if one["predicted"] else "–",
+            join([format_si(one["file_bytes"], "B"), _sub(f"{format_si(one['mac_count'], 'MAC')}")]),
+        )
+        for one in document["candidates"]
+    ]
+    caption = (
+        "Everything that was tried, in its order. Processor time ranked the candidates; only the measurement anew of "
+        "what ships is reported. Brackets hold 90 % intervals."
+    )
+    return table(caption, headers, rows, class_="cards")
+
+
+def _sub(text: str) -> Markup:
+    return tag("span", text, class_="sub")
+
+
+def _name(one: Record, document: Record, names: Mapping[str, str]) -> Markup:
+    marks = [tag("span", "ships", class_="sub yes")] if one["digest"] == document["best"] else []
+    if one["no_effect"]:
+        marks.append(tag("span", clean(one["no_effect"]), class_="sub unsure"))
+    return join([names[one["digest"]], *marks])
+
+
+def _time(one: Record, ranking: Mapping[str, Record]) -> object:
+    found = ranking.get(one["digest"])
+    if found is None:
+        return "–"
+    return join([format_si(found["cpu_time_s"], "s"), _sub(times(found["saving"])) if one["steps"] else ""])
+
+
+def _before(one: Record, document: Record, ranking: Mapping[str, Record]) -> str:
+    """Return what the last step did: time and score against the candidate that it began with, where that was tried."""
+    before = next((other for other in document["candidates"] if other["digest"] == one["parent"]), None)
+    if before is None or one["digest"] not in ranking or before["digest"] not in ranking:
+        return "–"
+    metric = document["data"]["metric"]
+    saving = ranking[one["digest"]]["saving"] / ranking[before["digest"]]["saving"]
+    change = drop_words({**one["search"], "drop": one["search"]["drop"] - before["search"]["drop"]}, metric)
+    inside = change.partition("(")[2].rstrip(")").replace("as given", "no change")
+    return f"{times(saving)}, {inside}"
+
+
+def _targets(document: Record, names: Mapping[str, str]) -> list[Markup]:
+    metric = document["data"]["metric"]
+    parts = [
+        tag(
+            "p",
+            "The float candidates, each in the form and setting that a machine runs best. Joules are predicted from "
+            "counts and published figures; against the model as given on the same machine what both share cancels.",
+        )
+    ]
+    for number, target in enumerate(document["targets"]):
+        parts.append(tag("h3", clean(target["title"])))
+        parts.append(tag("p", sections.heading(target_sentence(target, metric)) + "."))
+        if len(target["points"]) > 1 and number < _MOST_CHARTS:
+            points = [_point(point, names) for point in target["points"]]
+            what = (
+                f"Joules per inference on {clean(target['title'])}, as a share of what the model as given takes there"
+            )
+            parts.append(_chart(str(number), points, document, what))
+        if target["points"]:
+            parts.append(_points(target, metric, names))
+        parts.append(
+            bullets((f"{clean(one['name'])}: {clean(one['reason'])}" for one in _refused(target)), class_="notes")
+        )
+    return parts
+
+
+def _refused(target: Record) -> list[Record]:
+    return list(target["refused"]) if target["points"] else []
+
+
+def _point(point: Record, names: Mapping[str, str]) -> Record:
+    return {
+        "name": names[point["digest"]],
+        "share": point["against_given"],
+        "score": point["search"]["score"],
+        "state": _state(point["guard"], is_given=point["name"] == "as given"),
+        "on_front": point["on_front"],
+    }
+
+
+def _points(target: Record, metric: str, names: Mapping[str, str]) -> Markup:
+    headers = ["Candidate", "Form", "Search samples", "Guard samples", "Energy", "Against as given", "Evidence"]
+    rows = [
+        (
+            names[point["digest"]],
+            clean(", ".join(text for text in (point["form"], setting_text(point["setting"])) if text)),
+            drop_words(point["search"], metric),
+            guard_text(point["guard"], metric),
+            interval_text(point["energy_j"], "J"),
+            interval_text({key: 100 * value for key, value in point["against_given"].items()}, "%"),
+            evidence_text(point),
+        )
+        for point in target["points"]
+    ]
+    return table("The least energy first. Brackets hold 90 % intervals.", headers, rows, class_="cards")
+
+
+def _advice(document: Record) -> Markup:
+    headers = ["Advice", "Saves", "Joules an inference", "Held against"]
+    rows = [
+        (
+            join([sections.heading(clean(one["title"])), _sub(clean(one["text"]))]),
+            join([f"{advice_saving(one)}", _sub(clean(one["machine"]))]),
+            interval_text(one["saved_j"], "J"),
+            clean(one["against"]),
+        )
+        for one in advice_of(document)
+    ]
+    caption = (
+        "By joules saved, as predicted for the machine; where processor time was measured, joules are taken to follow "
+        "it. Advice is not added up: each piece stands alone."
+    )
+    return table(caption, headers, rows, class_="cards")

@@ -1,0 +1,240 @@
+"""What a slimming document says, in sentences and short names: shared by the terminal table and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twentywatts.comparison.text import (
+    accuracy_mark,
+    accuracy_text,
+    metric_text,
+    points_text,
+    ratio_interval_text,
+    ratio_text,
+    setting_text,
+)
+from twentywatts.errors import clean
+from twentywatts.reports.words import interval_text, quantity_text
+from twentywatts.uncertain import Interval
+from twentywatts.units import format_si
+
+__all__ = [
+    "advice_of",
+    "advice_saving",
+    "candidate_of",
+    "cost_facts",
+    "drawn_name",
+    "drop_words",
+    "guard_text",
+    "headline",
+    "less",
+    "names_of",
+    "notes_of",
+    "order_sentence",
+    "ranking_of",
+    "target_best",
+    "target_sentence",
+    "times",
+    "use_text",
+]
+
+Record = Mapping[str, Any]
+
+
+def names_of(document: Record) -> dict[str, str]:
+    """Return digest → a short name that no other candidate has: a second of one name carries its number."""
+    found = {one["digest"]: one["name"] for one in document["candidates"]}
+    for target in document.get("targets", []):
+        found |= {point["digest"]: point["name"] for point in target["points"] if point["digest"] not in found}
+    names: dict[str, str] = {}
+    for digest, name in found.items():
+        count = sum(known.partition(" #")[0] == clean(name) for known in names.values())
+        names[digest] = f"{clean(name)} #{count + 1}" if count else clean(name)
+    return names
+
+
+def candidate_of(document: Record, digest: str) -> Record:
+    """Return the candidate of a digest."""
+    found: Record = next(one for one in document["candidates"] if one["digest"] == digest)
+    return found
+
+
+def ranking_of(document: Record) -> dict[str, Record]:
+    """Return digest → processor time and saving as the search saw them, of the candidates that were timed."""
+    return {one["digest"]: one for one in document["run"].get("ranking", [])}
+
+
+def less(saving: Record, what: str = "") -> str:
+    """Return a saving in words: ``3.7× less processor time (3.5–3.9×)``; below 1 it is more."""
+    inverse = Interval(low=1 / saving["high"], mid=1 / saving["mid"], high=1 / saving["low"])
+    words, bounds = ratio_text(inverse.mid), ratio_interval_text(inverse)
+    words = " ".join(part for part in (words, what) if part)
+    return f"{words} ({bounds})" if bounds else words
+
+
+def times(saving: float, what: str = "") -> str:
+    """Return a saving without an interval in words."""
+    return less({"low": saving, "mid": saving, "high": saving}, what)
+
+
+def headline(document: Record) -> list[str]:
+    """Return the answer in sentences: what ships, what it saves as measured anew, what it is proved to keep."""
+    best = candidate_of(document, document["best"])
+    sentences = [_ships(document, best), _kept(document, best), clean(document["unproved"]), _likely(document)]
+    if document["run"].get("interrupted"):
+        sentences.append("The search was cut short; what it had found by then is told.")
+    return [sentence for sentence in sentences if sentence]
+
+
+def _ships(document: Record, best: Record) -> str:
+    name = names_of(document)[best["digest"]]
+    measured = document["run"].get("measured")
+    if not best["steps"]:
+        return "The model as given ships: nothing cheaper is proved to be as good."
+    if measured is None:
+        return f"What ships: {name}. This processor was not asked for, so nothing was measured."
+    saving = less(measured["best"]["saving"], "processor time")
+    ships = f"What ships ({name}) takes {saving} than the model as given, measured anew"
+    return f"{ships}{_joules(measured)}."
+
+
+def _joules(measured: Record) -> str:
+    given, best = measured["given"]["energy_j"], measured["best"]["energy_j"]
+    if given is None or best is None:
+        return "; no counter of joules lives here"
+    return f"; joules by the counter: {interval_text(best, 'J')} instead of {interval_text(given, 'J')}"
+
+
+def _kept(document: Record, best: Record) -> str:
+    guard, metric = best["guard"], document["data"]["metric"]
+    if guard is None or not best["steps"]:
+        return ""
+    kept = f"It keeps the {metric_text(metric)}: {accuracy_text(guard['score'], metric)}"
+    bound = points_text(guard["bound"], metric)
+    return f"{kept} on {guard['sample_count']:,} guard samples, a loss of at most {bound} at 95 % confidence."
+
+
+def _likely(document: Record) -> str:
+    """Tell what the search samples favour where the guard samples could not prove it."""
+    likely = candidate_of(document, document["likely"])
+    if document["likely"] == document["best"] or not likely["steps"]:
+        return ""
+    found = ranking_of(document).get(document["likely"])
+    saving = f", {times(found['saving'], 'processor time')}" if found else ""
+    guard = likely["guard"]
+    said = "the guard samples were not asked" if guard is None else "the guard samples cannot prove it"
+    said = "the guard samples disprove it" if guard and guard["keeps"] is False else said
+    return f"On the search samples {names_of(document)[document['likely']]} looks good enough too{saving}; {said}."
+
+
+def drop_words(score: Record, metric: str) -> str:
+    """Return a score against the model as given: ``98.1 % (−0.3 points)``."""
+    drop = score["drop"]
+    if drop == 0:
+        return f"{accuracy_text(score['score'], metric)} (as given)"
+    change = f"{'−' if drop > 0 else '+'}{points_text(abs(drop), metric)}"
+    return f"{accuracy_text(score['score'], metric)} ({change})"
+
+
+def guard_text(guard: Record | None, metric: str) -> str:
+    """Return what the guard samples said of a candidate: its score, a mark, the bound; ``not asked``."""
+    if guard is None:
+        return "not asked"
+    mark = accuracy_mark(guard["keeps"])
+    return f"{accuracy_text(guard['score'], metric)} {mark} at most {points_text(guard['bound'], metric)} lost"
+
+
+def use_text(document: Record) -> str:
+    """Return how the samples were used and what was allowed."""
+    metric, scenario = document["data"]["metric"], document["scenario"]
+    allowed = f"at most {points_text(document['max_drop'], metric)} of {metric_text(metric)} may go"
+    return clean(f"{allowed}; batch {scenario['batch']}; {document['data']['split']}")
+
+
+def drawn_name(name: str) -> str:
+    """Return a name for a chart: its arrows are commas, which take less room."""
+    return name.replace(" → ", ", ")
+
+
+def target_best(target: Record) -> Record | None:
+    """Return the point that is accepted on a machine, None where none is."""
+    return next((point for point in target["points"] if point["digest"] == target["best"]), None)
+
+
+def target_sentence(target: Record, metric: str) -> str:
+    """Return in one sentence what a machine runs best, or why it runs nothing that is proved."""
+    if not target["points"]:
+        return clean(target["reason"])
+    best = target_best(target)
+    if best is None:
+        asked = [point for point in target["points"] if point["guard"] is not None]
+        why = asked[-1]["guard"]["sentence"] if asked else "none looks good enough on the search samples"
+        return f"nothing is proved to keep the {metric_text(metric)}: {clean(why)}"
+    ratio = Interval(**best["against_given"])
+    words, bounds = ratio_text(ratio.mid), ratio_interval_text(ratio)
+    against = f"{words}{f' ({bounds})' if bounds else ''} {'as' if words == 'the same' else 'than'} the model as given"
+    form = ", ".join(text for text in (best["form"], setting_text(best["setting"])) if text)
+    if best["name"] == "as given":
+        against = "no candidate is proved to take less"
+    return clean(f"{best['name']}, {form}: {interval_text(best['energy_j'], 'J')}, {against}")
+
+
+def order_sentence(order: Record, names: Mapping[str, str]) -> str:
+    """Return where two candidates change places: who takes less on which machine, and how sure that is."""
+    here, there = (Interval(**order[key]) for key in ("ratio", "other_ratio"))
+    sure = "" if order["sure"] else "; within the intervals it could be otherwise"
+    better, worse = (
+        "the model as given" if names[order[key]] == "as given" else names[order[key]] for key in ("better", "worse")
+    )
+    first = f"{better} takes {_times(here)} than {worse} on {order['machine']}"
+    return clean(f"{first}, but {_times(there)} on {order['other']}{sure}")
+
+
+def _times(ratio: Interval) -> str:
+    bounds = ratio_interval_text(ratio)
+    words = ratio_text(ratio.mid)
+    words = f"{100 * abs(1 - ratio.mid):.2g} % {'less' if ratio.mid < 1 else 'more'}" if words == "the same" else words
+    return f"{words} ({bounds})" if bounds else words
+
+
+def advice_of(document: Record) -> list[Record]:
+    """Return all advice, predicted and measured, the most joules first."""
+    found = [*document.get("advice", []), *document["run"].get("advice", [])]
+    return sorted(found, key=lambda one: -one["saved_j"]["mid"])
+
+
+def advice_saving(advice: Record) -> str:
+    """Return what a piece of advice saves and how that is known."""
+    how, _, what = clean(advice["basis"]).partition(" ")
+    return f"{less(advice['saving'], what)}, {how}"
+
+
+def cost_facts(document: Record) -> dict[str, str]:
+    """Return what the search itself cost, by name, in words; empty where nothing is known of it."""
+    search = document["run"].get("search") or {}
+    facts = {}
+    for key, (name, unit) in _COSTS.items():
+        value = search.get(key)
+        if isinstance(value, Mapping):
+            facts[name] = quantity_text(value, unit)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            facts[name] = format_si(float(value), unit) if unit else f"{value:,.0f}"
+    reason = search.get("why_no_joules") or search.get("why_never")
+    return facts | ({"Why not more": clean(reason)} if reason else {})
+
+
+_COSTS = {
+    "wall_s": ("Time on the clock", "s"),
+    "cpu_s": ("Processor time", "s"),
+    "energy_j": ("Energy", "J"),
+    "pays_back_count": ("Inferences that pay it back", ""),
+}
+
+
+def notes_of(document: Record) -> list[str]:
+    """Return what a reader must know, once each: of the whole, of the candidates and of the machines."""
+    notes = [*document["notes"]]
+    notes += [note for target in document.get("targets", []) for note in target["notes"]]
+    notes += [note for one in document["candidates"] for note in one["notes"]]
+    return [clean(note) for note in dict.fromkeys(notes)]

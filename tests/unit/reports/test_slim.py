@@ -1,0 +1,126 @@
+"""The table and the page of a slimmed model: what is not proved is never called so, and no name is trusted."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console
+from tests.support.example_slim import example_slim
+from tests.unit.reports.test_page import HOSTILE, read
+
+from twentywatts.reports.slim import slim_view
+from twentywatts.reports.slim_charts import front_chart
+from twentywatts.reports.slim_page import slim_page
+from twentywatts.reports.slim_words import headline, names_of, target_sentence
+
+Record = dict
+
+
+def text_of(document: Record, width: int = 80) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(slim_view(document))
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    pytest.importorskip("plotly")
+    return slim_page(example_slim())
+
+
+def chart_points(page: str, name: str) -> Record:
+    (data,) = re.findall(rf'id="chart-front-{name}-data">(.*?)</script>', page)
+    return {trace["name"]: trace for trace in json.loads(data)["data"] if "name" in trace}
+
+
+def test_the_headline_tells_what_ships_what_is_proved_and_what_is_not() -> None:
+    ships, kept, likely = headline(example_slim())
+    assert ships.startswith("What ships (fold → prune 50 % → distil) takes 3.1× less processor time (3–3.3×)")
+    assert "no counter of joules lives here" in ships
+    assert "97.9 % on 700 guard samples, a loss of at most 0.89 points at 95 % confidence" in kept
+    assert "the guard samples disprove it" in likely
+
+
+def test_where_nothing_is_proved_the_model_as_given_ships() -> None:
+    document = {**example_slim(), "best": "d0", "likely": "d0", "unproved": "not provable at this n: 20 guard samples"}
+    said = " ".join(headline(document))
+    assert "The model as given ships" in said
+    assert "not provable at this n" in said
+    assert "takes 3.1× less" not in said
+
+
+def test_what_was_not_measured_is_not_told_as_measured() -> None:
+    document = example_slim()
+    document["run"] = {"ranking": [], "interrupted": True}
+    said = " ".join(headline(document))
+    assert "measured anew" not in said
+    assert "cut short" in said
+    assert "3.1×" not in text_of(document)
+
+
+def test_a_machine_where_nothing_is_proved_says_so() -> None:
+    proved, undecided, refused = example_slim()["targets"]
+    assert "1.7× less (1.6–1.8×) than the model as given" in target_sentence(proved, "accuracy")
+    assert target_sentence(undecided, "accuracy").startswith("nothing is proved to keep the accuracy: 700 samples")
+    assert target_sentence(refused, "accuracy") == "publishes no energy per event"
+
+
+def test_only_what_the_guard_samples_prove_is_drawn_as_proved(page: str) -> None:
+    traces = chart_points(page, "here")
+    assert traces["proved to keep it"]["x"] == [pytest.approx(1 / 3.1)]
+    assert traces["asked, and not proved"]["x"] == [pytest.approx(1 / 3.6)]
+    assert "proved to keep it" not in chart_points(page, "1")  # isaac: nothing is
+
+
+def test_two_candidates_of_one_name_are_told_apart() -> None:
+    document = example_slim()
+    twin = copy.deepcopy(document["candidates"][2])
+    document["candidates"].append({**twin, "digest": "d9"})
+    names = names_of(document)
+    assert names["d9"] == f"{names['d2']} #2"
+
+
+def test_the_table_fits_80_columns_and_ranks_advice_by_joules() -> None:
+    text = text_of(example_slim())
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.index("serve 64 inferences") < text.index("serve 8 inferences")
+    assert "no effect: noise" in " ".join(text.split())
+    assert "this needs torch" in text
+
+
+def test_the_front_is_drawn_from_candidates_near_the_limit_alone() -> None:
+    points = [
+        {"name": name, "share": {"low": x, "mid": x, "high": x}, "score": y, "state": state, "on_front": True}
+        for name, x, y, state in (("given", 1.0, 0.98, "given"), ("near", 0.5, 0.97, "open"), ("far", 0.1, 0.4, "open"))
+    ]
+    chart = front_chart(points, "accuracy", drops=0.01)
+    assert [label["text"] for label in chart["labels"]] == ["given", "near"]
+    assert chart["layout"]["shapes"][0]["y0"] == pytest.approx(0.97)
+
+
+def test_no_name_is_trusted() -> None:
+    pytest.importorskip("plotly")
+    document = example_slim()
+    document["model"]["name"] = document["data"]["split"] = HOSTILE
+    document["notes"] = document["run"]["command"] = [HOSTILE]
+    document["unproved"] = HOSTILE
+    for one in document["candidates"]:
+        one.update(name=HOSTILE, no_effect=HOSTILE, notes=[HOSTILE])
+    for target in document["targets"]:
+        target.update(machine=HOSTILE, title=HOSTILE, reason=HOSTILE, refused=[{"name": HOSTILE, "reason": HOSTILE}])
+        for point in target["points"]:
+            point.update(name=HOSTILE, form=HOSTILE, setting={HOSTILE: HOSTILE})
+    for order in document["orders"]:
+        order.update(machine=HOSTILE, other=HOSTILE)
+    for advice in [*document["advice"], *document["run"]["advice"]]:
+        advice.update(title=HOSTILE, text=HOSTILE, against=HOSTILE, machine=HOSTILE, basis=HOSTILE)
+    document["refused"] = [{"machine": HOSTILE, "title": HOSTILE, "family": "", "reason": HOSTILE}]
+    page = slim_page(document)
+    assert HOSTILE not in page
+    assert "window.hacked" in " ".join(read(page).words)  # told, as text
+    assert not [one for one, _ in read(page).elements if one in ("img", "iframe", "object")]
+    assert "\x1b" not in text_of({**document, "notes": ["\x1b[31mred"]})
