@@ -23,7 +23,7 @@ from twentywatts.forms.runtime import BatchRunner, check_inputs, first_line, fol
 from twentywatts.machines import Traits
 from twentywatts.network import Network
 
-__all__ = ["build", "quantised", "settings"]
+__all__ = ["build", "quantised", "quiet", "settings"]
 
 _CALIBRATION_COUNT = 256  # samples; more do not change the range of a minimum and maximum much
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has an axis from here on
@@ -72,7 +72,7 @@ def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]]) -> byte
     from onnxruntime import quantization
 
     model = _with_newer_opset(folded_model(network))
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         folded, quantised = Path(folder, "folded.onnx"), Path(folder, "int8.onnx")
         excluded = _name_nodes(model)
         onnx.save(model, folded)
@@ -121,7 +121,7 @@ def _opset(model: Any) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the advice that onnxruntime's quantiser prints and logs."""
     import onnxruntime
 

@@ -42,11 +42,10 @@ class Atoms:
 
     def tie(self, left: Numbers, right: Numbers) -> None:
         """Put the atoms of two arrays, which are broadcast, into the same sets one by one."""
-        left, right = np.broadcast_arrays(left, right)
-        pairs = np.stack([self.roots(left.ravel()), self.roots(right.ravel())])
-        pairs = np.unique(pairs[:, pairs[0] != pairs[1]], axis=1)
-        for one, other in pairs.T.tolist():
-            low, high = sorted((self._root(one), self._root(other)))
+        one, other = (self.roots(atoms).ravel() for atoms in np.broadcast_arrays(left, right))
+        differ = one != other
+        for pair in set(zip(one[differ].tolist(), other[differ].tolist(), strict=True)):
+            low, high = sorted(map(self._root, pair))
             self._parents[high] = low
 
     def pin(self, axis: Axis) -> None:

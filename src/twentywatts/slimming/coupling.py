@@ -88,9 +88,10 @@ def groups(content: bytes) -> tuple[Group, ...]:
 def coupled(content: bytes) -> Coupling:
     """Return the groups of an ONNX model, and the layers that are left as they are; raises ModelError."""
     settled = settle(content)
-    first, _ = _walk(settled, None)
-    choices = {key: _chosen(first, candidates) for key, candidates in first.candidates.items()}
-    state, left = _walk(settled, choices)
+    state, left = _walk(settled, None)
+    if state.candidates:
+        choices = {key: _chosen(state, candidates) for key, candidates in state.candidates.items()}
+        state, left = _walk(settled, choices)
     found = {
         name: tuple(None if axis is None else state.atoms.roots(axis) for axis in axes)
         for name, axes in state.axes.items()

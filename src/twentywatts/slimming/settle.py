@@ -65,10 +65,12 @@ def settle(content: bytes) -> Settled:
         first, second = traced(serialised(model))
     _settle_graph(model, first, second)
     settled = serialised(model)
-    first, second = traced(settled)
+    if settled != content:
+        first, second = traced(settled)
     return Settled(content=settled, first=first, second=second)
 
 
+@lru_cache(maxsize=4)
 def traced(content: bytes) -> tuple[Network, Network]:
     """Return the model as the reader sees it, twice: with two sizes for each of its open axes."""
     from twentywatts.readers.onnx import read
@@ -128,6 +130,7 @@ def _settle_graph(model: Any, first: Network, second: Network) -> None:
     _materialise(graph, known, first)
     _drop_untouched(graph)
     drop_unused(graph)
+    _write_raw(graph)
     _tidy(model, first)
 
 
@@ -210,6 +213,16 @@ def _entries(node: Any, first: Network, second: Network) -> list[int] | None:
     if entries.count(-1) > 1 or (0 in entries and any(a.name == "allowzero" and a.i for a in node.attribute)):
         return None
     return entries
+
+
+def _write_raw(graph: Any) -> None:
+    """Write every constant of numbers as bytes: one of the two ways that the format has, so that models compare."""
+    import onnx
+    from onnx import numpy_helper
+
+    for tensor in graph.initializer:
+        if not tensor.HasField("raw_data") and tensor.data_type != onnx.TensorProto.STRING:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
 
 
 def _drop_untouched(graph: Any) -> None:
