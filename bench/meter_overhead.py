@@ -7,8 +7,9 @@ byte code compiled; the tools take turns, each round begins with another one, an
 and the least in brackets. Peers run in interpreters of their own, named by their path; none is installed here. Ours
 reads four fake RAPL zones that are known to live (a file of verdicts stands beside them); "with the probe" has no such
 file and spins until each counter has had its time (these stand still, so it refuses them: its first window alone
-tells); "loaded" starts where NumPy is loaded already, as in AI programs. "processes" counts the tool's own and its
-helpers while it measures. The commands are whole: everything they start, Python's own start included.
+tells); "a bare thread" sleeps, reads the same four files and does nothing else; "loaded" starts where NumPy is loaded
+already, as in AI programs. "processes" counts the tool's own and its helpers while it measures. The commands are whole:
+everything they start, Python's own start included.
 """
 
 from __future__ import annotations
@@ -85,6 +86,22 @@ def window():
     with measure("x"): pass
 def background():
     with measure("x", sources=opened[0], period_s=PERIOD): time.sleep(SECONDS)
+"""
+
+# the least that Python can do: a thread that sleeps, reads the four files that stay open, and keeps the numbers
+_FLOOR = """
+import glob, threading
+def window(): pass
+def background():
+    held = [os.open(path, os.O_RDONLY) for path in glob.glob(ROOT + "/sys/class/powercap/*/energy_uj")]
+    def poll():
+        for _ in range(round(SECONDS / PERIOD)):
+            time.sleep(PERIOD)
+            seen.extend(int(os.pread(file, 64, 0)) for file in held)
+    seen, thread = [], threading.Thread(target=poll)
+    thread.start()
+    time.sleep(SECONDS)
+    thread.join()
 """
 
 _PEERS = {
@@ -168,6 +185,8 @@ def programs(root: Path, peers: dict[str, str]) -> dict[str, tuple[str, str]]:
     me = sys.executable
     found = {
         "bare": (me, code("pass", "def window(): pass\ndef background(): time.sleep(SECONDS)", root)),
+        "a bare thread": (me, code("pass", _FLOOR, root)),
+        "a bare thread, 10 Hz": (me, code("pass", _FLOOR, root, period_s=0.1)),
         "twentywatts": (me, code(_OURS_IMPORT, _OURS, root)),
         "twentywatts, 10 Hz": (me, code(_OURS_IMPORT, _OURS, root, period_s=0.1)),
         "twentywatts, loaded": (me, code(_OURS_IMPORT, _OURS, root, before="import numpy")),
