@@ -25,9 +25,16 @@ class Clock:
     asks_others: bool = False
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
     start_s: float = field(init=False)
+    start_cpu_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start_s", self.now())
+        object.__setattr__(self, "start_cpu_s", time.process_time())
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time since this run began [s]."""
+        return time.process_time() - self.start_cpu_s
 
     @property
     def elapsed_s(self) -> float:

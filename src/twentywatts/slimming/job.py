@@ -20,6 +20,7 @@ from twentywatts.readers import read
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
+from twentywatts.slimming.artefacts import check_folder
 from twentywatts.slimming.clock import Clock
 from twentywatts.slimming.files import given
 from twentywatts.slimming.finish import finished
@@ -31,6 +32,8 @@ from twentywatts.slimming.memory import Memory, remembered
 from twentywatts.slimming.payback import spending
 from twentywatts.slimming.pricing import THIS_CPU
 from twentywatts.slimming.result import SlimData, Slimmed
+from twentywatts.slimming.search import search
+from twentywatts.slimming.shipping import shipped_files
 from twentywatts.slimming.storage import open_storage
 from twentywatts.slimming.trial import opened
 
@@ -149,13 +152,18 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Slimmed:
     lab.memory.spend(lab.clock.elapsed_s, told().cpu_s)
     cost = replace(told(), cpu_s=told().cpu_s + earlier_cpu_s)
     result = finished(job, lab, data, cost=cost, progress=progress)
-    return replace(result, is_interrupted=is_interrupted)
+    if job.out is not None:
+        best = result.best
+        shipped_files(job.out, lab.given.candidate, best.floating, best.candidate, force=job.force)
+    return replace(result, folder=job.out, is_interrupted=is_interrupted)
 
 
 def _search(lab: Lab, progress: Progress) -> None:
     """Try what there is time for."""
     wanted = list(rungs(lab, is_trained=not why_no_training(lab)))
-    climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.6 * share))
+    climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.3 * share))
+    if any(rung.epochs for rung in wanted):
+        search(lab, made, lambda text, share: progress(text, 0.35 + 0.35 * share))
 
 
 def _check(job: Job) -> None:
@@ -203,6 +211,7 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
 def _memory(job: Job) -> Memory:
     if job.out is None:
         return Memory()
+    check_folder(job.out, force=job.force)
     question = {
         "model": _digest(job.model),
         "data": _digest(job.data),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twentywatts.comparison.search import Goal
@@ -69,13 +69,27 @@ class Lab:
         """Samples that ranges of activations are taken from: to train on, else those of the search."""
         return self.train or self.parts.tuning
 
-    def tried(self, rung: Rung, make: Make, time_s: float) -> list[Trial]:
-        """Return the trials of a rung, float and int8, as far as they can be made; found ones are not made again.
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What a further float candidate is worth shipping in: int8 only where it ever took less time than float."""
+        if INT8 not in self.question.precisions:
+            return (FLOAT,)
+        floats = {trial.rung.key: trial.saving for trial in self.trials.values() if trial.precision == FLOAT}
+        pairs = [
+            (trial.saving, floats.get(trial.rung.key))
+            for trial in self.trials.values()
+            if trial.precision == INT8 and trial.rung.is_cut
+        ]
+        is_slower = bool(pairs) and all(own and other and own < other for own, other in pairs)
+        return (FLOAT,) if is_slower else (FLOAT, INT8)
 
-        time_s: that training may take [s].
+    def tried(self, rung: Rung, make: Make, time_s: float, *, precisions: Sequence[str] | None = None) -> list[Trial]:
+        """Return the trials of a rung as far as they can be made; found ones are not made again.
+
+        time_s: that training may take [s]. precisions: float and int8 if None.
         """
         found = []
-        for precision in self.question.precisions:
+        for precision in precisions or self.question.precisions:
             key = f"{precision} {rung.key}"
             if key not in self.trials and key not in self.refused:
                 self._try(key, rung, precision, lambda: make(rung, self, time_s))
@@ -92,6 +106,7 @@ class Lab:
             floating = self._floating(rung, make)
             self.trials[key] = self._run(rung, floating, precision)
             self.memory.remember(self.trials[key])
+            self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
         except (RefusedError, DataError) as error:
             self.refused[key] = str(error)
 

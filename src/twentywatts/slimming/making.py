@@ -12,7 +12,7 @@ from twentywatts.slimming.prune import prune
 from twentywatts.slimming.rungs import Rung
 from twentywatts.slimming.trial import Trial
 
-__all__ = ["chain", "made", "why_no_training"]
+__all__ = ["chain", "made", "untrained", "why_no_training"]
 
 _ROUND_TO = 8  # channels: what vector units and caches like
 
@@ -34,17 +34,18 @@ def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
 
     time_s: training ends after so many seconds [s].
     """
-    candidate = _untrained(rung, lab)[-1]
+    candidate = untrained(rung, lab)[-1]
     return _distilled(candidate, rung, lab, time_s) if rung.epochs else candidate
 
 
 def chain(trial: Trial, lab: Lab) -> list[Candidate]:
     """Return the candidates that a trial went through, the model as given first and what ships last."""
-    found = {one.digest: one for one in (*_untrained(trial.rung, lab), trial.floating, trial.shipped)}
+    found = {one.digest: one for one in (*untrained(trial.rung, lab), trial.floating, trial.shipped)}
     return list(found.values())
 
 
-def _untrained(rung: Rung, lab: Lab) -> list[Candidate]:
+def untrained(rung: Rung, lab: Lab) -> list[Candidate]:
+    """Return the model as given and what folding and cutting make of it; raises RefusedError."""
     found = [lab.given.candidate]
     if rung.is_folded:
         found.append(fold(found[-1]))

@@ -20,11 +20,17 @@ _TRIAL, _LOOK, _BEGUN, _SPENT = "trial", "look", "look-begun", "spent"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Memory:
-    """What was tried and asked before. looks: by digest. begun: digests that the guard samples were asked about."""
+    """What was tried and asked before.
+
+    looks: by digest. begun: digests that the guard samples were asked about. run_index: earlier runs of this search;
+    spent: their wall-clock and processor time [s], as far as they logged it before they ended or were killed.
+    """
 
     storage: Storage | None = None
     looks: dict[str, Look] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
+    run_index: int = 0
+    spent: tuple[float, float] = (0.0, 0.0)
     _records: dict[str, Record] = field(default_factory=dict)
 
     def recalled(self, rung: Rung, precision: str) -> Trial | None:
@@ -75,17 +81,9 @@ class Memory:
             self.storage.append(_LOOK, asdict(look))
 
     def spend(self, time_s: float, cpu_s: float) -> None:
-        """Log wall-clock and processor time that the search took since the last entry [s]."""
+        """Log wall-clock and processor time that this run of the search took so far [s]."""
         if self.storage is not None:
-            self.storage.append(_SPENT, {"time_s": time_s, "cpu_s": cpu_s})
-
-    @property
-    def spent(self) -> tuple[float, float]:
-        """Wall-clock and processor time of earlier runs of this search [s]."""
-        if self.storage is None:
-            return 0.0, 0.0
-        records = list(self.storage.records(_SPENT))
-        return _sum(records, "time_s"), _sum(records, "cpu_s")
+            self.storage.append(_SPENT, {"run": self.run_index, "time_s": time_s, "cpu_s": cpu_s})
 
     def _candidate(self, record: Record) -> Candidate | None:
         content = self.storage.content(str(record["digest"])) if self.storage else None
@@ -99,7 +97,9 @@ def remembered(storage: Storage | None) -> Memory:
     """Return the memory that a storage holds, an empty one without."""
     if storage is None:
         return Memory()
-    memory = Memory(storage=storage)
+    runs = {int(record.get("run", 0)): record for record in storage.records(_SPENT)}  # the last of each run counts
+    spent = tuple(sum(float(record.get(name, 0.0)) for record in runs.values()) for name in ("time_s", "cpu_s"))
+    memory = Memory(storage=storage, run_index=max(runs, default=-1) + 1, spent=(spent[0], spent[1]))
     memory._records.update({str(record.get("key")): record for record in storage.records(_TRIAL)})
     memory.begun.extend(str(record.get("digest")) for record in storage.records(_BEGUN))
     for record in storage.records(_LOOK):
@@ -127,7 +127,3 @@ def _look(record: Mapping[str, Any]) -> Look:
         score=_score(record["score"]),
         worst=None if worst is None else ClassDrop(**worst),
     )
-
-
-def _sum(records: list[Record], name: str) -> float:
-    return sum(float(record.get(name, 0.0)) for record in records)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from twentywatts.comparison.search import Progress
+from twentywatts.comparison.split import TUNING_LIMIT
 from twentywatts.slimming.advice import Advice, advise
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.choice import cost_of
@@ -50,6 +54,8 @@ def advice_for(
     if not lab.question.is_timed:
         return ()
     terms = _terms(lab, progress)
+    if terms.train is not None and terms.train.count > TUNING_LIMIT:  # classical methods are slow on many samples
+        terms = replace(terms, train=terms.train.take(np.arange(TUNING_LIMIT)))
     return advise(lab.given.candidate, shipped, terms=terms, targets=found, eager=eager, plan=_QUICK)
 
 
