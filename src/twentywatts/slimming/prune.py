@@ -14,7 +14,19 @@ from twentywatts.slimming._cut import cut, masked
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.coupling import Coupling, Group, coupled
 
-__all__ = ["Importance", "Pruner", "importances", "prune", "prune_to", "widths", "zeroed"]
+__all__ = [
+    "Importance",
+    "Pruner",
+    "Ratio",
+    "check_names",
+    "check_share",
+    "importances",
+    "prune",
+    "prune_to",
+    "prune_units",
+    "widths",
+    "zeroed",
+]
 
 Importance = str | Mapping[str, NDArray[Any]]
 Ratio = float | Mapping[str, float]
@@ -61,13 +73,29 @@ def prune(
 def prune_to(candidate: Candidate, kept: Mapping[str, int], *, importance: Importance = "magnitude") -> Candidate:
     """Return the candidate with exactly ``kept`` units of each named group; raises InputError for a wrong name."""
     coupling = coupled(candidate.content)
-    _check_names(coupling, kept)
+    check_names(coupling, kept)
     for name, count in kept.items():
         most = coupling.group(name).unit_count
         if not isinstance(count, int) or not 1 <= count <= most:
             raise InputError(f"group '{clean(name)}' keeps 1 to {most} units, not {clean(count)}")
     way = importance if isinstance(importance, str) else "given"
     return _pruned(candidate, coupling, kept, importance=importance, settings={"importance": way})
+
+
+def prune_units(
+    candidate: Candidate, gone: Mapping[str, Sequence[int]], *, settings: Mapping[str, Any] | None = None
+) -> Candidate:
+    """Return the candidate without the units ``gone``, by number, of each named group; raises InputError.
+
+    settings: what the step says of how they were chosen.
+    """
+    coupling = coupled(candidate.content)
+    check_names(coupling, gone)
+    for name, units in gone.items():
+        count = coupling.group(name).unit_count
+        if len(set(units)) >= count or not set(units) <= set(range(count)):
+            raise InputError(f"of group '{clean(name)}' some of the units 0 to {count - 1} can go, not all of them")
+    return _without(candidate, coupling, gone, settings=settings or {})
 
 
 def widths(content: bytes) -> dict[str, int]:
@@ -78,7 +106,7 @@ def widths(content: bytes) -> dict[str, int]:
 def zeroed(candidate: Candidate, gone: Mapping[str, Sequence[int]]) -> bytes:
     """Return the model with the weights that read the units ``gone`` (by group) zero: what it computes without them."""
     coupling = coupled(candidate.content)
-    _check_names(coupling, gone)
+    check_names(coupling, gone)
     return masked(coupling, _atoms(coupling, gone))
 
 
@@ -127,13 +155,19 @@ def _kept_counts(
         raise InputError(f"scope is 'group' or 'global', not '{clean(scope)}'")
     if not isinstance(round_to, int) or not 1 <= round_to <= 4096:
         raise InputError(f"round_to is a whole number from 1 to 4096, not {clean(round_to)}")
+    check_share(ratio)
     shares = dict(ratio) if isinstance(ratio, Mapping) else {group.name: ratio for group in coupling.groups}
-    _check_names(coupling, shares)
-    if not all(isinstance(share, int | float) and 0 <= share < 1 for share in (*shares.values(), 0)):
-        raise InputError(f"ratio is a share from 0 to below 1, not {clean(ratio)}")
+    check_names(coupling, shares)
     if scope == "global":
         shares = _ranked(coupling, shares, importance)
     return {name: _rounded(coupling.group(name), share, round_to) for name, share in shares.items()}
+
+
+def check_share(ratio: Ratio) -> None:
+    """Raise InputError unless ``ratio`` is one share from 0 to below 1, or one by name."""
+    for share in ratio.values() if isinstance(ratio, Mapping) else (ratio,):
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+            raise InputError(f"ratio is a share from 0 to below 1, not {clean(ratio)}")
 
 
 def _rounded(group: Group, share: float, round_to: int) -> int:
@@ -167,7 +201,13 @@ def _pruned(
         group = coupling.group(name)
         order = np.argsort(-importances(coupling, group, importance), kind="stable")
         gone[name] = sorted(order[count:].tolist())
-    cuts = {name: coupling.group(name).unit_count - len(units) for name, units in gone.items() if units}
+    return _without(candidate, coupling, gone, settings=settings)
+
+
+def _without(
+    candidate: Candidate, coupling: Coupling, gone: Mapping[str, Sequence[int]], *, settings: Mapping[str, Any]
+) -> Candidate:
+    cuts = {name: coupling.group(name).unit_count - len(set(units)) for name, units in gone.items() if len(units)}
     settings = {**settings, "widths": json.dumps(cuts, separators=(",", ":"))}
     step = Step(name="prune", settings=settings, notes=_notes(coupling, cuts))
     return candidate.then(step, cut(coupling, _atoms(coupling, gone)))
@@ -184,7 +224,8 @@ def _atoms(coupling: Coupling, gone: Mapping[str, Sequence[int]]) -> NDArray[np.
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _check_names(coupling: Coupling, names: Mapping[str, Any]) -> None:
+def check_names(coupling: Coupling, names: Mapping[str, Any]) -> None:
+    """Raise InputError for a name that is no group of the model."""
     known = [group.name for group in coupling.groups]
     for name in names:
         if name not in known:
