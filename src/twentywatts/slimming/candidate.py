@@ -62,8 +62,9 @@ class Candidate:
 
     @property
     def brief(self) -> str:
-        """The steps by name alone; two candidates may share it."""
-        return " → ".join(step.brief for step in self.steps) or "as given"
+        """The steps by name alone; two candidates may share it. Folding counts only where there is nothing else."""
+        telling = [step for step in self.steps if step.name != "fold"] or self.steps
+        return " → ".join(step.brief for step in telling) or "as given"
 
 
 Transform = Callable[[Candidate], Candidate]

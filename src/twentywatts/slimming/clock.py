@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["Clock"]
 
-_RESERVE_FRAC = 0.15  # of the budget, for the guard and the fresh measurement that end it
-_RESERVE_S = 12.0
+_RESERVE_FRAC = 0.2  # of the budget, for the guard, the fresh measurement and the advice that end it
+_RESERVE_S = 15.0
 _OTHERS_FRAC = 0.25  # of the budget, where other machines are asked: their forms run on the samples too
 
 
@@ -51,6 +51,11 @@ class Clock:
         """Seconds that the search may still take; the end of the budget is kept for what comes after it."""
         reserve_s = min(_RESERVE_S, _RESERVE_FRAC * self.budget_s) + self.others_s
         return max(0.0, self.budget_s - reserve_s - self.spent_s - self.elapsed_s)
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Whether the whole budget is spent, what was kept for the end included."""
+        return self.spent_s + self.elapsed_s > self.budget_s
 
     @property
     def is_over(self) -> bool:

@@ -45,6 +45,7 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, progress: Progre
     found, orders = fronts(lab, job.machines, lambda text, share: progress(text, 0.78 + 0.1 * share))
     entries = _entries(lab, walked)
     best, outcome, notes = _shipped(lab, entries, walked, found, cost=cost, progress=progress)
+    is_late = lab.question.is_timed and lab.clock.is_overdrawn
     progress("looking for other ways", 0.95)
     return Slimmed(
         model=_summary(job, lab, entries[0]),
@@ -59,9 +60,9 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, progress: Progre
         effects=step_effects(lab, chain(_of(lab, best.digest), lab)),
         targets=found,
         orders=orders,
-        advice=advice_for(lab, best.candidate, found, None, progress),
+        advice=() if is_late else advice_for(lab, best.candidate, found, None, progress),
         refused=tuple(_refusals(lab)),
-        notes=(*_notes(job, lab), *notes),
+        notes=(*_notes(job, lab, is_late=is_late), *notes),
         unproved=unproved,
         search_s=lab.clock.spent_s + searched_s,
     )
@@ -178,7 +179,7 @@ def _summary(job: Job, lab: Lab, given: Entry) -> ModelSummary:
     )
 
 
-def _notes(job: Job, lab: Lab) -> tuple[str, ...]:
+def _notes(job: Job, lab: Lab, *, is_late: bool) -> tuple[str, ...]:
     """Return what holds for the whole result."""
     found = [why_no_training(lab) if {"prune", "distil"} & set(job.methods) else ""]
     looked = len(set(lab.memory.begun))
@@ -186,6 +187,8 @@ def _notes(job: Job, lab: Lab) -> tuple[str, ...]:
         found.append(f"the guard samples were asked about {looked} candidates, from the safest to the cheapest")
     if lab.clock.is_over and not why_no_training(lab):
         found.append("the budget ended the search: a longer --budget tries more, and trains longer")
+    if is_late:
+        found.append("there was no time left to look for advice that is no compression: a longer --budget has it")
     return tuple(text for text in found if text)
 
 

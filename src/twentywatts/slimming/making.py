@@ -15,6 +15,7 @@ from twentywatts.slimming.trial import Trial
 __all__ = ["chain", "made", "untrained", "why_no_training"]
 
 _ROUND_TO = 8  # channels: what vector units and caches like
+_LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its passes, tells nothing about its widths
 
 
 def why_no_training(lab: Lab) -> str:
@@ -70,4 +71,8 @@ def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Can
     if time_s <= 0:
         raise RefusedError("there was no time left to train it")
     schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
-    return distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
+    trained = distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
+    epochs = int(trained.steps[-1].settings["epochs"])
+    if epochs < rung.epochs / 4 and epochs * lab.train.count / schedule.batch < _LEAST_STEPS:
+        raise RefusedError(f"the budget was too short to train it: {epochs} of {rung.epochs} passes")
+    return trained

@@ -22,7 +22,6 @@ from twentywatts.slimming.targets import Target, Terms, targets
 __all__ = ["advice_for", "floats", "fronts"]
 
 _FLOATS = 6  # candidates that other machines are asked about
-_LEAST_S = 10.0  # that they may take even where the budget is spent
 _QUICK = Rounds(rounds=9, window_s=0.005)
 
 
@@ -43,14 +42,16 @@ def fronts(
     others = [name for name in machines if name != THIS_CPU]
     if not others:
         return (), ()
-    found = tuple(targets(floats(lab), others, terms=_terms(lab, progress)))
+    shown = ", ".join(others)
+    told: Progress = lambda text, share: progress(f"running {text} as {shown} would", share)  # noqa: E731
+    found = tuple(targets(floats(lab), others, terms=_terms(lab, told)))
     return found, tuple(order_differences(energies_of(found)))
 
 
 def advice_for(
     lab: Lab, shipped: Candidate, found: Sequence[Target], eager: Call | None, progress: Progress
 ) -> tuple[Advice, ...]:
-    """Return what else would save joules; nothing where the processor at hand was not asked for."""
+    """Return what else would save joules; nothing where this processor was not asked for."""
     if not lab.question.is_timed:
         return ()
     terms = _terms(lab, progress)
@@ -65,6 +66,6 @@ def _terms(lab: Lab, progress: Progress) -> Terms:
         goal=lab.question.goal,
         scenario=lab.question.scenario,
         train=lab.train,
-        budget_s=max(_LEAST_S, lab.clock.others_s),
+        budget_s=max(lab.clock.others_s, lab.clock.left_s),
         progress=progress,
     )

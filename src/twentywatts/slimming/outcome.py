@@ -20,6 +20,7 @@ __all__ = ["Outcome", "measured_outcome", "step_effects"]
 
 _FRESH = Rounds(rounds=15, window_s=0.01, seed=1)
 GIVEN, BEST = "given", "best"
+_NEVER = Payback(inferences=None, basis="nothing", sentence="never: the model as given ships, and nothing is saved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +49,7 @@ class Outcome:
 def measured_outcome(lab: Lab, best: Candidate, cost: Cost) -> Outcome:
     """Return a measurement that shares nothing with the search: new sessions from the bytes, rounds of their own."""
     given = lab.given.candidate
+    is_given = best.digest == given.digest
     models = {GIVEN: _opener(given), BEST: _opener(best)}
     inputs, batch = lab.parts.tuning.inputs, lab.question.scenario.batch
     timings = remeasured(models, inputs, batch=batch, plan=_FRESH)
@@ -57,10 +59,10 @@ def measured_outcome(lab: Lab, best: Candidate, cost: Cost) -> Outcome:
         given=timings[GIVEN],
         best=timings[BEST],
         cost=cost,
-        payback=payback(cost, timings[GIVEN], timings[BEST], joules=both),
+        payback=_NEVER if is_given else payback(cost, timings[GIVEN], timings[BEST], joules=both),
         energy_j=energy_j,
         why_no_joules=why,
-        verdict=_verdict(timings[BEST], is_given=best.digest == given.digest),
+        verdict=_verdict(timings[BEST], is_given=is_given),
     )
 
 
