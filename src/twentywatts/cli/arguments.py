@@ -8,7 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["add_model_arguments", "axes_of", "model_files"]
+_DROP = 0.01
+_LEAST_POINTS = 0.1  # below that, a bare number was meant as a share
+
+__all__ = ["add_model_arguments", "axes_of", "max_drop_of", "model_files"]
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,3 +47,31 @@ def model_files(args: argparse.Namespace) -> list[Path]:
     from twentywatts.readers.files import external_files
 
     return [Path(args.model), *external_files(Path(args.model))]
+
+
+def max_drop_of(text: str | None, metric: str, *, in_points: bool) -> float:
+    """Return the largest drop: of a metric that is a share, as a share (0.01, which is one point, if None).
+
+    ``1%`` and ``1pt`` mean one point everywhere; a bare number is points if ``in_points``, else a share. Raises
+    InputError for what is no number, and where a bare number can only be the other of the two.
+    """
+    from twentywatts.comparison.text import is_share
+    from twentywatts.errors import InputError
+
+    if text is None:
+        return _DROP
+    bare = text.strip().removesuffix("%").removesuffix("pt").strip()
+    try:
+        value = float(bare)
+    except ValueError:
+        raise InputError(f"--max-drop takes a number such as 1% (one point), got '{text}'") from None
+    has_unit = bare != text.strip()
+    if not is_share(metric):
+        if has_unit:
+            raise InputError(f"--max-drop of the metric {metric} is a number in its own unit, got '{text}'")
+        return value
+    if not has_unit and in_points and 0 < value < _LEAST_POINTS:
+        raise InputError(f"--max-drop {text} would be {value:g} points: write {100 * value:g}% or {value:g}%")
+    if not has_unit and not in_points and value > 1:
+        raise InputError(f"the largest drop is a share here, got {text}: write {value:g}% for {value:g} points")
+    return value / 100 if has_unit or in_points else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from twentywatts.cli import streams
-from twentywatts.cli.arguments import add_model_arguments, axes_of, model_files
+from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of, model_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "--no-fine-tune", action="store_true", help="with --train: spiking rows run the model's own weights only"
     )
     parser.add_argument("--on", metavar="A,B,…", help="machines or .toml files, comma separated (default: all bundled)")
-    parser.add_argument("--max-drop", type=float, default=0.01, metavar="D", help="loss that counts as kept (0.01)")
+    parser.add_argument("--max-drop", metavar="D", help="loss that counts as kept: 1%% or 0.01 (1%%)")
     parser.add_argument("--metric", default="accuracy", metavar="M", help="accuracy, top-K, f1 or mean-error")
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="inferences per second; idle energy between is charged"
@@ -106,13 +106,14 @@ def _compared(args: argparse.Namespace, model: Path) -> Comparison:
     from twentywatts.comparison.metrics import metric_of
     from twentywatts.scenario import Boundary, Scenario
 
+    metric = metric_of(args.metric)
     job = Job(
         model=model,
         data=Path(args.data),
         train=Path(args.train) if args.train else None,
         machines=machine_names(args.on),
-        max_drop=args.max_drop,
-        metric=metric_of(args.metric),
+        max_drop=max_drop_of(args.max_drop, metric.name, in_points=False),
+        metric=metric,
         scenario=Scenario(
             batch=args.batch,
             rate_per_s=args.rate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from twentywatts.cli import streams
-from twentywatts.cli.arguments import add_model_arguments, axes_of, model_files
+from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of, model_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--on", metavar="A,B,…", default="this-cpu", help="machines: this-cpu is measured, others priced"
     )
-    parser.add_argument(
-        "--max-drop",
-        default="1",
-        metavar="D",
-        help="loss that counts as kept: points of a share (1 is 0.01), else its unit",
-    )
+    parser.add_argument("--max-drop", metavar="D", help="loss that counts as kept, in points: 1 or 1%% (1%%)")
     parser.add_argument("--metric", default="accuracy", metavar="M", help="accuracy, top-K, f1 or mean-error")
     parser.add_argument("--methods", metavar="A,B,…", help="some of fold, int8, prune, distil (default: all)")
     parser.add_argument(
@@ -108,7 +103,7 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
         data=Path(args.data),
         train=Path(args.train) if args.train else None,
         machines=machine_names(args.on),
-        max_drop=_max_drop(args.max_drop, metric.name),
+        max_drop=max_drop_of(args.max_drop, metric.name, in_points=True),
         metric=metric,
         methods=method_names(args.methods),
         budget_s=_seconds(args.budget),
@@ -116,25 +111,6 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
         force=args.force,
         scenario=Scenario(batch=args.batch, axes=axes_of(args), seed=args.seed),
     )
-
-
-def _max_drop(text: str, metric: str) -> float:
-    """Return the largest drop, a share where the metric is one: there ``1`` is one point."""
-    from twentywatts.comparison.text import is_share
-    from twentywatts.errors import InputError
-
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        raise InputError(f"--max-drop takes a number such as 1, got '{text}'") from None
-    if not is_share(metric):
-        return value
-    if 0 < value < 0.05 and not text.strip().endswith("%"):
-        raise InputError(
-            f"--max-drop is in points here, 1 is one point of a hundred: '{text}' would be {value / 100:g} of all "
-            f"samples; write {value * 100:g} for the share {value:g}, or {text}% if that is meant"
-        )
-    return value / 100
 
 
 def _seconds(text: str) -> float:

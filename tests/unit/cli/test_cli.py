@@ -76,6 +76,8 @@ def test_json_on_standard_output_is_nothing_but_json(data: Path) -> None:
         (["--batch", "0"], ["batch"]),
         (["--max-drop", "-0.5"], ["drop"]),
         (["--max-drop", "nan"], ["drop"]),
+        (["--max-drop", "2"], ["2%", "points"]),
+        (["--max-drop", "much"], ["1%", "much"]),
         (["--metric", "acuracy"], ["metric"]),
         (["--axis", "batch"], ["NAME=SIZE"]),
         (["--train", "missing.npz"], ["missing.npz"]),
