@@ -9,8 +9,8 @@ Source: Hinton et al. 2015 (arXiv 1503.02531); features: Tung & Mori 2019 (arXiv
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,26 +19,32 @@ from twentywatts.errors import DataError, InputError, MissingExtraError, clean
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate, Step
 
+if TYPE_CHECKING:
+    from twentywatts.slimming.trainable.graph import Graph
+
 __all__ = ["Masks", "Progress", "Schedule", "distil", "planted_zeros"]
 
 Progress = Callable[[str, float], None]
 Masks = Mapping[str, NDArray[np.bool_]]
+
+_USUAL_RATE, _ATTENTIVE_RATE = 4e-3, 1e-3  # of Adam with batches of 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """How a network is trained.
 
-    epochs: passes over the samples. batch: samples of one step. learning_rate: of Adam, falling to nothing along a
-    cosine. temperature: what scores are divided by before they are compared. hard_frac: weight of the given targets
-    beside the teacher's answers, 0 to 1. features: names of tensors, alike in teacher and student, that are matched
-    too; feature_weight: their weight beside the rest. deadline_s: [s] training ends by then, in fewer passes where
-    need be (None: never); what is trained then hangs on how fast the machine is. seed: of the order of the samples.
+    epochs: passes over the samples. batch: samples of one step. learning_rate: of Adam, rising over the first steps,
+    then falling to nothing along a cosine; None takes what suits the network. temperature: what scores are divided by
+    before they are compared. hard_frac: weight of the given targets beside the teacher's answers, 0 to 1. features:
+    names of tensors, alike in teacher and student, that are matched too; feature_weight: their weight beside the rest.
+    deadline_s: [s] training ends by then, in fewer passes where need be (None: never); what is trained then hangs on
+    how fast the machine is. seed: of the order of the samples.
     """
 
     epochs: int = 40
-    batch: int = 32
-    learning_rate: float = 2e-3
+    batch: int = 64
+    learning_rate: float | None = None
     temperature: float = 2.0
     hard_frac: float = 0.3
     features: tuple[str, ...] = ()
@@ -53,8 +59,11 @@ class Schedule:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} of a training must be a whole number of at least 1, got {value!r}")
         for name in ("learning_rate", "temperature"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise InputError(f"{name} of a training must be a number above 0, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"{name} of a training must be a number above 0, got {value!r}")
+        if not (np.isfinite(self.feature_weight) and self.feature_weight >= 0):
+            raise InputError(f"feature_weight of a training must be a number, got {self.feature_weight!r}")
         if not 0 <= self.hard_frac <= 1:
             raise InputError(f"hard_frac of a training must lie between 0 and 1, got {self.hard_frac!r}")
         if self.deadline_s is not None and not self.deadline_s >= 0:
@@ -91,11 +100,12 @@ def distil(
     from twentywatts.slimming.training.loop import train
 
     module = trainable(candidate.content)
+    schedule = replace(schedule, learning_rate=schedule.learning_rate or usual_rate(module.graph))
     lesson = lesson_of(module, teacher.content, samples, schedule=schedule)
     outcome = train(module, lesson, schedule=schedule, keep=keep or {}, progress=progress)
     settings: dict[str, int | float | str | bool] = {
         "epochs": outcome.epoch_count,
-        "learning_rate": schedule.learning_rate,
+        "learning_rate": schedule.learning_rate or 0.0,
         "temperature": schedule.temperature,
         "hard_frac": schedule.hard_frac,
         "teacher": teacher.digest[:12],
@@ -117,6 +127,14 @@ def check_finite(samples: Samples) -> None:
             )
         if len(array) != samples.count:
             raise DataError(f"'{clean(samples.name)}': '{clean(name)}' holds {len(array)} samples, 'y' {samples.count}")
+
+
+def usual_rate(graph: Graph) -> float:
+    """Return the learning rate that suits a network: attention takes smaller steps than convolutions."""
+    is_attentive = any(
+        call.op in ("Softmax", "Attention") and call.outputs[0] not in graph.outputs for call in graph.calls
+    )
+    return _ATTENTIVE_RATE if is_attentive else _USUAL_RATE
 
 
 def planted_zeros(content: bytes) -> dict[str, NDArray[np.bool_]]:

@@ -52,7 +52,7 @@ class Lesson:
 
     def taken(self, rows: Any) -> dict[str, Any]:
         """Return the inputs of some samples."""
-        return {name: x.index_select(0, rows) for name, x in self.inputs.items()}
+        return {name: _images_last(x.index_select(0, rows)) for name, x in self.inputs.items()}
 
     def names(self) -> tuple[str, ...]:
         """Return the tensors that the student must give beside its outputs."""
@@ -67,6 +67,10 @@ class Lesson:
         for name, taught in self.features.items():
             total = total + self.feature_weight * likeness(found[name], taught.index_select(0, rows))
         return total
+
+
+def _images_last(x: Any) -> Any:
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def lesson_of(module: GraphModule, teacher: bytes, samples: Samples, *, schedule: Schedule) -> Lesson:

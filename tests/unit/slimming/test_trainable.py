@@ -1,0 +1,385 @@
+"""Graphs in torch: every operator against onnxruntime, random graphs, weights there and back, refusals by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from tests.support.onnx_models import constant, info, model_of
+
+from twentywatts.errors import DataError, ModelError, RefusedError
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from twentywatts.slimming.trainable import trainable, weights_of, written  # noqa: E402
+
+DIGITS = Path(__file__).parents[3] / "examples" / "digits.onnx"
+Feeds = Mapping[str, NDArray[Any]]
+F, I = np.float32, np.int64  # noqa: E741
+
+
+def array(*shape: int, seed: int = 0, low: float = -1.0, high: float = 1.0) -> NDArray[Any]:
+    return np.random.default_rng(seed).uniform(low, high, shape).astype(F)
+
+
+def ran(content: bytes, feeds: Feeds) -> list[NDArray[Any]]:
+    options = ort.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return [np.asarray(value) for value in session.run(None, dict(feeds))]
+
+
+def agree(content: bytes, feeds: Feeds, within: float = 1e-5) -> Any:
+    """Check the module against onnxruntime, as it is and with every weight changed and written; return it."""
+    module = trainable(content)
+    given_ = {name: torch.from_numpy(np.array(value)) for name, value in feeds.items()}
+    assert written(module) == content
+    compare(module, given_, ran(content, feeds), within)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1.01).add_(0.003)
+    compare(module, given_, ran(written(module), feeds), within)
+    return module
+
+
+def compare(module: Any, feeds: Mapping[str, Any], wanted: Sequence[NDArray[Any]], within: float) -> None:
+    with torch.no_grad():
+        found = list(module(feeds).values())
+    assert len(found) == len(wanted)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert tuple(ours.shape) == theirs.shape
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=within, atol=within)
+
+
+X = array(2, 4, 6, 6)
+FLAT = array(3, 5)
+POSITIVE = array(3, 5, low=0.1, high=2.0)
+
+
+def case(op: str, x: NDArray[Any], *constants: Any, opset: int = 18, outputs: int = 1, **attributes: Any) -> Any:
+    """An operator on a fed ``x`` and constants (None: left out)."""
+    name = "-".join([op, *(f"{key}={value}" for key, value in attributes.items()), f"{opset}"])
+    return pytest.param(op, x, constants, (opset, outputs), attributes, id=name[:70])
+
+
+UNARY = """Abs Ceil Cos Exp Floor HardSwish Identity IsNaN IsInf Mish Neg Reciprocal Relu Round Selu Celu Elu Sigmoid
+Sign Sin Softplus Softsign Tan Tanh Erf LeakyRelu HardSigmoid ThresholdedRelu GlobalAveragePool GlobalMaxPool
+LogSoftmax Softmax LpNormalization MeanVarianceNormalization Flatten Transpose Shape Size ArgMax""".split()
+IMAGE = array(2, 3, 7, 9, seed=5)
+KERNEL, BIAS = array(6, 3, 3, 3, seed=1), array(6, seed=2)
+CASES = [
+    *(case(op, X) for op in UNARY),
+    case("Sqrt", POSITIVE),
+    case("Log", POSITIVE),
+    case("Softmax", X, opset=11),
+    case("Softmax", X, opset=11, axis=2),
+    case("LogSoftmax", X, axis=1),
+    case("LpNormalization", FLAT, p=1, axis=0),
+    case("Gelu", FLAT, opset=20),
+    case("Gelu", FLAT, opset=20, approximate="tanh"),
+    *(case(op, FLAT, array(5, seed=3)) for op in "Add Sub Mul Max Min Mean Sum".split()),
+    case("Div", FLAT, POSITIVE),
+    case("Pow", POSITIVE, np.array(1.5, F)),
+    case("Mod", FLAT, POSITIVE, fmod=1),
+    *(case(op, FLAT, array(3, 5, seed=3)) for op in "Equal Less LessOrEqual Greater GreaterOrEqual".split()),
+    case("Clip", FLAT, np.array(-0.3, F), np.array(0.4, F)),
+    case("Clip", FLAT, None, np.array(0.4, F)),
+    case("Clip", FLAT, opset=6, min=-0.2, max=0.5),
+    case("PRelu", X, array(4, 1, 1, seed=3)),
+    case("Cast", FLAT, to=TensorProto.INT64),
+    case("Cast", FLAT, to=TensorProto.BOOL),
+    case("Dropout", FLAT, outputs=2),
+    case("Reshape", X, np.array([0, -1, 3], I)),
+    case("Reshape", X, opset=1, shape=[2, -1]),
+    case("Flatten", X, axis=2),
+    case("Flatten", X, axis=0),
+    case("Transpose", X, perm=[0, 2, 3, 1]),
+    case("Squeeze", array(2, 1, 3, 1), np.array([1, -1], I)),
+    case("Squeeze", array(2, 1, 3, 1), opset=11, axes=[1]),
+    case("Unsqueeze", FLAT, np.array([-1, 0], I)),
+    case("Unsqueeze", FLAT, opset=11, axes=[1]),
+    case("Concat", FLAT, array(3, 2), axis=1),
+    case("Split", array(6, 5), np.array([2, 4], I), outputs=2),
+    case("Split", array(6, 5), opset=18, outputs=3, num_outputs=3),
+    case("Split", array(7, 5), opset=18, outputs=3, num_outputs=3),
+    case("Slice", X, np.array([1, -5], I), np.array([4, 100], I), np.array([1, 2], I), np.array([1, 2], I)),
+    case("Slice", X, np.array([-1], I), np.array([-100], I), np.array([3], I), np.array([-2], I)),
+    case("Slice", X, opset=9, starts=[0, 1], ends=[2, 3], axes=[0, 1]),
+    case("Gather", FLAT, np.array([2, -1, 0], I)),
+    case("Gather", FLAT, np.array([[0, 4], [1, -2]], I), axis=1),
+    case("Gather", FLAT, np.array(1, I), axis=1),
+    case("GatherElements", FLAT, np.array([[0, 4], [1, -2], [0, 0]], I), axis=1),
+    case("GatherND", FLAT, np.array([[0, 4], [1, 2]], I)),
+    case("Expand", array(3, 1), np.array([2, 1, 5], I)),
+    case("Tile", FLAT, np.array([2, 3], I)),
+    case("Pad", X, np.array([0, 0, 1, 2, 0, 1, 0, 2], I), np.array(1.5, F)),
+    case("Pad", X, np.array([1, 2, 0, 2], I), None, np.array([2, 3], I)),
+    case("Pad", X, np.array([0, 1, 1, 2, 0, 1, 0, 2], I), mode="reflect"),
+    case("Pad", X, np.array([1, 0, 1, 2, 0, 0, 0, 2], I), mode="edge"),
+    case("Pad", FLAT, opset=2, pads=[1, 0, 0, 2]),
+    case("DepthToSpace", X, blocksize=2),
+    case("DepthToSpace", X, blocksize=2, mode="CRD"),
+    case("SpaceToDepth", X, blocksize=2),
+    case("Trilu", FLAT),
+    case("Trilu", FLAT, np.array(1, I), upper=0),
+    case("CumSum", FLAT, np.array(1, I)),
+    case("OneHot", np.array([0, 2, -1], I), np.array(3, I), np.array([0, 1], F)),
+    case("TopK", FLAT, np.array([2], I), outputs=2),
+    case("ArgMin", FLAT, axis=1, keepdims=0),
+    case("Range", np.array(5, I), np.array(9, I), np.array(2, I)),
+    case("Gemm", FLAT, array(5, 4, seed=1), array(4, seed=2)),
+    case("Gemm", FLAT, array(4, 5, seed=1), array(1, 4, seed=2), transB=1, alpha=0.5, beta=2.0),
+    case("Gemm", FLAT, array(3, 4, seed=1), transA=1),
+    case("MatMul", X, array(6, 5, seed=1)),
+    case("MatMul", X, array(2, 4, 6, 5, seed=1)),
+    case("Einsum", X, array(6, 5, seed=1), equation="bchw, wd -> bcdh"),
+    case("BatchNormalization", X, *(array(4, seed=s, low=0.5, high=1.5) for s in range(4)), epsilon=1e-3),
+    case("LayerNormalization", X, array(6, seed=1), array(6, seed=2)),
+    case("LayerNormalization", X, array(6, 6, seed=1), axis=2, epsilon=1e-3),
+    case("InstanceNormalization", X, array(4, seed=1), array(4, seed=2)),
+    case("GroupNormalization", X, array(4, seed=1), array(4, seed=2), num_groups=2, opset=21),
+    case("LRN", X, size=3),
+    *(case(op, POSITIVE, np.array([1], I)) for op in "ReduceMean ReduceMax ReduceMin ReduceProd ReduceL2".split()),
+    case("ReduceL1", FLAT, np.array([0, -1], I)),
+    *(case(op, POSITIVE, opset=11, axes=[0], keepdims=0) for op in "ReduceSum ReduceLogSum ReduceSumSquare".split()),
+    case("ReduceLogSumExp", POSITIVE),
+    case("ReduceMean", POSITIVE, np.array([], I), noop_with_empty_axes=1),
+    case("Conv", IMAGE, KERNEL, BIAS),
+    case("Conv", IMAGE, KERNEL, pads=[1, 0, 2, 1], strides=[2, 1]),
+    case("Conv", IMAGE, KERNEL, BIAS, auto_pad="SAME_UPPER", strides=[2, 2]),
+    case("Conv", IMAGE, KERNEL, BIAS, auto_pad="SAME_LOWER", strides=[2, 2]),
+    case("Conv", IMAGE, KERNEL, auto_pad="VALID", dilations=[2, 3]),
+    case("Conv", array(2, 6, 20), array(12, 3, 5), array(12), group=2, pads=[2, 2]),
+    case("Conv", array(1, 2, 5, 5, 5), array(3, 2, 3, 3, 3), pads=[1] * 6),
+    case("ConvTranspose", IMAGE, array(3, 4, 3, 3), array(4), strides=[2, 2], pads=[1, 0, 0, 1]),
+    case("ConvTranspose", array(2, 4, 9), array(4, 3, 4), group=2, strides=[3], output_padding=[1]),
+    case("MaxPool", IMAGE, kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 1, 1]),
+    case("MaxPool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], pads=[0, 1, 1, 1]),
+    case("MaxPool", IMAGE, kernel_shape=[2, 2], strides=[3, 2], ceil_mode=1),
+    case("MaxPool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER"),
+    case("MaxPool", array(2, 3, 11), kernel_shape=[3], dilations=[2], strides=[2]),
+    case("AveragePool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+    case("AveragePool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 0, 1], count_include_pad=1),
+    case("AveragePool", IMAGE, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, opset=19),
+    case("AveragePool", array(2, 3, 11), kernel_shape=[4], strides=[2], auto_pad="SAME_LOWER"),
+    case("Resize", X, None, np.array([1, 1, 2, 2], F), mode="nearest", nearest_mode="floor",
+         coordinate_transformation_mode="asymmetric"),
+    case("Resize", X, None, None, np.array([2, 4, 9, 12], I), mode="linear",
+         coordinate_transformation_mode="half_pixel"),
+    case("Resize", X, None, np.array([1, 1, 2, 1.5], F), mode="linear", coordinate_transformation_mode="align_corners"),
+    case("Upsample", X, np.array([1, 1, 2, 2], F), opset=9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "x", "constants", "shape", "attributes"), CASES)
+def test_an_operator_is_what_onnxruntime_makes_of_it(
+    op: str, x: NDArray[Any], constants: Any, shape: tuple[int, int], attributes: dict[str, Any]
+) -> None:
+    opset, outputs = shape
+    names = ["x", *("" if value is None else f"c{index}" for index, value in enumerate(constants))]
+    stored = [constant(name, value, value.dtype) for name, value in zip(names[1:], constants, strict=True) if name]
+    made = [f"y{index}" for index in range(outputs)]
+    node = helper.make_node(op, names, made, **attributes)
+    fed = info("x", x.shape, helper.np_dtype_to_tensor_dtype(x.dtype))
+    model = model_of([node], [fed], made, stored, opset=opset)
+    agree(model.SerializeToString(), {"x": x})
+
+
+def test_the_bundled_network_runs_learns_and_is_written() -> None:
+    module = agree(DIGITS.read_bytes(), {"image": array(7, 1, 8, 8)})
+    kinds = [type(layer).__mro__[1].__name__ for layer in module.layers.values()]
+    assert kinds == ["_ConvNd", "BatchNorm2d", "_ConvNd", "BatchNorm2d", "Module", "Module"]
+    stored = {tensor.name: tuple(tensor.dims) for tensor in onnx.load(DIGITS).graph.initializer}
+    assert {name: value.shape for name, value in weights_of(module).items()} == stored
+
+
+def test_statistics_of_a_normalisation_are_learned_and_written() -> None:
+    module = trainable(DIGITS.read_bytes())
+    before = weights_of(module)
+    module.train()
+    module({"image": torch.from_numpy(array(16, 1, 8, 8))})
+    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(written(module)).graph.initializer}
+    changed = {name for name, value in stored.items() if not np.array_equal(value, before[name])}
+    assert changed == {f"batchnorm{n}.running_{what}" for n in (1, 4) for what in ("mean", "var")}
+
+
+def attention(length: int = 5, width: int = 8, heads: int = 2) -> onnx.ModelProto:
+    """Self-attention as exporters write it: sizes taken from the input, a mask, scores scaled, a residual."""
+    text = f"""
+    <ir_version: 9, opset_import: ["" : 18]>
+    attend (float[batch, {length}, {width}] x) => (float[batch, {length}, {width}] y)
+    <float[{width}, {3 * width}] w, float[{3 * width}] b, float[{width}, {width}] o, float[{width}] s, float[{width}] t,
+     float mask[1, 1, {length}, {length}], float scale = {{0.5}}, int64[1] zero = {{0}}, int64[1] one = {{1}},
+     int64[1] two = {{2}}, int64[2] split = {{{heads}, {width // heads}}}, int64[1] whole = {{-1}}> {{
+      sizes = Shape (x)
+      lead = Slice (sizes, zero, two)
+      parted = Concat <axis = 0> (lead, split)
+      joined = Concat <axis = 0> (lead, whole)
+      packed = MatMul (x, w)
+      shifted = Add (packed, b)
+      q, k, v = Split <axis = 2, num_outputs = 3> (shifted)
+      q4 = Reshape (q, parted)
+      k4 = Reshape (k, parted)
+      v4 = Reshape (v, parted)
+      qh = Transpose <perm = [0, 2, 1, 3]> (q4)
+      kh = Transpose <perm = [0, 2, 3, 1]> (k4)
+      vh = Transpose <perm = [0, 2, 1, 3]> (v4)
+      raw = MatMul (qh, kh)
+      scaled = Mul (raw, scale)
+      hidden = Add (scaled, mask)
+      share = Softmax <axis = -1> (hidden)
+      mixed = MatMul (share, vh)
+      back = Transpose <perm = [0, 2, 1, 3]> (mixed)
+      flat = Reshape (back, joined)
+      out = MatMul (flat, o)
+      sum = Add (out, x)
+      y = LayerNormalization <axis = -1> (sum, s, t)
+    }}"""
+    text = text.replace(f"float mask[1, 1, {length}, {length}]", f"float[1, 1, {length}, {length}] mask")
+    model = onnx.parser.parse_model(text)
+    values = {"w": array(width, 3 * width), "b": array(3 * width), "o": array(width, width), "s": array(width)}
+    values |= {"t": array(width), "mask": np.triu(np.full((length, length), -1e9, F), 1)[None, None]}
+    del model.graph.initializer[:]
+    numbers = {"scale": np.array(0.5, F), "zero": [0], "one": [1], "two": [2], "split": [heads, width // heads]}
+    for name, value in (values | numbers | {"whole": [-1]}).items():
+        kept = np.asarray(value) if isinstance(value, np.ndarray) else np.array(value, I)
+        model.graph.initializer.append(numpy_helper.from_array(kept, name))
+    return model
+
+
+def test_attention_runs_on_any_batch_and_its_mask_is_no_weight() -> None:
+    content = attention().SerializeToString()
+    for batch in (1, 3):
+        module = agree(content, {"x": array(batch, 5, 8, seed=batch)})
+    assert set(module.slots) == {"w", "b", "o", "s", "t"}
+
+
+def test_a_weight_in_two_places_stays_one_weight() -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "w"], ["y"])]
+    model = model_of(nodes, [info("x", ["n", 5])], ["y"], [constant("w", array(5, 5), F)])
+    module = agree(model.SerializeToString(), {"x": FLAT})
+    assert len(list(module.parameters())) == 1
+
+
+def test_a_weight_behind_a_change_of_layout_learns() -> None:
+    nodes = [
+        helper.make_node("Transpose", ["w"], ["t"]),
+        helper.make_node("Constant", [], ["b"], value=constant("", array(4, seed=1), F)),
+        helper.make_node("MatMul", ["x", "t"], ["h"]),
+        helper.make_node("Add", ["h", "b"], ["y"]),
+    ]
+    model = model_of(nodes, [info("x", ["n", 5])], ["y"], [constant("w", array(4, 5), F)])
+    assert set(agree(model.SerializeToString(), {"x": FLAT}).slots) == {"w", "b"}
+
+
+def test_numbers_of_a_formula_do_not_learn() -> None:
+    nodes = [
+        helper.make_node("Mul", ["x", "half"], ["a"]),
+        helper.make_node("Add", ["a", "one"], ["b"]),
+        helper.make_node("Mul", ["b", "mask"], ["y"]),
+    ]
+    mask = np.array([1, 0, 1, 1, 0], F)
+    stored = [constant("half", 0.5, F), constant("one", 1.0, F), constant("mask", mask, F)]
+    module = agree(model_of(nodes, [info("x", ["n", 5])], ["y"], stored).SerializeToString(), {"x": FLAT})
+    assert not list(module.parameters())
+
+
+def test_half_precision_learns_in_32_bits_and_is_written_in_16() -> None:
+    weight = array(5, 4).astype(np.float16)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = model_of([node], [info("x", ["n", 5], TensorProto.FLOAT16)], ["y"], [constant("w", weight, np.float16)])
+    module = trainable(model.SerializeToString())
+    assert module({"x": torch.from_numpy(FLAT)})["y"].dtype == torch.float32
+    with torch.no_grad():
+        next(module.parameters()).add_(1.0)
+    (stored,) = onnx.load_from_string(written(module)).graph.initializer
+    assert stored.data_type == TensorProto.FLOAT16
+    np.testing.assert_allclose(numpy_helper.to_array(stored), weight + np.float16(1.0), rtol=1e-3)
+
+
+def test_inner_tensors_are_given_on_request() -> None:
+    module = trainable(DIGITS.read_bytes())
+    image = torch.from_numpy(array(2, 1, 8, 8))
+    found = module({"image": image}, names=("relu5.out",))
+    assert list(found) == ["logits", "relu5.out"]
+    assert tuple(found["relu5.out"].shape) == (2, 16, 4, 4)
+    with pytest.raises(DataError, match=r"no tensor 'relu6\.out'"):
+        module({"image": image}, names=("relu6.out",))
+    with pytest.raises(DataError, match="needs the input 'image'"):
+        module({"x": image})
+
+
+@pytest.mark.parametrize("op", ["GRU", "If", "QuantizeLinear", "NonMaxSuppression"])
+def test_what_torch_cannot_run_is_refused_by_name(op: str) -> None:
+    node = helper.make_node(op, ["x", "w", "r"], ["y"], name="encoder")
+    stored = [constant("w", array(1, 6, 5), F), constant("r", array(1, 6, 2), F)]
+    model = model_of([node], [info("x", [4, 3, 5])], ["y"], stored)
+    with pytest.raises(RefusedError, match=rf"layer 'encoder' \({op}\)"):
+        trainable(model.SerializeToString())
+
+
+def test_a_layer_that_does_not_fit_its_input_is_named() -> None:
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name="dense")
+    model = model_of([node], [info("x", ["n", "m"])], ["y"], [constant("w", array(5, 4), F)])
+    with pytest.raises(RefusedError, match=r"layer 'dense' \(MatMul\) does not run in torch"):
+        trainable(model.SerializeToString())({"x": torch.zeros(2, 3)})
+
+
+def test_bytes_that_are_no_model_are_refused() -> None:
+    with pytest.raises(ModelError):
+        trainable(b"not a model")
+
+
+ACTIVATIONS = "Relu Sigmoid Tanh HardSwish Elu LeakyRelu Softplus Identity".split()
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> onnx.ModelProto:
+    """Small networks of convolutions, normalisations, poolings, residuals and a dense end; some with an open batch."""
+    nodes, stored, channels, size, name = [], [], 3, 8, "x"
+    for index in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from("Conv Depthwise Norm Pool Residual Gate".split()))
+        out, act, w = f"t{index}", draw(st.sampled_from(ACTIVATIONS)), f"w{index}"
+        if kind == "Conv":
+            wide = draw(st.integers(1, 6))
+            stored.append(constant(w, array(wide, channels, 3, 3, seed=index), F))
+            stride = draw(st.integers(1, 2)) if size > 3 else 1
+            nodes.append(helper.make_node("Conv", [name, w], [f"{out}c"], pads=[1] * 4, strides=[stride] * 2))
+            channels, size = wide, -(-size // stride)
+        elif kind == "Depthwise":
+            stored.append(constant(w, array(channels, 1, 3, 3, seed=index), F))
+            nodes.append(helper.make_node("Conv", [name, w], [f"{out}c"], pads=[1] * 4, group=channels))
+        elif kind == "Norm":
+            parts = [f"{w}{key}" for key in "smvb"]
+            stored += [constant(p, array(channels, seed=n, low=0.5, high=2.0), F) for n, p in enumerate(parts)]
+            nodes.append(helper.make_node("BatchNormalization", [name, *parts], [f"{out}c"]))
+        elif kind == "Pool" and size > 3:
+            op = draw(st.sampled_from(["MaxPool", "AveragePool"]))
+            nodes.append(helper.make_node(op, [name], [f"{out}c"], kernel_shape=[2, 2], strides=[2, 2]))
+            size //= 2
+        else:
+            nodes.append(helper.make_node(draw(st.sampled_from(ACTIVATIONS)), [name], [f"{out}a"]))
+            op = "Add" if kind == "Residual" else "Mul"
+            nodes.append(helper.make_node(op, [name, f"{out}a"], [f"{out}c"]))
+        nodes.append(helper.make_node(act, [f"{out}c"], [out]))
+        name = out
+    stored += [constant("last", array(4, channels * size * size), F), constant("bias", array(4), F)]
+    nodes.append(helper.make_node("Flatten", [name], ["flat"]))
+    nodes.append(helper.make_node("Gemm", ["flat", "last", "bias"], ["y"], transB=1))
+    return model_of(nodes, [info("x", [draw(st.sampled_from(["n", 2])), 3, 8, 8])], ["y"], stored)
+
+
+@settings(max_examples=15)
+@given(graphs())
+def test_any_small_network_runs_as_in_onnxruntime(model: onnx.ModelProto) -> None:
+    agree(model.SerializeToString(), {"x": array(2, 3, 8, 8, seed=9)}, within=1e-4)
