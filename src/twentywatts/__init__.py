@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from twentywatts.readers.nir import read_nir
     from twentywatts.readers.nir_export import write_nir
     from twentywatts.scenario import Scenario
+    from twentywatts.slimming.job import slim
+    from twentywatts.slimming.result import Slimmed
 
 _PUBLIC = {
     "Comparison": "twentywatts.comparison:Comparison",
@@ -33,6 +35,7 @@ _PUBLIC = {
     "Machine": "twentywatts.machines:Machine",
     "Meter": "twentywatts.meter.api:Meter",
     "Scenario": "twentywatts.scenario:Scenario",
+    "Slimmed": "twentywatts.slimming.result:Slimmed",
     "TwentyWattsError": "twentywatts.errors:TwentyWattsError",
     "audit": "twentywatts.claims.audit:audit",
     "benchmark": "twentywatts.meter.benchmark:benchmark",
@@ -46,6 +49,7 @@ _PUBLIC = {
     "review": "twentywatts.claims.review:review_table",
     "neurobench": "twentywatts.forms.spiking.neurobench:neurobench",
     "read_nir": "twentywatts.readers.nir:read_nir",
+    "slim": "twentywatts.slimming.job:slim",
     "write_nir": "twentywatts.readers.nir_export:write_nir",
 }
 
@@ -58,6 +62,7 @@ __all__ = [
     "Machine",
     "Meter",
     "Scenario",
+    "Slimmed",
     "TwentyWattsError",
     "__version__",
     "audit",
@@ -73,6 +78,7 @@ __all__ = [
     "plan",
     "read_nir",
     "review",
+    "slim",
     "write_nir",
 ]
 

@@ -104,9 +104,17 @@ def _audit(_: Path) -> Any:
     return str(found), json.dumps(found.as_document())
 
 
+def _slim(data: Path) -> Any:
+    found = tw.slim(MODEL, data, methods=["fold"], budget_s=0, max_drop=1.0)
+    return [
+        (entry.name, entry.digest, entry.search) for entry in found.entries
+    ]  # times differ, what was tried does not
+
+
 CALLS: dict[str, Callable[[Path], Any]] = {"machine": _machine, "count": _count, "compare": _compare}
 CALLS["estimate"] = _estimate
 CALLS["audit"] = _audit
+CALLS["slim"] = _slim
 CALLS["review"] = lambda _: str(tw.review(ROOT / "examples" / "paper_table.csv"))
 # what is measured differs from run to run; what it is called, how it came about and how many laps there are does not
 CALLS |= {
@@ -129,7 +137,7 @@ def test_every_public_function_is_called_here() -> None:
 def test_two_calls_agree_whatever_ran_between_them(name: str, data: Path) -> None:
     first = CALLS[name](data)
     for other, call in CALLS.items():
-        if other not in (name, "compare"):
+        if other not in (name, "compare", "slim"):
             call(data)
     assert CALLS[name](data) == first
 

@@ -193,7 +193,4 @@ def _notes(job: Job, lab: Lab, *, is_late: bool) -> tuple[str, ...]:
 
 
 def _refusals(lab: Lab) -> list[Refusal]:
-    return [
-        Refusal(machine="", title=key.partition(" ")[0], family="", reason=reason)
-        for key, reason in lab.refused.items()
-    ]
+    return [Refusal(machine="", title=words, family="", reason=reason) for words, reason in lab.refused.values()]

@@ -47,8 +47,8 @@ class Lab:
 
     parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
     were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
-    key, in the order in which they were tried; refused: what could not be made or run, and why. memory: where both are
-    kept.
+    key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
+    memory: where both are kept.
     """
 
     given: Artefact
@@ -60,7 +60,7 @@ class Lab:
     memory: Memory
     clock: Clock
     trials: dict[str, Trial] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
     _floats: dict[str, Candidate] = field(default_factory=dict)
     _open: dict[str, Artefact] = field(default_factory=dict)
 
@@ -93,8 +93,9 @@ class Lab:
             key = f"{precision} {rung.key}"
             if key not in self.trials and key not in self.refused:
                 self._try(key, rung, precision, lambda: make(rung, self, time_s))
-            if key in self.trials:
-                found.append(self.trials[key])
+            if key not in self.trials:
+                break  # what cannot be made or run in float is not quantised
+            found.append(self.trials[key])
         return found
 
     def _try(self, key: str, rung: Rung, precision: str, make: Callable[[], Candidate]) -> None:
@@ -108,7 +109,8 @@ class Lab:
             self.memory.remember(self.trials[key])
             self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
         except (RefusedError, DataError) as error:
-            self.refused[key] = str(error)
+            words = rung.text if precision == FLOAT else f"{rung.text}, {precision}"
+            self.refused[key] = (words, str(error))
 
     def _floating(self, rung: Rung, make: Callable[[], Candidate]) -> Candidate:
         if rung.key not in self._floats:
