@@ -192,7 +192,11 @@ def transformers(draw: Draw) -> Made:
     x = b.dense("x", 8, 16)
     for _ in range(draw(st.integers(1, 2))):
         normed = b.add("LayerNormalization", x, b.weight(16), b.weight(16))
-        attended = _fused(b, normed) if draw(st.booleans()) else _grouped(b, normed, draw(st.sampled_from((1, 2, 4))))
+        attended = (
+            fused_heads(b, normed)
+            if draw(st.booleans())
+            else grouped_heads(b, normed, draw(st.sampled_from((1, 2, 4))))
+        )
         x = b.add("Add", x, attended)
         normed = b.add("LayerNormalization", x, b.weight(16), b.weight(16))
         x = b.add("Add", x, b.dense(_neurons(draw, b, normed), 24, 16))
@@ -208,7 +212,7 @@ def _neurons(draw: Draw, b: Builder, x: str) -> str:
     return str(b.add("Mul", half, b.add("Erf", inner)))
 
 
-def _fused(b: Builder, x: str) -> str:
+def fused_heads(b: Builder, x: str) -> str:
     """Four heads of 4 whose queries, keys and values come from one matrix."""
     parted = b.add("Reshape", b.dense(x, 16, 48), b.numbers(-1, 6, 3, 4, 4))
     turned = b.add("Transpose", parted, perm=[2, 0, 3, 1, 4])
@@ -216,7 +220,7 @@ def _fused(b: Builder, x: str) -> str:
     return _attention(b, *parts)
 
 
-def _grouped(b: Builder, x: str, count: int) -> str:
+def grouped_heads(b: Builder, x: str, count: int) -> str:
     """Four heads of 4 that share ``count`` heads of keys and values."""
     queries = b.add("Transpose", b.add("Reshape", b.dense(x, 16, 16), b.numbers(-1, 6, 4, 4)), perm=[0, 2, 1, 3])
     shared = []

@@ -46,7 +46,7 @@ def lowrank_to(candidate: Candidate, ranks: Mapping[str, int]) -> Candidate:
             hint = nearest(name, editor.layers)
             raise InputError(f"the model has no Conv, Gemm or MatMul '{clean(name)}' that could be factored{hint}")
         most = min(editor.matrix(name).shape)
-        if not isinstance(rank, int) or not 1 <= rank <= most:
+        if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= most:
             raise InputError(f"the rank of '{clean(name)}' is 1 to {most}, not {clean(rank)}")
     return editor.factored(ranks, {})
 

@@ -76,7 +76,7 @@ def prune_to(candidate: Candidate, kept: Mapping[str, int], *, importance: Impor
     check_names(coupling, kept)
     for name, count in kept.items():
         most = coupling.group(name).unit_count
-        if not isinstance(count, int) or not 1 <= count <= most:
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
             raise InputError(f"group '{clean(name)}' keeps 1 to {most} units, not {clean(count)}")
     way = importance if isinstance(importance, str) else "given"
     return _pruned(candidate, coupling, kept, importance=importance, settings={"importance": way})
@@ -180,12 +180,11 @@ def _rounded(group: Group, share: float, round_to: int) -> int:
 def _ranked(coupling: Coupling, shares: Mapping[str, float], importance: Importance) -> dict[str, float]:
     """Return each group's share where the groups' units are ranked together and the mean share of them is taken."""
     scores = {name: importances(coupling, coupling.group(name), importance) for name in shares}
-    count = sum(len(score) for score in scores.values())
-    if not count:
-        return {}
-    taken = sum(share * len(scores[name]) for name, share in shares.items()) / count
-    bar = float(np.quantile(np.concatenate(list(scores.values())), taken))
-    return {name: float(np.mean(score < bar)) for name, score in scores.items()}
+    taken = round(sum(share * len(scores[name]) for name, share in shares.items()))
+    owners = np.repeat(np.arange(len(scores)), [len(score) for score in scores.values()])
+    least = np.argsort(np.concatenate([np.zeros(0), *scores.values()]), kind="stable")[:taken]
+    counts = np.bincount(owners[least], minlength=len(scores))
+    return {name: int(count) / len(scores[name]) for name, count in zip(scores, counts, strict=True)}
 
 
 def _pruned(
