@@ -38,10 +38,15 @@ def _figures() -> dict[str, Figure]:
     return load_figures("serving")
 
 
-def language_model(model: str | Path, *, prompt_tokens: int, output_tokens: int | None, precision: str) -> Subject:
-    """Return a language model and one request to it; raises ModelError and InputError for what cannot be used."""
+def language_model(
+    model: str | Path, *, prompt_tokens: int, output_tokens: int | None, precision: str, cache: str = ""
+) -> Subject:
+    """Return a language model and one request to it; raises ModelError and InputError for what cannot be used.
+
+    precision: of the weights, as published where empty. cache: of keys and values, 16 bits where empty.
+    """
     architecture = load_architecture(model)
-    held = precision_of(architecture, precision)
+    held = precision_of(architecture, precision, cache_name=cache)
     writes = architecture.main.causal
     written = (_REPLY_TOKENS if writes else 0) if output_tokens is None else output_tokens
     DecoderUse(batch=1, prompt_tokens=prompt_tokens, output_tokens=written)  # says what is wrong with the lengths
@@ -51,17 +56,18 @@ def language_model(model: str | Path, *, prompt_tokens: int, output_tokens: int 
     return Subject(
         model=_card(architecture, held),
         use={"prompt_tokens": float(prompt_tokens), "output_tokens": float(written)},
-        what=_what(prompt_tokens, written),
+        what=_what(architecture, prompt_tokens, written),
         batches=request.batches,
         row=request.row,
         notes=architecture.notes,
     )
 
 
-def _what(prompt: int, written: int) -> str:
+def _what(architecture: Architecture, prompt: int, written: int) -> str:
     if written:
-        return f"One chat reply ({prompt:,} tokens in, {written:,} out)"
-    return f"One pass over {prompt:,} tokens"
+        reply = "answer" if any(tower.kind in ("audio", "encoder") for tower in architecture.towers) else "chat reply"
+        return f"One {reply} ({_counted(prompt, 'token')} in, {written:,} out)"
+    return f"One pass over {_counted(prompt, 'token')}"
 
 
 def _card(architecture: Architecture, held: Precision) -> ModelCard:
@@ -110,8 +116,8 @@ class _Request:
             return
         chips = chips_needed(self, place, batch)
         base = place.name if place.chip_count == 1 else place.name.rpartition("x")[0]
-        way = f"it takes {chips:,} chips: {base}x{chips}" if chips else "no number of these chips holds it"
-        what = f"{self.architecture.name} in {self.precision.name} with the cache of {batch:,} requests"
+        way = f"it takes {_counted(chips, 'chip')}: {base}x{chips}" if chips else "no number of these chips holds it"
+        what = f"{self.architecture.name} in {self.precision.name} with the cache of {_counted(batch, 'request')}"
         usable = f"{format_si(room, 'B')} of the memory can be used"
         raise RefusedError(f"{what} needs {format_si(needed, 'B')}, and {usable}; {way}")
 
@@ -124,6 +130,10 @@ class _Request:
         steps = np.asarray(found.decode.time_s / found.time_s)
         unit = "token" if self.output else "request"
         return row_of(place, batch, ledger, units=float(self.output), unit=unit, step_share=float(steps))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _room_bytes(place: Place) -> float:

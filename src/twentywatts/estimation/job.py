@@ -59,13 +59,12 @@ def estimate(
     rows: list[EstimationRow] = []
     refused: list[Refusal] = []
     for place in places_of(on):
-        try:
-            rows += _rows(subject, place, sizes, scenario)
-        except RefusedError as error:
-            refused.append(Refusal(machine=place.name, reason=str(error)))
+        found, reasons = _rows(subject, place, sizes, scenario)
+        rows += found
+        refused += [Refusal(machine=place.name, reason=reason) for reason in reasons]
     if not rows:
-        reasons = "; ".join(f"{refusal.machine}: {refusal.reason}" for refusal in refused)
-        raise InputError(f"no machine can be estimated: {reasons}")
+        told = "; ".join(f"{refusal.machine}: {refusal.reason}" for refusal in refused)
+        raise InputError(f"no machine can be estimated: {told}")
     return Estimation(
         model=subject.model,
         use=subject.use,
@@ -93,9 +92,12 @@ def _subject(model: str | Path, options: EstimateOptions) -> Subject:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9):
             raise InputError(f"{name.replace('_', ' ')} must be a whole number from 0 to 1,000,000,000, got {value!r}")
     if str(model).endswith(".onnx"):
+        _check_meant(model, options, "a network in an ONNX file", ("prompt_tokens", "output_tokens", "images", "steps"))
         return network(Path(model), precision=options.get("precision", ""))
     if is_diffusion(str(model)):
+        _check_meant(model, options, "an image or video model", ("prompt_tokens", "output_tokens", "precision"))
         return diffusion_model(str(model), steps=options.get("steps"))
+    _check_meant(model, options, "a language model", ("images", "steps"))
     return language_model(
         model,
         prompt_tokens=options.get("prompt_tokens", 500),
@@ -104,9 +106,28 @@ def _subject(model: str | Path, options: EstimateOptions) -> Subject:
     )
 
 
-def _rows(subject: Subject, place: Place, sizes: tuple[int, ...] | None, scenario: Scenario) -> list[EstimationRow]:
-    """Return the rows of one place; raises RefusedError where it cannot hold the model or be priced."""
-    if place.machine.refused:
-        raise RefusedError(place.machine.refused)
-    chosen = subject.batches(place) if sizes is None else sizes
-    return [subject.row(place, size, scenario) for size in chosen]
+def _check_meant(model: str | Path, options: EstimateOptions, kind: str, strange: tuple[str, ...]) -> None:
+    """Raise InputError for an option that a model of this kind does not have: it would be passed over in silence."""
+    for name in strange:
+        if options.get(name):
+            raise InputError(f"'{model}' is {kind}: it has no {name.replace('_', ' ')}")
+
+
+def _rows(
+    subject: Subject, place: Place, sizes: tuple[int, ...] | None, scenario: Scenario
+) -> tuple[list[EstimationRow], list[str]]:
+    """Return the rows of one place, and why there are no others: the first batch that it cannot hold is told."""
+    try:
+        if place.machine.refused:
+            raise RefusedError(place.machine.refused)
+        chosen = subject.batches(place) if sizes is None else sizes
+    except RefusedError as error:
+        return [], [str(error)]
+    rows: list[EstimationRow] = []
+    reasons: list[str] = []
+    for size in sorted(set(chosen)):
+        try:
+            rows.append(subject.row(place, size, scenario))
+        except RefusedError as error:
+            reasons.append(str(error))
+    return rows, reasons[:1]

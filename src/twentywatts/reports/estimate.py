@@ -74,7 +74,8 @@ def wh_quantity(energy_j: Record) -> str:
 def speed_text(row: Record) -> str:
     """Return how fast it goes: units a second of all requests, and per user."""
     if row["unit"] != "token":
-        return quantity_text(row["latency_s"], "s")
+        many = f"\nfor all {row['batch']:,}" if row["batch"] > 1 else ""
+        return quantity_text(row["latency_s"], "s") + many
     mine = 1.0 / row["step_s"]["mid"] if row["step_s"]["mid"] > 0 else 0.0
     every, one = (format_count_interval(value, value, value) for value in (row["units_per_s"]["mid"], mine))
     return f"{every} tok/s\n{one} per user"
@@ -115,10 +116,15 @@ def _table(document: Record) -> Table:
 
 def _cells(row: Record) -> Iterable[Text]:
     yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
-    yield Text(wh_quantity(row["energy_j"])).append(f"\n{parts_text(row)}", style="dim")
+    yield Text(wh_quantity(row["energy_j"])).append(f"\n{_first_part(row)}", style="dim")
     yield Text(interval_text(row["energy_j_per_unit"], "J"))
     yield Text(speed_text(row))
     yield Text(quantity_text(row["power_w"], "W")).append(f"\n{evidence_text(row)}", style="dim")
+
+
+def _first_part(row: Record) -> str:
+    """Return the prompt's share alone: the rest is the answer's, and the column is narrow."""
+    return parts_text(row).partition(",")[0]
 
 
 def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:

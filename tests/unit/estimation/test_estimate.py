@@ -54,6 +54,18 @@ def test_a_model_that_does_not_fit_says_how_many_chips_it_takes() -> None:
     assert "no power" in found.refused[1].reason
 
 
+def test_of_a_range_the_batches_that_fit_are_told_and_why_the_others_are_not() -> None:
+    found = tw.estimate("llama-3.1-70b", on="h100-sxmx2,b200x2", batch="1..256")
+    batches = {name: [row.batch for row in found.rows if row.machine == name] for name in ("h100-sxmx2", "b200x2")}
+    assert batches["b200x2"][-1] == 256
+    assert batches["h100-sxmx2"] == [1, 2, 4, 8]
+    (refusal,) = found.refused
+    assert refusal.machine == "h100-sxmx2"
+    assert "the cache of 16 requests" in refusal.reason
+    with pytest.raises(InputError, match="the cache of 1 request needs"):
+        tw.estimate("llama-3.1-70b", on="h100-sxm")
+
+
 def test_a_config_file_is_read_and_an_onnx_file_goes_through_its_counts(tmp_path: Path) -> None:
     config = {
         "model_type": "llama", "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8,
@@ -91,6 +103,8 @@ def test_an_encoder_reads_and_writes_nothing() -> None:
         ({"software": "vllm-1999"}, InputError, "unknown software"),
         ({"boundary": "moon"}, InputError, "unknown boundary 'moon'"),
         ({"on": "loihi"}, InputError, "no processor"),
+        ({"steps": 30}, InputError, "is a language model: it has no steps"),
+        ({"model": "sdxl", "prompt_tokens": 77}, InputError, "is an image or video model: it has no prompt tokens"),
     ],
 )
 def test_bad_input_says_what_is_wanted(given: dict[str, Any], error: type[Exception], text: str) -> None:
