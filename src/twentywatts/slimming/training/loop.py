@@ -16,6 +16,7 @@ from torch import nn
 
 from twentywatts.errors import DataError, RefusedError, clean
 from twentywatts.slimming.trainable.module import GraphModule
+from twentywatts.slimming.training.adam import Adam
 from twentywatts.slimming.training.lesson import Lesson
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Run:
     lesson: Lesson
     schedule: Schedule
     masks: list[tuple[Any, Any]]
-    optimiser: Any
+    optimiser: Adam
     room: int | None
     started_s: float
     total: int = 0
@@ -81,7 +82,7 @@ def train(
             lesson=lesson,
             schedule=schedule,
             masks=_masks(module, keep),
-            optimiser=torch.optim.Adam(module.parameters(), fused=True),
+            optimiser=Adam(module.parameters()),
             room=_room(module, lesson),
             started_s=started_s,
         )
@@ -161,6 +162,12 @@ def _state(module: GraphModule) -> dict[str, Any]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
+def _restore(module: GraphModule, state: dict[str, Any]) -> None:
+    with torch.no_grad():
+        for name, value in module.state_dict().items():
+            value.copy_(state[name])
+
+
 def _judged(run: _Run) -> float:
     """Return the mean loss in evaluation over the first samples."""
     run.module.eval()
@@ -234,8 +241,6 @@ def _epoch(run: _Run, parts: list[Any]) -> float | None:
 
 def _one_step(run: _Run, rows: Any) -> float:
     """Move the weights once and return the loss before it; the learning rate falls along a cosine."""
-    for group in run.optimiser.param_groups:
-        group["lr"] = (run.schedule.learning_rate or 0.0) * _share(run.step, run.total)
     run.optimiser.zero_grad()
     parts = _parts(rows, run.room, run.room) if run.room else [rows]
     total = 0.0
@@ -244,7 +249,7 @@ def _one_step(run: _Run, rows: Any) -> float:
         loss.backward()
         total += float(loss.detach())
     if math.isfinite(total):
-        run.optimiser.step()
+        run.optimiser.step((run.schedule.learning_rate or 0.0) * _share(run.step, run.total))
         _apply(run.masks)
     run.step += 1
     return total
@@ -263,12 +268,12 @@ def _settled(run: _Run, start: dict[str, Any], before: float) -> float:
         return after
     found = [(after, _state(run.module), "the last pass"), (before, start, "the beginning")]
     if run.best[1]:
-        run.module.load_state_dict(run.best[1])
+        _restore(run.module, run.best[1])
         middle = _judged(run) if _is_finite(run.module) else math.inf
         found.append((middle, run.best[1], "the best pass"))
     usable = [entry for entry in found if math.isfinite(entry[0])] or [found[1]]
     loss, state, where = min(usable, key=lambda entry: entry[0])
-    run.module.load_state_dict(state)
+    _restore(run.module, state)
     _apply(run.masks)
     run.notes.append(
         f"training did not lower the loss ({before:.3g} before, {after:.3g} after): the weights of {where} were kept"
