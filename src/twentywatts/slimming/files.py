@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twentywatts.errors import ModelError
-from twentywatts.readers import read
 from twentywatts.slimming.candidate import Candidate
 
 __all__ = ["candidate_file", "given"]
@@ -28,11 +27,10 @@ def candidate_file(candidate: Candidate, *, name: str = "model") -> Iterator[Pat
 def given(path: Path) -> Candidate:
     """Return the model as it was given, external weights inside; raises ModelError for what no step could hold.
 
-    The file has been read by ``readers.read``, which checks it and where its weights lie.
+    ``readers.read`` must have read the file before: it checks it, and where its weights lie.
     """
     import onnx
 
-    read(path)
     if path.stat().st_size > _LARGEST_BYTES:
         raise ModelError(f"'{path.name}' is larger than 2 GiB: slimming works on models that fit in one ONNX file")
     model = onnx.load(path)

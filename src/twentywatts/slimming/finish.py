@@ -14,13 +14,11 @@ from twentywatts.slimming.guard import Look, Walk, provable, walk
 from twentywatts.slimming.lab import Lab
 from twentywatts.slimming.making import chain, why_no_training
 from twentywatts.slimming.measuring import Rounds
-from twentywatts.slimming.noop import idle_reason
 from twentywatts.slimming.others import advice_for, fronts
 from twentywatts.slimming.outcome import Outcome, measured_outcome, step_effects
 from twentywatts.slimming.payback import Cost
 from twentywatts.slimming.pricing import counted, predicted
 from twentywatts.slimming.result import Entry, SlimData, Slimmed
-from twentywatts.slimming.rungs import FLOAT
 from twentywatts.slimming.trial import Trial
 
 if TYPE_CHECKING:
@@ -139,8 +137,6 @@ def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
 
 
 def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None) -> Entry:
-    before = lab.given.candidate if trial.precision == FLOAT else trial.floating
-    is_alone = len(trial.shipped.steps) == len(before.steps) + 1
     return Entry(
         candidate=trial.shipped,
         floating=trial.floating,
@@ -153,8 +149,7 @@ def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None) -> Entry:
         ledger=predicted(work, trial.precision, lab.question.scenario),
         time_s=trial.time_s,
         saving=trial.saving,
-        no_effect=idle_reason(before, trial.shipped) if is_alone else "",
-        notes=trial.notes,
+        no_effect=trial.idle,
     )
 
 

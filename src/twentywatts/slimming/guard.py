@@ -92,9 +92,9 @@ def _search_flags(targets: NDArray[np.generic], seed: int) -> NDArray[np.bool_]:
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         order = order[np.argsort(targets[order], kind="stable")]
     share = min(_SEARCH_FRAC, _SEARCH_LIMIT / len(targets))
-    places = np.floor((np.arange(max(2, round(share * len(targets)))) + 0.5) / share).astype(np.intp)
+    count = max(2, round(share * len(targets)))
     flags = np.zeros(len(targets), dtype=bool)
-    flags[order[places[places < len(targets)]]] = True
+    flags[order[((np.arange(count) + 0.5) * len(targets) / count).astype(np.intp)]] = True
     return flags
 
 

@@ -35,7 +35,7 @@ from twentywatts.slimming.result import SlimData, Slimmed
 from twentywatts.slimming.search import search
 from twentywatts.slimming.shipping import shipped_files
 from twentywatts.slimming.storage import open_storage
-from twentywatts.slimming.trial import opened
+from twentywatts.slimming.trial import Artefact, opened
 
 __all__ = ["METHODS", "Job", "run", "slim"]
 
@@ -196,16 +196,28 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
         split=parts.sentence,
     )
     memory = _memory(job)
+    artefact = opened(given(job.model), limit=batch_limit(network))
     question = Question(
         goal=Goal(metric=job.metric, max_drop=job.max_drop),
-        scenario=job.scenario,
+        scenario=_with_batch(job.scenario, artefact),
         methods=frozenset(job.methods),
         is_timed=THIS_CPU in job.machines,
     )
-    artefact = opened(given(job.model), limit=batch_limit(network))
     others = any(name != THIS_CPU for name in job.machines)
     clock = Clock(budget_s=job.budget_s, spent_s=memory.spent[0], asks_others=others)
     return make_lab(artefact, parts, train=train, question=question, memory=memory, clock=clock), used
+
+
+def _with_batch(scenario: Scenario, artefact: Artefact) -> Scenario:
+    """Return the scenario with the batch that the model demands, where none was asked for; raises InputError."""
+    wanted = artefact.batch
+    if wanted is None or wanted == scenario.batch:
+        return scenario
+    if scenario.batch == 1:
+        return replace(scenario, batch=wanted)
+    raise InputError(
+        f"the model takes batches of {wanted}, got {scenario.batch}: export it with an open batch axis to choose"
+    )
 
 
 def _memory(job: Job) -> Memory:

@@ -16,6 +16,7 @@ from twentywatts.slimming.guard import Look, look
 from twentywatts.slimming.int8 import quantised
 from twentywatts.slimming.measuring import Call, Rounds, Timing, interleaved, session_call
 from twentywatts.slimming.memory import Memory
+from twentywatts.slimming.noop import idle_reason
 from twentywatts.slimming.rungs import FLOAT, INT8, Rung
 from twentywatts.slimming.trial import Artefact, Outputs, Trial, opened, score_of
 
@@ -134,7 +135,13 @@ class Lab:
             score=score,
             time_s=timing[shipped.digest].time_s.mid if timing else None,
             saving=timing[shipped.digest].saving.mid if timing else None,
+            idle=self._idle(floating, shipped),
         )
+
+    def _idle(self, floating: Candidate, shipped: Candidate) -> str:
+        """Return why the last step did nothing, where the candidate before it is at hand; else an empty text."""
+        before = floating if shipped is not floating else self.given.candidate
+        return idle_reason(before, shipped) if len(shipped.steps) == len(before.steps) + 1 else ""
 
     def opened(self, candidate: Candidate, *, is_held: bool = False) -> Artefact:
         """Return a candidate in its session: the one whose outputs are scored is the one that is timed.

@@ -36,6 +36,8 @@ def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
     time_s: training ends after so many seconds [s].
     """
     candidate = untrained(rung, lab)[-1]
+    if rung.is_folded and not candidate.steps:
+        raise RefusedError("there is no BatchNormalization that could be folded")
     return _distilled(candidate, rung, lab, time_s) if rung.epochs else candidate
 
 
@@ -49,7 +51,9 @@ def untrained(rung: Rung, lab: Lab) -> list[Candidate]:
     """Return the model as given and what folding and cutting make of it; raises RefusedError."""
     found = [lab.given.candidate]
     if rung.is_folded:
-        found.append(fold(found[-1]))
+        folded = fold(found[-1])
+        if folded.steps[-1].settings["folded"]:
+            found.append(folded)
     if rung.is_cut:
         found.append(_pruned(found[-1], rung))
     return found

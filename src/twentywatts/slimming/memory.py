@@ -43,7 +43,7 @@ class Memory:
             floating = self._candidate(record["floating"])
             shipped = self._candidate(record["shipped"])
             score = _score(record["score"])
-            values = {name: record[name] for name in ("precision", "time_s", "saving")}
+            values = {name: record[name] for name in ("precision", "time_s", "saving", "idle")}
         except (KeyError, TypeError, ValueError):
             return None
         if floating is None or shipped is None:
@@ -64,6 +64,7 @@ class Memory:
             "score": asdict(trial.score),
             "time_s": trial.time_s,
             "saving": trial.saving,
+            "idle": trial.idle,
         }
         self.storage.append(_TRIAL, record)
         self._records[trial.key] = record

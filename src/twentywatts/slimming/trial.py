@@ -30,10 +30,15 @@ class Artefact:
     session: Any = field(repr=False)
     limit: int = 256
 
+    @property
+    def batch(self) -> int | None:
+        """The batch that the model demands, None where it takes any."""
+        sizes = {spec.shape[0] for spec in self.session.get_inputs() if spec.shape and isinstance(spec.shape[0], int)}
+        return max(sizes) if sizes else None
+
     def outputs(self, samples: Samples) -> Outputs:
         """Return the first output for every sample, samples first; raises RefusedError for any that is NaN."""
-        sizes = {spec.shape[0] for spec in self.session.get_inputs() if spec.shape and isinstance(spec.shape[0], int)}
-        runner = BatchRunner(fixed=max(sizes) if sizes else None, limit=self.limit)
+        runner = BatchRunner(fixed=self.batch, limit=self.limit)
         form = SessionForm(name=self.candidate.brief, setting={}, session=self.session, runner=runner)
         outputs = form.run(samples.inputs).outputs
         if np.isnan(outputs).any():
@@ -89,7 +94,7 @@ class Trial:
     rung: what was asked for. floating: the float candidate, which other machines are
     priced from. shipped: what runs here, the same or its int8; precision: fp32 or int8. score: on the search samples.
     time_s: processor time per inference as the search saw it [s]; saving: that of the model as given, timed in turns
-    with it, over its own. Both are None where nothing is timed.
+    with it, over its own. Both are None where nothing is timed. idle: why the last step did nothing, or empty.
     """
 
     rung: Rung
@@ -99,7 +104,7 @@ class Trial:
     score: Score
     time_s: float | None = None
     saving: float | None = None
-    notes: tuple[str, ...] = ()
+    idle: str = ""
 
     @property
     def key(self) -> str:
