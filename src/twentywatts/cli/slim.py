@@ -6,6 +6,7 @@ import argparse
 
 from twentywatts.cli import streams
 from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of, model_files
+from twentywatts.cli.slim_language import add_language_arguments, is_language_model, run_language
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         description="Prune, distil and quantise a model; what ships is proved to keep its accuracy.",
     )
     add_model_arguments(parser)
-    parser.add_argument("--data", required=True, metavar="FILE.npz", help="samples that the model serves: x and y")
+    parser.add_argument("--data", metavar="FILE.npz", help="samples that the model serves: x and y")
     parser.add_argument("--train", metavar="FILE.npz", help="samples to train on (else nothing is trained)")
     parser.add_argument(
         "--on", metavar="A,B,…", default="this-cpu", help="machines: this-cpu is measured, others priced"
@@ -46,14 +47,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split and of all training (0)")
     parser.add_argument("--html", metavar="FILE", help="write one self-contained page")
     parser.add_argument("--json", metavar="FILE", help="write twentywatts.slim/1, '-' for standard output")
+    add_language_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Slim, print the table, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
+    from twentywatts.errors import InputError
     from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.slim_document import slim_document
 
+    if is_language_model(args):
+        return run_language(args)
+    if args.data is None:
+        raise InputError("slim proves what it does: it needs --data, samples that the model serves (x and y)")
     given = [*model_files(args), args.data, args.train or args.data, *args.on.split(",")]
     check_reports(args.json, args.html, keep=given)
     result = _slimmed(args)

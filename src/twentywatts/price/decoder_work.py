@@ -88,7 +88,9 @@ def rates_of(machine: Machine) -> Rates:
         raise RefusedError(f"'{machine.name}' is no processor: nobody published how it would run such a model")
     figures = machine.figures
     keys = {bits: next(key for key in names if key in figures) for bits, names in _PEAKS.items()}
-    link = figures.get("link_bandwidth_bytes_per_s", load_figures("boundaries")["host_link_bandwidth_bytes_per_s"])
+    link = figures.get("link_bandwidth_bytes_per_s")
+    if link is None:
+        link = load_figures("boundaries")["host_link_bandwidth_bytes_per_s"]
     return Rates(
         bandwidth_bytes_per_s=figures["memory_bandwidth_bytes_per_s"].value,
         link_bytes_per_s=link.value,

@@ -1,0 +1,213 @@
+"""How to serve a language model in a terminal: the answer, joules a token by batch and precision, what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from twentywatts.comparison.text import ratio_interval_text, ratio_text
+from twentywatts.errors import clean
+from twentywatts.reports.words import interval_text, quantity_text
+from twentywatts.uncertain import Interval
+from twentywatts.units import format_si
+
+__all__ = ["language_headline", "language_view", "pair_sentences", "setting_words"]
+
+Record = Mapping[str, Any]
+
+_MOST_RANKED = 8
+_PUBLISHED = "as published"
+_CACHE = "full"
+
+
+def language_view(document: Record) -> RenderableType:
+    """Return what `twentywatts slim` shows of a language model; print it with a rich Console."""
+    parts: list[RenderableType] = [
+        Text(_facts(document), style="bold"),
+        Text(" ".join(language_headline(document))),
+    ]
+    chips = list(dict.fromkeys(option["chip"] for option in document["options"]))
+    for chip in chips:
+        parts += [
+            Text(f"\nJoules a token on {clean(chip)}, by requests at a time", style="bold"),
+            _table(document, chip),
+        ]
+    parts.append(Text(_legend(document), style="dim"))
+    parts += _section("The cheapest settings", _ranked(document))
+    parts += _section("Does FP8 save energy? What pairs of runs measured", pair_sentences(document))
+    parts += _section("Recipes (--out FOLDER writes them)", _recipes(document))
+    parts += _section("How it would be served", [document["serve"]] if document["serve"] else [])
+    refused = [f"{clean(one['machine'])}: {clean(one['reason'])}" for one in document["refused"]]
+    parts += _section("Refused", refused)
+    parts += _section("What to know", map(clean, [*_KNOWN, *document["notes"]]))
+    return Group(*parts)
+
+
+_KNOWN = (
+    "joules alone are ranked: what a precision does to the answers is not known here; evaluate before it serves",
+    "a guess is what nobody measured (8-bit floats in a dense model, integers, a narrow cache): its interval is wider, "
+    "and it is never named as the cheapest; nor is FP8 at batches where it cost in most measured pairs",
+)
+
+
+def _facts(document: Record) -> str:
+    model, load = document["model"], document["load"]
+    size = f"{format_si(model['parameter_count'], '')} parameters, {model['precision']}"
+    use = f"{load['prompt_tokens']:,} tokens in, {load['output_tokens']:,} out"
+    return clean(f"{model['title']}: {size}; {use}")
+
+
+def setting_words(option: Record) -> str:
+    """Return a setting in words: ``fp8 weights, batch 64 on h100-sxmx2``."""
+    cache = "" if option["cache"] == _CACHE else f", {option['cache']} cache"
+    return clean(f"{option['weights']} weights{cache}, {option['batch']:,} at a time on {option['machine']}")
+
+
+def language_headline(document: Record) -> list[str]:
+    """Return the answer in sentences: the best setting, what batching alone does, what 8-bit floats would do there."""
+    best, start = document["best"], document["starting"]
+    if best is None:
+        limit = format_si(document["load"]["step_s"], "s")
+        fast = min(document["options"], key=lambda option: option["step_s"]["mid"])
+        step = quantity_text(fast["step_s"], "s")
+        return [f"Nothing writes a token within {limit}: the fastest is {setting_words(fast)} with {step}."]
+    energy = interval_text(best["energy_j_per_token"], "J")
+    ratio = start["energy_j_per_token"]["mid"] / best["energy_j_per_token"]["mid"]
+    from_start = "" if best == start else f"; {setting_words(start)} takes {ratio_text(ratio)}"
+    grounds = "the cheapest that measured runs stand behind" if best["measured_precision"] else "a guess, as published"
+    sentence = f"{setting_words(best)}, {energy} a token, is {grounds}{from_start}."
+    return [sentence[:1].upper() + sentence[1:], *_cheaper(document, best), *_narrow(document, best)]
+
+
+def _cheaper(document: Record, best: Record) -> list[str]:
+    """Return the cheapest setting of all, where that is a guess."""
+    first = next((option for option in document["options"] if option["borne"]), best)
+    if first["energy_j_per_token"]["mid"] >= best["energy_j_per_token"]["mid"]:
+        return []
+    factor = ratio_text(first["energy_j_per_token"]["mid"] / best["energy_j_per_token"]["mid"])
+    return [f"{setting_words(first)} might take {factor}: a guess."]
+
+
+def _narrow(document: Record, best: Record) -> list[str]:
+    """Return what FP8 is foreseen to do to the published weights at the smallest and the largest batch."""
+    same = [
+        option
+        for option in document["options"]
+        if option["precision"] == "fp8" and option["cache"] == _CACHE and option["against_published"]
+    ]
+    same = [option for option in same if option["machine"] == best["machine"]] or same
+    if not same:
+        return []
+    few, many = (end(same, key=lambda option: option["batch"]) for end in (min, max))
+    told = [_foreseen(option) for option in ([few] if few["batch"] == many["batch"] else [few, many])]
+    pairs = document["pairs"]
+    sentence = f"FP8 in place of the published weights is foreseen to take {', '.join(told)}."
+    if not few["measured_precision"]:
+        return [f"{sentence} No dense model was ever measured in both: that is a guess."]
+    band = pairs["bands"][0]
+    return [
+        f"{sentence} In measured pairs at up to {band['most_batch']:,.0f} at a time FP8 cost energy in "
+        f"{band['pair_count'] - band['saving_count']} of {band['pair_count']}; whether it saves was foreseen rightly "
+        f"in {pairs['right_count']} of all {pairs['pair_count']}."
+    ]
+
+
+def _foreseen(option: Record) -> str:
+    ratio = Interval(**option["against_published"])
+    words, bounds = ratio_text(ratio.mid), ratio_interval_text(ratio)
+    unsure = ", which could as well cost" if ratio.mid < 1 < ratio.high else ""
+    unsure = ", which could as well save" if ratio.low < 1 < ratio.mid else unsure
+    return f"{words} ({bounds}) at {option['batch']:,} at a time{unsure}"
+
+
+def pair_sentences(document: Record) -> list[str]:
+    """Return what measured pairs say of FP8, band by band, and how far that reaches."""
+    pairs = document["pairs"]
+    told = [_band(band) for band in pairs["bands"]]
+    models = ", ".join(clean(name) for name in pairs["base_models"])
+    return [*told, f"all pairs are of {models}: routed models; nobody published such pairs of a dense one"]
+
+
+def _band(band: Record) -> str:
+    most = band["most_batch"]
+    where = f"up to {most:,.0f}" if most else f"from {band['least_batch']:,.0f}"
+    ratio = band["ratio"]
+    span = f"{ratio['mid']:.2f} times the joules of BF16 ({ratio['low']:.2f} to {ratio['high']:.2f})"
+    saved = f"saved in {band['saving_count']} of {band['pair_count']}"
+    return f"{where} at a time: {span}, {saved}; foreseen rightly in {band['right_count']}"
+
+
+def _table(document: Record, chip: str) -> Table:
+    own = [option for option in document["options"] if option["chip"] == chip and option["cache"] == _CACHE]
+    kinds = list(dict.fromkeys(option["precision"] for option in sorted(own, key=_kind)))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("at a time", justify="right")
+    for kind in kinds:
+        table.add_column(_column(document, kind), justify="right", max_width=20)
+    for batch in sorted({option["batch"] for option in own}):
+        cells = [_cheapest([o for o in own if o["batch"] == batch and o["precision"] == kind]) for kind in kinds]
+        table.add_row(f"{batch:,}", *cells)
+    return table
+
+
+def _kind(option: Record) -> int:
+    order = (_PUBLISHED, "bf16", "fp8", "int8", "int4")
+    return order.index(option["precision"]) if option["precision"] in order else len(order)
+
+
+def _column(document: Record, kind: str) -> str:
+    if kind == _PUBLISHED:
+        return f"{document['model']['precision']}, {_PUBLISHED}"
+    sure = all(option["measured_precision"] for option in document["options"] if _is_plain(option, kind))
+    return kind if sure else f"{kind} (guess)"
+
+
+def _is_plain(option: Record, kind: str) -> bool:
+    return bool(option["precision"] == kind and option["cache"] == _CACHE)
+
+
+def _cheapest(options: Iterable[Record]) -> Text:
+    borne = [option for option in options if option["borne"]]
+    if not borne:
+        return Text("–", style="dim")
+    best = min(borne, key=lambda option: option["energy_j_per_token"]["mid"])
+    chips = f", ×{best['chip_count']}" if best["chip_count"] > 1 else ""
+    text = Text(quantity_text(best["energy_j_per_token"], "J"))
+    return text.append(f"\n{quantity_text(best['step_s'], 's')}{chips}", style="dim")
+
+
+def _legend(document: Record) -> str:
+    limit = document["load"]["step_s"]
+    late = f" – : no number of chips writes a token within {format_si(limit, 's')}." if limit else ""
+    return (
+        "Joules per output token, of the number of chips (×N) that takes least; below them the time between two "
+        f"tokens. The cache is as wide as the arithmetic.{late}"
+    )
+
+
+def _ranked(document: Record) -> list[str]:
+    lines = []
+    for option in [one for one in document["options"] if one["borne"]][:_MOST_RANKED]:
+        guess = "" if option["measured_precision"] else ", a guess"
+        energy, step = interval_text(option["energy_j_per_token"], "J"), quantity_text(option["step_s"], "s")
+        lines.append(f"{setting_words(option)}: {energy} a token, {step} between tokens{guess}")
+    return lines
+
+
+def _recipes(document: Record) -> list[str]:
+    told = []
+    for one in document["recipes"]:
+        texts = ", needs texts to calibrate on" if one["needs_texts"] else ""
+        told.append(f"{one['name']}: {one['precision']} by {one['tool']}{texts}")
+    return [*told, *(f"none for {one['precision']}: {clean(one['reason'])}" for one in document["no_recipe"])]
+
+
+def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:
+    found = [Padding(Text(f"- {line}"), (0, 0, 0, 1)) for line in lines]
+    return [Text(f"\n{title}", style="bold"), *found] if found else []
