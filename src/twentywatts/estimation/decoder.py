@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ from twentywatts.counting.decoder import cache_bytes_per_token, decoder_workload
 from twentywatts.counting.parameters import active_parameter_count, parameter_count
 from twentywatts.counting.precision import Precision, precision_of
 from twentywatts.counting.use import DecoderUse
-from twentywatts.errors import InputError, RefusedError
+from twentywatts.errors import InputError, ModelError, RefusedError
 from twentywatts.estimation.places import Place
 from twentywatts.estimation.result import EstimationRow, ModelCard
 from twentywatts.estimation.subject import Subject, row_of, with_batch
@@ -45,7 +47,7 @@ def language_model(
 
     precision: of the weights, as published where empty. cache: of keys and values, 16 bits where empty.
     """
-    architecture = load_architecture(model)
+    architecture = _architecture(model)
     held = precision_of(architecture, precision, cache_name=cache)
     writes = architecture.main.causal
     written = (_REPLY_TOKENS if writes else 0) if output_tokens is None else output_tokens
@@ -61,6 +63,27 @@ def language_model(
         row=request.row,
         notes=architecture.notes,
     )
+
+
+@cache
+def _undisclosed() -> dict[str, str]:
+    """Return how the names of models begin whose maker publishes no sizes, and the maker."""
+    path = files("twentywatts") / "data" / "undisclosed.toml"
+    makers: dict[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["makers"]
+    return {start: maker for maker, starts in makers.items() for start in starts}
+
+
+def _architecture(model: str | Path) -> Architecture:
+    """Return the architecture of a model; of one that nobody published, the ModelError says so."""
+    try:
+        return load_architecture(model)
+    except ModelError:
+        name = str(model).rpartition("/")[2].lower()
+        maker = next((maker for start, maker in _undisclosed().items() if name.startswith(start)), "")
+        if not maker or Path(model).exists():
+            raise
+        way = "take an open model of the size that you have in mind, such as deepseek-v3"
+        raise ModelError(f"{maker} publishes no sizes of '{model}', so that nothing can be counted; {way}") from None
 
 
 def _what(architecture: Architecture, prompt: int, written: int) -> str:

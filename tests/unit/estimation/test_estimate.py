@@ -91,6 +91,7 @@ def test_an_encoder_reads_and_writes_nothing() -> None:
     ("given", "error", "text"),
     [
         ({"model": "lama-3.1-8b"}, ModelError, "did you mean 'llama-3.1-8b'"),
+        ({"model": "gpt-4o"}, ModelError, "OpenAI publishes no sizes of 'gpt-4o'"),
         ({"on": "h100-sxn"}, MachineError, "did you mean 'h100-sxm'"),
         ({"on": ""}, InputError, "wants machines"),
         ({"on": "h100-sxmx0"}, MachineError, "unknown machine"),
