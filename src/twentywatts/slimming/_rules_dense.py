@@ -143,11 +143,16 @@ def _per_channel(state: Spread, layer: Layer) -> Axes:
 
 
 def _normalised(state: Spread, layer: Layer) -> Axes:
-    """LayerNormalization and its kin: whatever shares a mean or a largest value stays."""
+    """LayerNormalization and its kin: what shares a mean stays, unless that was asked for."""
     if len([name for name in layer.outputs if name]) > 1:
         raise NotUnderstoodError("its statistics are used")
     axes = list(state.of(layer.inputs[0]))
     first = int(layer.attributes.get("axis", -1)) % len(axes)
+    if state.through_norms and first == len(axes) - 1:
+        for name in filter(None, layer.inputs[1:]):
+            axes[-1] = state.atoms.same(axes[-1], state.of(name)[-1])
+        state.shared.append(axes[-1])
+        return tuple(axes)
     state.pin(axes[first:])
     for name in filter(None, layer.inputs[1:]):
         state.pin_tensor(name)

@@ -29,11 +29,13 @@ class Spread:
     """Axes of every tensor as atoms.
 
     settled: the model. choices: which part of an axis that is split or merged may be cut, by layer; None on the first
-    walk, which finds them out.
+    walk, which finds them out. through_norms: follow an axis through a mean over it (``shared`` holds those axes).
     """
 
-    def __init__(self, settled: Settled, choices: Mapping[Key, int] | None) -> None:
+    def __init__(self, settled: Settled, choices: Mapping[Key, int] | None, *, through_norms: bool = False) -> None:
         self.settled = settled
+        self.through_norms = through_norms
+        self.shared: list[Axis] = []
         self.network = settled.first
         self.atoms = Atoms()
         self.choices = choices

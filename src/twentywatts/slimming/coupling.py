@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import gcd, lcm
 from typing import Any
@@ -46,11 +46,16 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Group:
-    """Units of one kind. name: the layer that makes them. atoms: the set of each unit, shape (units,)."""
+    """Units of one kind. name: the layer that makes them. atoms: the set of each unit, shape (units,).
+
+    is_exact: without a unit the rest computes what it did when the unit's readers were zero; not so where units share a
+    mean and a variance.
+    """
 
     name: str
     sites: tuple[Site, ...]
     atoms: Numbers = field(repr=False)
+    is_exact: bool = True
 
     @property
     def unit_count(self) -> int:
@@ -79,19 +84,23 @@ class Coupling:
         return {group.name: group for group in self.groups}[name]
 
 
-def groups(content: bytes) -> tuple[Group, ...]:
-    """Return what can be cut of an ONNX model; raises ModelError for what is none."""
-    return coupled(content).groups
+def groups(content: bytes, *, through_norms: bool = False) -> tuple[Group, ...]:
+    """Return what can be cut of an ONNX model; raises ModelError for what is none. through_norms: see ``coupled``."""
+    return coupled(content, through_norms=through_norms).groups
 
 
 @lru_cache(maxsize=4)
-def coupled(content: bytes) -> Coupling:
-    """Return the groups of an ONNX model, and the layers that are left as they are; raises ModelError."""
+def coupled(content: bytes, *, through_norms: bool = False) -> Coupling:
+    """Return the groups of an ONNX model, and the layers that are left as they are; raises ModelError.
+
+    through_norms: the channels that a LayerNormalization takes its mean over may go too (the width of a transformer).
+    Such a group is not ``is_exact``: what stays is normalised otherwise, and wants training.
+    """
     settled = settle(content)
-    state, left = _walk(settled, None)
+    state, left = _walk(settled, None, through_norms)
     if state.candidates:
         choices = {key: _chosen(state, candidates) for key, candidates in state.candidates.items()}
-        state, left = _walk(settled, choices)
+        state, left = _walk(settled, choices, through_norms)
     found = {
         name: tuple(None if axis is None else state.atoms.roots(axis) for axis in axes)
         for name, axes in state.axes.items()
@@ -106,19 +115,25 @@ def _chosen(state: Spread, candidates: list[Axis]) -> int:
     return (whole or free or [-1])[0]
 
 
-def _walk(settled: Settled, choices: Mapping[Any, int] | None) -> tuple[Spread, dict[str, str]]:
+def _walk(settled: Settled, choices: Mapping[Any, int] | None, through_norms: bool) -> tuple[Spread, dict[str, str]]:
     """Return the state after all layers, and the layers that were not understood."""
-    state = Spread(settled, choices)
+    state = Spread(settled, choices, through_norms=through_norms)
     left: dict[str, str] = {}
     network = settled.first
     for spec in network.inputs:
         state.axes[spec.name] = (None,) * len(spec.shape or ())
+    for name, sources in settled.derived().items():  # constants that the graph makes of others: all of them stay
+        for constant in (name, *filter(None, sources)):
+            state.pin_tensor(constant)
     for layer in network.layers:
         try:
             _follow(state, layer)
         except NotUnderstoodError as error:
             if _leave(state, layer):
                 left[layer.name] = f"{layer.op}: {error}"
+        except (ArithmeticError, LookupError, TypeError, ValueError):  # a file may hold what no exporter writes
+            if _leave(state, layer):
+                left[layer.name] = f"{layer.op}: its attributes or inputs are not what the operator wants"
     for name in (*(spec.name for spec in network.outputs), *_captured(settled.content)):
         state.pin_tensor(name)
     return state, left
@@ -178,6 +193,7 @@ def _assembled(state: Spread, axes: Mapping[str, Axes]) -> tuple[Group, ...]:
         alike.setdefault(tuple((name, index, len(where)) for name, index, where in found), []).append(root)
     made: list[Group] = []
     order = {layer.name: index for index, layer in enumerate(state.network.layers)}
+    shared = {int(root) for axis in state.shared if axis is not None for root in state.atoms.roots(axis)}
     for kind, roots in alike.items():
         roots.sort(key=lambda root: int(places[root][0][2][0]))
         sites = tuple(
@@ -191,7 +207,7 @@ def _assembled(state: Spread, axes: Mapping[str, Axes]) -> tuple[Group, ...]:
         )
         makers = [state.makers[key] for site in sites if (key := (site.tensor, site.axis)) in state.makers]
         name = min(makers, key=lambda maker: order.get(maker, len(order)), default=kind[0][0])
-        made.append(Group(name=name, sites=sites, atoms=np.array(roots)))
+        made.append(Group(name=name, sites=sites, atoms=np.array(roots), is_exact=not shared.intersection(roots)))
     made.sort(key=lambda group: (order.get(group.name, len(order)), int(group.sites[0].positions[0, 0])))
     return tuple(_named_apart(made))
 
@@ -219,7 +235,7 @@ def _named_apart(found: list[Group]) -> list[Group]:
         taken[group.name] = taken.get(group.name, 0) + 1
         number = taken[group.name]
         name = group.name if number == 1 else f"{group.name}/{number}"
-        result.append(Group(name=name, sites=group.sites, atoms=group.atoms))
+        result.append(replace(group, name=name))
     if len({group.name for group in result}) < len(result):
         raise ModelError("the model's layers have names that cannot be told apart")
     return result

@@ -27,7 +27,7 @@ def fold(candidate: Candidate) -> Candidate:
 
     settled = settle(candidate.content)
     model = onnx.ModelProto.FromString(settled.content)
-    folded = _Folder(model).run()
+    folded = _Folder(model, settled.sound()).run()
     drop_unused(model.graph)
     left = sum(node.op_type == "BatchNormalization" for node in model.graph.node)
     notes = (f"{left} BatchNormalization follow no layer that they could be folded into",) if left else ()
@@ -37,7 +37,8 @@ def fold(candidate: Candidate) -> Candidate:
 class _Folder:
     """One pass over a graph: every name is read and made in one place."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, sound: set[str]) -> None:
+        self._sound = sound
         self._graph = model.graph
         self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self._makers = {name: node for node in model.graph.node for name in node.output}
@@ -62,7 +63,12 @@ class _Folder:
 
     def _fits(self, node: Any, before: Any) -> bool:
         is_plain = before.op_type in ("Conv", "ConvTranspose", "Gemm") and not before.domain and not node.domain
-        if not is_plain or self._read_count[before.output[0]] != 1 or len([n for n in node.output if n]) != 1:
+        if (
+            not is_plain
+            or not {node.name, before.name} <= self._sound
+            or self._read_count[before.output[0]] != 1
+            or len([n for n in node.output if n]) != 1
+        ):
             return False
         if any(item.name in ("training_mode", "is_test", "spatial") and item.i != (item.name != "training_mode")
                for item in node.attribute):  # fmt: skip

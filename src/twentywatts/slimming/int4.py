@@ -13,7 +13,7 @@ import numpy as np
 from twentywatts.errors import MissingExtraError, RefusedError
 from twentywatts.forms.runtime import first_line
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.settle import drop_unused, serialised, settle
+from twentywatts.slimming.settle import drop_unused, read_once, serialised, settle
 
 __all__ = ["int4"]
 
@@ -30,8 +30,9 @@ def int4(candidate: Candidate, *, block_size: int = 32, int8_products: bool = Tr
     """
     import onnx
 
-    model = onnx.ModelProto.FromString(settle(candidate.content).content)
-    _open_gemms(model)
+    settled = settle(candidate.content)
+    model = onnx.ModelProto.FromString(settled.content)
+    _open_gemms(model, settled.sound())
     wanted = _constant_products(model.graph)
     if not wanted:
         raise RefusedError("4-bit weights need a dense layer with constant weights, and the model has none")
@@ -64,21 +65,22 @@ def _quantised(model: Any, *, block_size: int, level: int) -> Any:
 
 def _constant_products(graph: Any) -> int:
     constants = {tensor.name for tensor in graph.initializer if tensor.data_type == 1 and len(tensor.dims) == 2}
-    return sum(node.op_type == "MatMul" and not node.domain and node.input[1] in constants for node in graph.node)
+    products = [node for node in graph.node if node.op_type == "MatMul" and not node.domain]
+    return sum(not constants.isdisjoint(node.input[1:2]) for node in products)
 
 
-def _open_gemms(model: Any) -> None:
+def _open_gemms(model: Any, sound: set[str]) -> None:
     """Write each Gemm with a constant matrix of its own as MatMul and Add."""
     from onnx import helper, numpy_helper
 
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    reads = [name for node in graph.node for name in node.input]
+    once = read_once(graph)
     nodes = []
     for node in graph.node:
         item = {attribute.name: attribute for attribute in node.attribute}
-        tensor = constants.get(node.input[1]) if _is_plain(node, item) else None
-        if tensor is None or tensor.data_type != 1 or reads.count(tensor.name) != 1:
+        tensor = constants.get(node.input[1]) if node.name in sound and _is_plain(node, item) else None
+        if tensor is None or tensor.data_type != 1 or tensor.name not in once:
             nodes.append(node)
             continue
         matrix = np.asarray(numpy_helper.to_array(tensor))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, clean, nearest
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.settle import serialised, settle
+from twentywatts.slimming.settle import read_once, serialised, settle
 
 __all__ = ["full_ranks", "lowrank", "lowrank_to"]
 
@@ -69,20 +69,25 @@ class _Editor:
         import onnx
 
         self._candidate = candidate
-        self._model = onnx.ModelProto.FromString(settle(candidate.content).content)
+        settled = settle(candidate.content)
+        self._model = onnx.ModelProto.FromString(settled.content)
         graph = self._model.graph
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
-        reads = [name for node in graph.node for name in node.input]
+        once = read_once(graph)
+        sound = settled.sound()
         self.layers = {
             node.name: node
             for node in graph.node
-            if node.op_type in _KINDS and not node.domain and reads.count(node.input[1]) == 1 and self._fits(node)
+            if node.op_type in _KINDS and not node.domain and node.name in sound and node.input[1] in once
+            if self._fits(node)
         }
 
     def _fits(self, node: Any) -> bool:
+        from onnx import numpy_helper
+
         tensor = self._tensors.get(node.input[1])
-        if tensor is None or tensor.data_type != 1:  # float32
-            return False
+        if tensor is None or tensor.data_type != 1 or not np.isfinite(numpy_helper.to_array(tensor)).all():
+            return False  # not float32, or nothing that has a rank
         attributes = {item.name: item.i for item in node.attribute}
         if node.op_type == "Conv":
             return attributes.get("group", 1) == 1 and len(tensor.dims) > 2

@@ -49,6 +49,7 @@ def prune(
     round_to: int = _ROUND_TO,
     importance: Importance = "magnitude",
     scope: str = "group",
+    through_norms: bool = False,
 ) -> Candidate:
     """Return the candidate with the least important units of each group gone.
 
@@ -56,30 +57,39 @@ def prune(
     multiple of so many positions; a group that cannot be is left whole. importance: ``magnitude`` (root of the squares
     of a unit's weights, each constant weighing the same), ``first`` (the first units stay), or a score for every
     weight by name of the constant, in its shape, such as |weight times gradient|. scope: ``group`` takes the share of
-    every group, ``global`` takes it of all units ranked together.
+    every group, ``global`` takes it of all units ranked together. through_norms: cut the width of a transformer too,
+    whose channels share the mean of a LayerNormalization (see ``coupled``).
     Raises InputError for a ratio, a name or a scope that cannot be used. What is left whole is named in the step.
     """
-    coupling = coupled(candidate.content)
+    coupling = coupled(candidate.content, through_norms=through_norms)
     kept = _kept_counts(coupling, ratio, round_to=round_to, importance=importance, scope=scope)
     settings = {
         "ratio": _share_text(ratio),
         "round_to": round_to,
         "importance": importance if isinstance(importance, str) else "given",
         "scope": scope,
+        **({"through_norms": True} if through_norms else {}),
     }
     return _pruned(candidate, coupling, kept, importance=importance, settings=settings)
 
 
-def prune_to(candidate: Candidate, kept: Mapping[str, int], *, importance: Importance = "magnitude") -> Candidate:
+def prune_to(
+    candidate: Candidate,
+    kept: Mapping[str, int],
+    *,
+    importance: Importance = "magnitude",
+    through_norms: bool = False,
+) -> Candidate:
     """Return the candidate with exactly ``kept`` units of each named group; raises InputError for a wrong name."""
-    coupling = coupled(candidate.content)
+    coupling = coupled(candidate.content, through_norms=through_norms)
     check_names(coupling, kept)
     for name, count in kept.items():
         most = coupling.group(name).unit_count
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
             raise InputError(f"group '{clean(name)}' keeps 1 to {most} units, not {clean(count)}")
     way = importance if isinstance(importance, str) else "given"
-    return _pruned(candidate, coupling, kept, importance=importance, settings={"importance": way})
+    settings: dict[str, Any] = {"importance": way, **({"through_norms": True} if through_norms else {})}
+    return _pruned(candidate, coupling, kept, importance=importance, settings=settings)
 
 
 def prune_units(
@@ -98,9 +108,9 @@ def prune_units(
     return _without(candidate, coupling, gone, settings=settings or {})
 
 
-def widths(content: bytes) -> dict[str, int]:
+def widths(content: bytes, *, through_norms: bool = False) -> dict[str, int]:
     """Return how many units each group of a model has."""
-    return {group.name: group.unit_count for group in coupled(content).groups}
+    return {group.name: group.unit_count for group in coupled(content, through_norms=through_norms).groups}
 
 
 def zeroed(candidate: Candidate, gone: Mapping[str, Sequence[int]]) -> bytes:

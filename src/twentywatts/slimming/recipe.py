@@ -105,7 +105,8 @@ def _change(step: Step) -> dict[str, Any] | None:
         return {"name": "fold"}
     for key in ("widths", "ranks"):
         if key in step.settings:
-            return {"name": key, key: json.loads(str(step.settings[key]))}
+            change = {"name": key, key: json.loads(str(step.settings[key]))}
+            return {**change, "through_norms": True} if step.settings.get("through_norms") else change
     return None
 
 
@@ -144,7 +145,9 @@ def _folded(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
 def _narrowed(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
     from twentywatts.slimming.prune import prune_to
 
-    return prune_to(candidate, change["widths"], importance="first")  # which units stay is in the weights
+    is_wide = change.get("through_norms") is True
+    # which units stay is in the weights
+    return prune_to(candidate, change["widths"], importance="first", through_norms=is_wide)
 
 
 def _factored(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:

@@ -7,7 +7,8 @@ axis bound to two different sizes: what is the same in both is a constant, what 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from twentywatts.errors import ModelError
 from twentywatts.network import Network, Weight
 from twentywatts.readers.fold import LAYOUT_OPS, MAX_ELEMENTS
 
-__all__ = ["Settled", "drop_unused", "serialised", "settle", "traced"]
+__all__ = ["Settled", "drop_unused", "read_once", "serialised", "settle", "traced"]
 
 _BATCHES = (2, 3)  # two sizes of the batch, and of the other open axes, none of which is a usual size
 _OPEN_SIZES = ((64, 96), (16, 24), (7, 11))
@@ -35,6 +36,18 @@ class Settled:
     content: bytes
     first: Network
     second: Network
+
+    def sound(self) -> set[str]:
+        """Return the names of the layers that have what their operators want."""
+        return {layer.name for layer in self.first.layers} - set(self.first.unknown)
+
+    def derived(self) -> dict[str, tuple[str, ...]]:
+        """Return the constants that nodes of the graph still make, and what each is made of."""
+        import onnx
+
+        graph = onnx.ModelProto.FromString(self.content).graph
+        made = {name: tuple(node.input) for node in graph.node for name in node.output}
+        return {name: inputs for name, inputs in made.items() if name in self.first.weights}
 
     def sizes(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         """Return a tensor's shape in both walks, None where a size is not known."""
@@ -150,13 +163,12 @@ def _materialise(graph: Any, known: set[str], network: Network) -> None:
     """Put constants that nodes make among the initialisers, and take those nodes out."""
     from onnx import numpy_helper
 
-    readers = _reader_count(graph)
-    for node in graph.node:  # a large constant that others read too would be held twice
-        is_layout = node.op_type in LAYOUT_OPS and not node.domain
-        if is_layout and node.output[0] in known and network.weights[node.output[0]].element_count > MAX_ELEMENTS:
-            source = node.input[0]
-            if readers.get(source, 0) > 1 and source not in known:
-                known.discard(node.output[0])
+    own = {tensor.name for tensor in graph.initializer} & read_once(graph)
+    for node in graph.node:
+        for name in node.output:
+            large = name in known and network.weights[name].element_count > MAX_ELEMENTS
+            if large and node.op_type != "Constant" and not _is_moved(node, own):
+                known.discard(name)  # it would be held twice, or a small file would become a large one
     made = [node for node in graph.node if len(node.output) == 1 and node.output[0] in known]
     kept = [node for node in graph.node if len(node.output) != 1 or node.output[0] not in known]
     wanted = _names_read(kept)
@@ -166,6 +178,11 @@ def _materialise(graph: Any, known: set[str], network: Network) -> None:
             graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _is_moved(node: Any, own: set[str]) -> bool:
+    """Tell whether a node only lays out a stored constant that nobody else reads."""
+    return node.op_type in LAYOUT_OPS and not node.domain and len(node.input) > 0 and node.input[0] in own
 
 
 def _value(weight: Weight) -> NDArray[Any]:
@@ -304,9 +321,7 @@ def _bodies(graph: Any) -> Iterator[Any]:
     return (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
 
 
-def _reader_count(graph: Any) -> Mapping[str, int]:
-    count: dict[str, int] = {}
-    for node in graph.node:
-        for name in node.input:
-            count[name] = count.get(name, 0) + 1
-    return count
+def read_once(graph: Any) -> set[str]:
+    """Return the tensors that one node reads, once."""
+    count = Counter(name for node in graph.node for name in node.input)
+    return {name for name, number in count.items() if number == 1}

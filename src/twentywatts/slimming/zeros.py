@@ -39,7 +39,7 @@ def zeros(candidate: Candidate, *, share_frac: float = 0.5, pattern: str = "any"
 
     settled = settle(candidate.content)
     model = onnx.ModelProto.FromString(settled.content)
-    axes = _weight_axes(model.graph)
+    axes = _weight_axes(model.graph, settled.sound())
     left = []
     for tensor in model.graph.initializer:
         if tensor.name not in axes or tensor.data_type != onnx.TensorProto.FLOAT:
@@ -56,11 +56,11 @@ def zeros(candidate: Candidate, *, share_frac: float = 0.5, pattern: str = "any"
     return candidate.then(step, serialised(model))
 
 
-def _weight_axes(graph: Any) -> Mapping[str, int]:
+def _weight_axes(graph: Any, sound: set[str]) -> Mapping[str, int]:
     """Return the constants that layers multiply by, and the axis of each along which it is summed."""
     found = {}
     for node in graph.node:
-        if node.op_type in _IN_AXIS and not node.domain:
+        if node.op_type in _IN_AXIS and not node.domain and node.name in sound:
             turned = any(item.name == "transB" and item.i for item in node.attribute)
             found[node.input[1]] = 1 if turned else _IN_AXIS[node.op_type]
     return found

@@ -13,7 +13,7 @@ from tests.support.random_networks import Builder, Made, convnets, fused_heads, 
 from twentywatts.errors import InputError, ModelError
 from twentywatts.slimming import _cut
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.coupling import coupled
+from twentywatts.slimming.coupling import coupled, groups
 from twentywatts.slimming.prune import prune, prune_to, widths, zeroed
 
 ort = pytest.importorskip("onnxruntime")
@@ -186,3 +186,68 @@ def test_bad_widths_are_refused(kept: dict) -> None:
 def test_what_is_no_model_is_refused(content: bytes) -> None:
     with pytest.raises(ModelError):
         coupled(content)
+
+
+def transformer() -> bytes:
+    """One layer behind a normalisation: width 16, heads that share keys, 24 neurons."""
+    b = Builder(2)
+    x = b.dense("x", 8, 16)
+    x = b.add("Add", x, grouped_heads(b, b.add("LayerNormalization", x, b.weight(16), b.weight(16)), 4))
+    inner = b.add("Relu", b.dense(b.add("LayerNormalization", x, b.weight(16), b.weight(16)), 16, 24))
+    x = b.add("Add", x, b.dense(inner, 24, 16))
+    return b.model(["N", 6, 8], b.dense(b.add("ReduceMean", x, b.numbers(1), keepdims=0), 16, 3)).content
+
+
+def test_the_width_of_a_transformer_is_cut_only_where_asked() -> None:
+    given = Candidate(content=transformer())
+    assert sorted(widths(given.content).values()) == [4, 24]  # heads and neurons
+    wide = {group.unit_count: group.is_exact for group in groups(given.content, through_norms=True)}
+    assert wide == {16: False, 4: True, 24: True}
+    small = prune(given, ratio=0.5, round_to=4, through_norms=True)
+    assert sorted(widths(small.content, through_norms=True).values()) == [2, 8, 12]
+    assert outputs(small.content).shape == (2, 3)
+    assert np.isfinite(outputs(small.content)).all()
+
+
+def test_a_constant_that_others_are_made_of_stays_whole() -> None:
+    b = Builder(2)
+    table = b.weight(300, 16)  # words in and, turned, words out: 4800 numbers that are held once
+    x = b.add("Gather", table, "x", axis=0)
+    x = b.add("Add", x, b.dense(b.add("Relu", b.dense(x, 16, 32)), 32, 16))
+    scores = b.add("MatMul", x, b.add("Transpose", table, perm=[1, 0]))
+    model = onnx.ModelProto.FromString(b.model(["N", 4], scores).content)
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    given = Candidate(content=model.SerializeToString())
+    assert list(widths(given.content).values()) == [32]
+    small = onnx.ModelProto.FromString(prune(given, ratio=0.5).content)
+    assert [300, 16] in [list(tensor.dims) for tensor in small.graph.initializer]
+    assert len([tensor for tensor in small.graph.initializer if 300 in tensor.dims]) == 1
+
+
+def test_a_small_file_does_not_become_a_large_one() -> None:
+    b = Builder(2)
+    large = b.add("ConstantOfShape", b.numbers(64, 64, 1024))  # 16 MB of zeros
+    made = b.model(["N", 64, 64, 1024], b.add("Add", "x", large))
+    assert len(coupled(made.content).settled.content) < 2000
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "attributes"),
+    [
+        ("Transpose", ["x"], {"perm": [0, 9]}),
+        ("Conv", ["x"], {}),
+        ("Concat", [], {"axis": 1}),
+        ("Split", ["x"], {"axis": -7}),
+        ("Softmax", ["x"], {"axis": 2**40}),
+        ("Gather", ["x", "x"], {}),
+    ],
+)
+def test_a_layer_that_makes_no_sense_is_left(op: str, inputs: list[str], attributes: dict) -> None:
+    b = Builder(2)
+    x = b.conv(b.conv("x", 3, 16), 16, 8)
+    b.nodes.append(onnx.helper.make_node(op, inputs and [x, *inputs[1:]], ["odd"], name="odd", **attributes))
+    made = b.model(["N", 3, 4, 4], "odd")
+    coupling = coupled(made.content)
+    assert [group.name for group in coupling.groups] == (["Conv_0"] if inputs else [])
+    if inputs:
+        assert list(coupling.left) == ["odd"]

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from tests.support.golden import check_schema
 from tests.support.random_networks import Builder, Made, convnets, transformers
+from tests.unit.slimming.test_prune import transformer
 
 from twentywatts.errors import InputError, ModelError
 from twentywatts.readers.state_file import read_state
@@ -61,6 +62,14 @@ def test_what_ships_can_be_read_and_rebuilt(tmp_path: Path) -> None:
     check_schema(recipe, "recipe-1")
     assert recipe["shapes"][next(iter(weights))] == list(weights[next(iter(weights))].shape)
     write_artefacts(folder, original=given, floating=candidate)  # ours may be written again
+
+
+def test_the_width_of_a_transformer_is_rebuilt_too() -> None:
+    given = transformer()
+    candidate = prune(fold(Candidate(content=given)), ratio=0.5, round_to=4, through_norms=True)
+    recipe = recipe_of(given, candidate)
+    assert recipe["rebuilds"]
+    check_schema(recipe, "recipe-1")
 
 
 def test_a_recipe_that_does_not_rebuild_says_so() -> None:
