@@ -41,13 +41,16 @@ def build(network: Network, traits: Traits, *, calibration: Inputs, setting: Set
     return SessionForm(name="int8", setting=setting, session=session, runner=BatchRunner.of(session, network))
 
 
-def quantised(network: Network, calibration: Inputs) -> bytes:
-    """Return the model as a QDQ graph, serialised; raises RefusedError with onnxruntime's reason."""
+def quantised(network: Network, calibration: Inputs, *, is_narrow: bool = False) -> bytes:
+    """Return the model as a QDQ graph, serialised; raises RefusedError with onnxruntime's reason.
+
+    is_narrow: seven bits for weights, so that pairs of products fit in the 16 bits of processors without VNNI.
+    """
     float_session = open_session(network.path, what=f"model '{network.name}'")
     samples = {key: array[:_CALIBRATION_COUNT] for key, array in check_inputs(float_session, calibration).items()}
     batches = [feeds for feeds, _ in BatchRunner.of(float_session, network).batches(samples)]
     try:
-        return _quantised(network, batches)
+        return _quantised(network, batches, is_narrow=is_narrow)
     except TwentyWattsError:
         raise
     except Exception as error:
@@ -66,7 +69,7 @@ class _Reader:
         return next(self._batches, None)
 
 
-def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]]) -> bytes:
+def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]], *, is_narrow: bool) -> bytes:
     """Return the quantised model; every file lies in a temporary folder that is removed."""
     import onnx
     from onnxruntime import quantization
@@ -85,6 +88,7 @@ def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]]) -> byte
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             nodes_to_exclude=excluded,
+            reduce_range=is_narrow,
             extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
         )
         return quantised.read_bytes()

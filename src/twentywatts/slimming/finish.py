@@ -19,6 +19,7 @@ from twentywatts.slimming.outcome import Outcome, measured_outcome, step_effects
 from twentywatts.slimming.payback import Cost
 from twentywatts.slimming.pricing import counted, predicted
 from twentywatts.slimming.result import Entry, SlimData, Slimmed
+from twentywatts.slimming.rungs import PRECISIONS
 from twentywatts.slimming.trial import Trial
 
 if TYPE_CHECKING:
@@ -140,13 +141,13 @@ def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None) -> Entry:
     return Entry(
         candidate=trial.shipped,
         floating=trial.floating,
-        precision=trial.precision,
+        precision=PRECISIONS[trial.packing],
         search=trial.score,
         mac_count=work.mac_count // work.batch,
         parameter_count=work.parameter_count,
         file_bytes=len(trial.shipped.content),
         look=found,
-        ledger=predicted(work, trial.precision, lab.question.scenario),
+        ledger=predicted(work, PRECISIONS[trial.packing], lab.question.scenario),
         time_s=trial.time_s,
         saving=trial.saving,
         no_effect=trial.idle,

@@ -17,14 +17,18 @@ INT8 = "int8"
 _NO_AXES: Mapping[str, int] = {}
 
 
-def quantised(candidate: Candidate, calibration: Inputs, *, axes: Mapping[str, int] = _NO_AXES) -> Candidate:
+def quantised(
+    candidate: Candidate, calibration: Inputs, *, axes: Mapping[str, int] = _NO_AXES, is_narrow: bool = False
+) -> Candidate:
     """Return a float candidate with int8 weights per channel and uint8 activations, calibrated on up to 256 samples.
 
-    axes: sizes of open axes, as for reading. Softmaxes stay in float. Raises RefusedError with onnxruntime's reason.
+    axes: sizes of open axes, as for reading. is_narrow: weights of seven bits, whose sums of two products fit in the 16
+    bits of processors without VNNI, where larger ones are clipped. Softmaxes stay in float. Raises RefusedError with
+    onnxruntime's reason.
     """
     with candidate_file(candidate) as path:
-        content = quantised_content(read(path, axes=axes), calibration)
-    return candidate.then(Step(name=INT8), content)
+        content = quantised_content(read(path, axes=axes), calibration, is_narrow=is_narrow)
+    return candidate.then(Step(name=INT8, settings={"weight_bits": 7} if is_narrow else {}), content)
 
 
 def is_quantised(candidate: Candidate) -> bool:

@@ -26,7 +26,7 @@ from twentywatts.slimming.files import given
 from twentywatts.slimming.finish import finished
 from twentywatts.slimming.guard import parted
 from twentywatts.slimming.lab import Lab, Question, make_lab
-from twentywatts.slimming.ladder import climb, rungs
+from twentywatts.slimming.ladder import AS_GIVEN, climb, hardened, rungs
 from twentywatts.slimming.making import made, why_no_training
 from twentywatts.slimming.memory import Memory, remembered
 from twentywatts.slimming.payback import spending
@@ -39,7 +39,8 @@ from twentywatts.slimming.trial import Artefact, opened
 
 __all__ = ["METHODS", "Job", "run", "slim"]
 
-METHODS = ("fold", "int8", "prune", "distil")
+METHODS = ("fold", "int8", "prune", "distil", "qat", "lowrank", "int4", "zeros")
+_USUAL = tuple(name for name in METHODS if name != "zeros")  # zeros that no runtime skips save nothing: on request
 _BUDGET_S = 120.0
 
 
@@ -71,7 +72,7 @@ class Job:
     machines: tuple[str, ...] = (THIS_CPU,)
     max_drop: float = 0.01
     metric: Metric = field(default_factory=lambda: metric_of("accuracy"))
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = _USUAL
     budget_s: float = _BUDGET_S
     out: Path | None = None
     force: bool = False
@@ -94,7 +95,7 @@ def slim(
     ``y``): a part ranks candidates, the rest proves. train: samples to train on; without it nothing is trained.
     on: machine names or .toml files; ``this-cpu`` is measured, others are priced. max_drop: loss of the metric that
     still counts as kept (0.01 of a share is one point). metric: as for ``compare``.
-    options: methods (some of fold, int8, prune, distil), budget_s [s], out (a folder for what ships; the search goes
+    options: methods (some of ``METHODS``), budget_s [s], out (a folder for what ships; the search goes
     on from there if it was cut short), force (begin again there), and batch, axes, boundary and seed of a Scenario.
     Raises InputError for anything that cannot be used.
     """
@@ -120,9 +121,9 @@ def slim(
 
 
 def method_names(methods: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return the methods of a list or of a text with commas, all where None; raises InputError for an unknown one."""
+    """Return the methods of a list or a text with commas, the usual where None; raises InputError for unknown ones."""
     if methods is None:
-        return METHODS
+        return _USUAL
     names = tuple(name.strip() for name in methods.split(",")) if isinstance(methods, str) else tuple(methods)
     for name in names:
         if name not in METHODS:
@@ -162,7 +163,9 @@ def _search(lab: Lab, progress: Progress) -> None:
     """Try what there is time for."""
     wanted = list(rungs(lab, is_trained=not why_no_training(lab)))
     climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.3 * share))
-    if any(rung.epochs for rung in wanted):
+    if "qat" in lab.question.methods and not why_no_training(lab):
+        climb(lab, made, [AS_GIVEN, *hardened(lab)], lambda text, share: progress(text, 0.35))
+    if any(rung.epochs and rung.is_cut for rung in wanted):
         search(lab, made, lambda text, share: progress(text, 0.35 + 0.35 * share))
 
 

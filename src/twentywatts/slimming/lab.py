@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.split import Parts
@@ -13,11 +16,11 @@ from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.clock import Clock
 from twentywatts.slimming.guard import Look, look
-from twentywatts.slimming.int8 import quantised
 from twentywatts.slimming.measuring import Call, Rounds, Timing, interleaved, session_call
 from twentywatts.slimming.memory import Memory
 from twentywatts.slimming.noop import idle_reason
-from twentywatts.slimming.rungs import FLOAT, INT8, Rung
+from twentywatts.slimming.packing import packed, worth_trying
+from twentywatts.slimming.rungs import FLOAT, Rung
 from twentywatts.slimming.trial import Artefact, Outputs, Trial, opened, score_of
 
 __all__ = ["Lab", "Make", "Question", "make_lab"]
@@ -36,11 +39,6 @@ class Question:
     methods: frozenset[str]
     is_timed: bool = True
 
-    @property
-    def precisions(self) -> tuple[str, ...]:
-        """What each float candidate is shipped in; other machines are priced from the float one alone."""
-        return (FLOAT, INT8) if INT8 in self.methods and self.is_timed else (FLOAT,)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lab:
@@ -49,7 +47,7 @@ class Lab:
     parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
     were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
     key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
-    memory: where both are kept.
+    memory: where both are kept. scores: how much each weight matters, by the digest of the candidate that has it.
     """
 
     given: Artefact
@@ -62,7 +60,7 @@ class Lab:
     clock: Clock
     trials: dict[str, Trial] = field(default_factory=dict)
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _floats: dict[str, Candidate] = field(default_factory=dict)
+    scores: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     _open: dict[str, Artefact] = field(default_factory=dict)
 
     @property
@@ -70,59 +68,36 @@ class Lab:
         """Samples that ranges of activations are taken from: to train on, else those of the search."""
         return self.train or self.parts.tuning
 
-    @property
-    def precisions(self) -> tuple[str, ...]:
-        """What a further float candidate is worth shipping in: int8 only where it ever took less time than float."""
-        if INT8 not in self.question.precisions:
-            return (FLOAT,)
-        floats = {trial.rung.key: trial.saving for trial in self.trials.values() if trial.precision == FLOAT}
-        pairs = [
-            (trial.saving, floats.get(trial.rung.key))
-            for trial in self.trials.values()
-            if trial.precision == INT8 and trial.rung.is_cut
-        ]
-        is_slower = bool(pairs) and all(own and other and own < other for own, other in pairs)
-        return (FLOAT,) if is_slower else (FLOAT, INT8)
-
-    def tried(self, rung: Rung, make: Make, time_s: float, *, precisions: Sequence[str] | None = None) -> list[Trial]:
+    def tried(self, rung: Rung, make: Make, time_s: float, *, is_brief: bool = False) -> list[Trial]:
         """Return the trials of a rung as far as they can be made; found ones are not made again.
 
-        time_s: that training may take [s]. precisions: float and int8 if None.
+        time_s: that training may take [s]. is_brief: in float alone.
         """
-        found = []
-        for precision in precisions or self.question.precisions:
-            key = f"{precision} {rung.key}"
+        found: dict[str, Trial] = {}
+        for packing in (FLOAT,) if is_brief else worth_trying(self, rung, found):
+            key = f"{packing} {rung.key}"
             if key not in self.trials and key not in self.refused:
-                self._try(key, rung, precision, lambda: make(rung, self, time_s))
-            if key not in self.trials:
-                break  # what cannot be made or run in float is not quantised
-            found.append(self.trials[key])
-        return found
+                self._try(key, rung, packing, lambda: make(rung, self, time_s))
+            if key in self.trials:
+                found[packing] = self.trials[key]
+        return list(found.values())
 
-    def _try(self, key: str, rung: Rung, precision: str, make: Callable[[], Candidate]) -> None:
-        stored = self.memory.recalled(rung, precision)
+    def _try(self, key: str, rung: Rung, packing: str, make: Callable[[], Candidate]) -> None:
+        stored = self.memory.recalled(rung, packing)
         if stored is not None:
             self.trials[key] = stored
             return
         try:
-            floating = self._floating(rung, make)
-            self.trials[key] = self._run(rung, floating, precision)
+            made = self.trials.get(f"{FLOAT} {rung.key}")
+            self.trials[key] = self._run(rung, make() if made is None else made.floating, packing)
             self.memory.remember(self.trials[key])
             self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
         except (RefusedError, DataError) as error:
-            words = rung.text if precision == FLOAT else f"{rung.text}, {precision}"
+            words = rung.text if packing == FLOAT else f"{rung.text}, {packing}"
             self.refused[key] = (words, str(error))
 
-    def _floating(self, rung: Rung, make: Callable[[], Candidate]) -> Candidate:
-        if rung.key not in self._floats:
-            self._floats.clear()  # one at a time: models are large
-            self._floats[rung.key] = make()
-        return self._floats[rung.key]
-
-    def _run(self, rung: Rung, floating: Candidate, precision: str) -> Trial:
-        shipped = floating
-        if precision == INT8:
-            shipped = quantised(floating, self.calibration.inputs, axes=self.question.scenario.axes)
+    def _run(self, rung: Rung, floating: Candidate, packing: str) -> Trial:
+        shipped = packed(floating, packing, self)
         artefact = self.opened(shipped)
         outputs = artefact.outputs(self.parts.tuning)
         score = score_of(self.question.goal, self.given_search, outputs, self.parts.tuning.targets)
@@ -131,7 +106,7 @@ class Lab:
             rung=rung,
             floating=floating,
             shipped=shipped,
-            precision=precision,
+            packing=packing,
             score=score,
             time_s=timing[shipped.digest].time_s.mid if timing else None,
             saving=timing[shipped.digest].saving.mid if timing else None,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
+from twentywatts.slimming.choice import cost_of, likely
 from twentywatts.slimming.lab import Lab, Make
-from twentywatts.slimming.rungs import Rung
+from twentywatts.slimming.rungs import PRECISIONS, Rung
 
-__all__ = ["AS_GIVEN", "EPOCHS", "climb", "rungs"]
+__all__ = ["AS_GIVEN", "EPOCHS", "climb", "hardened", "rungs"]
 
 AS_GIVEN = Rung()
 EPOCHS = 40  # of training after a cut; fewer where the budget is short
+_RANK = 0.9  # of the squared singular values
+_CURABLE = 0.2  # of all samples, at most, that rounding may lose for training to be tried
 _SHARE = 0.6  # of the time left, at most, for one training
 _CUTS = (0.5, 0.25, 0.75)  # shares of channels, the most promising first
 
@@ -21,10 +25,27 @@ def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
     yield AS_GIVEN
     if "fold" in methods:
         yield Rung(is_folded=True)
-    if "prune" not in methods or not is_trained:
+    if "zeros" in methods:
+        yield from (Rung(zeros=pattern) for pattern in ("any", "2:4"))
+    if not is_trained:
         return
-    for cut in _CUTS:
-        yield Rung(is_folded="fold" in methods, cut=cut, epochs=EPOCHS if "distil" in methods else 0)
+    usual = Rung(is_folded="fold" in methods, epochs=EPOCHS if "distil" in methods else 0)
+    if "prune" in methods:
+        yield from (replace(usual, cut=cut) for cut in _CUTS)
+    if "lowrank" in methods:
+        yield replace(usual, rank_frac=_RANK)
+
+
+def hardened(lab: Lab) -> Iterator[Rung]:
+    """Yield rungs to train for int8: where eight bits cost less than anything that keeps the metric, but lose it."""
+    limit = lab.question.goal.max_drop
+    best = likely(lab.trials.values(), limit)
+    bar = cost_of(best[0]) if best else 1.0
+    for trial in sorted(lab.trials.values(), key=cost_of):
+        is_near = limit < trial.score.drop <= _CURABLE
+        if PRECISIONS[trial.packing] == "int8" and is_near and cost_of(trial) < bar and not trial.rung.is_hardened:
+            yield replace(trial.rung, is_hardened=True)
+            return
 
 
 def climb(lab: Lab, make: Make, wanted: Sequence[Rung], progress: Callable[[str, float], None]) -> None:

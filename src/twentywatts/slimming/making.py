@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from twentywatts.errors import RefusedError
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.errors import DataError, RefusedError
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.fold import fold
 from twentywatts.slimming.lab import Lab
-from twentywatts.slimming.prune import prune
+from twentywatts.slimming.lowrank import lowrank
+from twentywatts.slimming.noop import idle_reason
+from twentywatts.slimming.prune import Importance, prune
 from twentywatts.slimming.rungs import Rung
 from twentywatts.slimming.trial import Trial
+from twentywatts.slimming.zeros import zeros
 
 __all__ = ["chain", "made", "untrained", "why_no_training"]
 
 _ROUND_TO = 8  # channels: what vector units and caches like
+_HARDENING = 10  # epochs of training with rounded numbers
 _LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its passes, tells nothing about its widths
 
 
@@ -38,7 +45,9 @@ def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
     candidate = untrained(rung, lab)[-1]
     if rung.is_folded and not candidate.steps:
         raise RefusedError("there is no BatchNormalization that could be folded")
-    return _distilled(candidate, rung, lab, time_s) if rung.epochs else candidate
+    if rung.epochs:
+        candidate = _distilled(candidate, rung, lab, time_s)
+    return _hardened(candidate, rung, lab, time_s) if rung.is_hardened else candidate
 
 
 def chain(trial: Trial, lab: Lab) -> list[Candidate]:
@@ -55,16 +64,43 @@ def untrained(rung: Rung, lab: Lab) -> list[Candidate]:
         if folded.steps[-1].settings["folded"]:
             found.append(folded)
     if rung.is_cut:
-        found.append(_pruned(found[-1], rung))
+        found.append(_pruned(found[-1], rung, lab))
+    if rung.rank_frac:
+        found.append(_changed(lowrank(found[-1], keep_frac=rung.rank_frac), found[-1]))
+    if rung.zeros:
+        found.append(_changed(zeros(found[-1], pattern=rung.zeros), found[-1]))
     return found
 
 
-def _pruned(candidate: Candidate, rung: Rung) -> Candidate:
+def _changed(after: Candidate, before: Candidate) -> Candidate:
+    """Return a candidate that a step has changed; raises RefusedError with the reason where it has not."""
+    why = idle_reason(before, after)
+    if why:
+        raise RefusedError("; ".join(after.steps[-1].notes) or why)
+    return after
+
+
+def _pruned(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
     ratio = dict(rung.cuts) or rung.cut
-    pruned = prune(candidate, ratio=ratio, round_to=_ROUND_TO)
-    if pruned.digest == candidate.digest or pruned.steps[-1].settings.get("widths") == "{}":
-        raise RefusedError("; ".join(pruned.steps[-1].notes) or "no group could be made narrower")
-    return pruned
+    importance: Importance = _scores(candidate, lab) or "magnitude"
+    return _changed(prune(candidate, ratio=ratio, round_to=_ROUND_TO, importance=importance), candidate)
+
+
+def _scores(candidate: Candidate, lab: Lab) -> dict[str, NDArray[np.float64]] | None:
+    """Return what every weight matters to first order on samples to train on, None where that cannot be asked.
+
+    Kept with the lab: all widths are cut from the same weights.
+    """
+    if lab.train is None or why_no_training(lab):
+        return None
+    if candidate.digest not in lab.scores:
+        from twentywatts.slimming.pruners import taylor_scores
+
+        try:
+            lab.scores[candidate.digest] = taylor_scores(candidate, lab.train)
+        except (RefusedError, DataError):
+            lab.scores[candidate.digest] = {}
+    return lab.scores[candidate.digest] or None
 
 
 def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
@@ -80,3 +116,14 @@ def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Can
     if epochs < rung.epochs / 4 and epochs * lab.train.count / schedule.batch < _LEAST_STEPS:
         raise RefusedError(f"the budget was too short to train it: {epochs} of {rung.epochs} passes")
     return trained
+
+
+def _hardened(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
+    """Return a candidate trained to be right in eight bits."""
+    if lab.train is None:
+        raise RefusedError("there are no samples to train on")
+    from twentywatts.slimming.distil import Schedule
+    from twentywatts.slimming.qat import qat
+
+    schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=max(time_s, 1.0))
+    return qat(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)

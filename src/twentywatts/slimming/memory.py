@@ -33,9 +33,9 @@ class Memory:
     spent: tuple[float, float] = (0.0, 0.0)
     _records: dict[str, Record] = field(default_factory=dict)
 
-    def recalled(self, rung: Rung, precision: str) -> Trial | None:
+    def recalled(self, rung: Rung, packing: str) -> Trial | None:
         """Return the trial of a request that was tried before, None where there is none or its model is lost."""
-        key = f"{precision} {rung.key}"
+        key = f"{packing} {rung.key}"
         if self.storage is None or key not in self._records:
             return None
         record = self._records[key]
@@ -43,7 +43,7 @@ class Memory:
             floating = self._candidate(record["floating"])
             shipped = self._candidate(record["shipped"])
             score = _score(record["score"])
-            values = {name: record[name] for name in ("precision", "time_s", "saving", "idle")}
+            values = {name: record[name] for name in ("packing", "time_s", "saving", "idle")}
         except (KeyError, TypeError, ValueError):
             return None
         if floating is None or shipped is None:
@@ -60,7 +60,7 @@ class Memory:
             "key": trial.key,
             "floating": _written(trial.floating),
             "shipped": _written(trial.shipped),
-            "precision": trial.precision,
+            "packing": trial.packing,
             "score": asdict(trial.score),
             "time_s": trial.time_s,
             "saving": trial.saving,

@@ -28,7 +28,7 @@ _QUICK = Rounds(rounds=9, window_s=0.005)
 def floats(lab: Lab) -> list[Candidate]:
     """Return the model as given and the cheapest float candidates that the search samples do not reject."""
     limit = lab.question.goal.max_drop
-    wanted = [trial for trial in lab.trials.values() if trial.precision == FLOAT and trial.score.drop <= limit]
+    wanted = [trial for trial in lab.trials.values() if trial.packing == FLOAT and trial.score.drop <= limit]
     found = {lab.given.candidate.digest: lab.given.candidate}
     for trial in sorted(wanted, key=cost_of)[: _FLOATS - 1]:
         found.setdefault(trial.floating.digest, trial.floating)

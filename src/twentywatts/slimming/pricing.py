@@ -24,8 +24,8 @@ def counted(candidate: Candidate, scenario: Scenario) -> Counts:
 
 def predicted(counts: Counts, precision: str, scenario: Scenario) -> Ledger | None:
     """Return joules and seconds per inference on this processor, modelled; None where it cannot be priced."""
-    workload = processor_workload(counts, precision=precision, batch=scenario.batch)
     try:
+        workload = processor_workload(counts, precision=precision, batch=scenario.batch)
         return price(workload, load(THIS_CPU), scenario)
     except TwentyWattsError:
         return None

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FLOAT", "INT8", "Rung"]
+__all__ = ["FLOAT", "INT4", "INT8", "NARROW", "PRECISIONS", "Rung"]
 
-FLOAT, INT8 = "fp32", "int8"
+# how a float candidate is shipped: as it is; in eight bits; with weights of seven; with dense layers of four
+FLOAT, INT8, NARROW, INT4 = "fp32", "int8", "int8-narrow", "int4"
+PRECISIONS: Mapping[str, str] = {FLOAT: "fp32", INT8: "int8", NARROW: "int8", INT4: "int4"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Rung:
     is_folded: bool = False
     cut: float = 0.0
     cuts: Mapping[str, float] = field(default_factory=dict)
+    rank_frac: float = 0.0
+    zeros: str = ""
     epochs: int = 0
     is_hardened: bool = False
     seed: int = 0
@@ -40,6 +44,8 @@ class Rung:
                 "folded": self.is_folded,
                 "cut": round(self.cut, 6),
                 "cuts": {name: round(share, 6) for name, share in sorted(self.cuts.items())},
+                "rank": self.rank_frac,
+                "zeros": self.zeros,
                 "epochs": self.epochs,
                 "hardened": self.is_hardened,
                 "seed": self.seed,
@@ -54,6 +60,8 @@ class Rung:
             "fold BatchNorm" if self.is_folded else "",
             f"prune {100 * self.cut:.0f} %" if self.is_cut and not self.cuts else "",
             "prune by group" if self.is_cut and self.cuts else "",
+            f"low rank {100 * self.rank_frac:.0f} %" if self.rank_frac else "",
+            f"zeros ({self.zeros})" if self.zeros else "",
             f"distil {self.epochs} epochs" if self.epochs else "",
             "train for int8" if self.is_hardened else "",
         ]

@@ -74,7 +74,7 @@ class _Hunt:
     def trained(self, rung: Rung) -> list[Trial]:
         """Return the trials of a rung, and note how long they took."""
         before_s = self.lab.clock.elapsed_s
-        found = self.lab.tried(rung, self.make, self.lab.clock.left_s, precisions=self.lab.precisions)
+        found = self.lab.tried(rung, self.make, self.lab.clock.left_s)
         self.took_s.append(self.lab.clock.elapsed_s - before_s)
         return found
 
@@ -124,7 +124,7 @@ def _may_gain(hunt: _Hunt, trial: Trial) -> bool:
 
 
 def _floats(lab: Lab) -> list[Trial]:
-    return [trial for trial in lab.trials.values() if trial.precision == FLOAT and trial.rung.is_cut]
+    return [trial for trial in lab.trials.values() if trial.packing == FLOAT and trial.rung.is_cut]
 
 
 def _hunted(hunt: _Hunt, progress: Progress) -> None:
@@ -174,7 +174,7 @@ def _device_model(hunt: _Hunt) -> DeviceModel | None:
 
     Each was timed in turns with the model as given, so that a machine that was busy in between troubles no ratio.
     """
-    timed = [trial for trial in hunt.lab.trials.values() if trial.precision == FLOAT and trial.saving]
+    timed = [trial for trial in hunt.lab.trials.values() if trial.packing == FLOAT and trial.saving]
     try:
         return fitted([hunt.work(trial.floating) for trial in timed], [cost_of(trial) for trial in timed])
     except RefusedError:
@@ -184,7 +184,7 @@ def _device_model(hunt: _Hunt) -> DeviceModel | None:
 def _tried(hunt: _Hunt, rung: Rung) -> float:
     """Return how a proposal fared: after a short training where that shows no hope, else after a full one."""
     brief = replace(rung, epochs=max(1, EPOCHS // _SHORT))
-    short = hunt.lab.tried(brief, hunt.make, hunt.lab.clock.left_s, precisions=(FLOAT,))
+    short = hunt.lab.tried(brief, hunt.make, hunt.lab.clock.left_s, is_brief=True)
     if not short:
         return _hopeless(hunt)
     if min(trial.score.drop for trial in short) > _SLACK * max(hunt.limit, 0.01):

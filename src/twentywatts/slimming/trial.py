@@ -92,7 +92,8 @@ class Trial:
     """One thing that was tried.
 
     rung: what was asked for. floating: the float candidate, which other machines are
-    priced from. shipped: what runs here, the same or its int8; precision: fp32 or int8. score: on the search samples.
+    priced from. shipped: what runs here, the same or that in fewer bits; packing: how (``rungs.PRECISIONS``). score:
+    on the search samples.
     time_s: processor time per inference as the search saw it [s]; saving: that of the model as given, timed in turns
     with it, over its own. Both are None where nothing is timed. idle: why the last step did nothing, or empty.
     """
@@ -100,7 +101,7 @@ class Trial:
     rung: Rung
     floating: Candidate
     shipped: Candidate
-    precision: str
+    packing: str
     score: Score
     time_s: float | None = None
     saving: float | None = None
@@ -109,7 +110,7 @@ class Trial:
     @property
     def key(self) -> str:
         """What was asked for, in one text."""
-        return f"{self.precision} {self.rung.key}"
+        return f"{self.packing} {self.rung.key}"
 
     @property
     def name(self) -> str:
