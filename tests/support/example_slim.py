@@ -111,11 +111,20 @@ def advice(kind: str, machine: str, title: str, saving: float, saved_j: float, b
 def example_slim() -> Record:
     """The document: one candidate is proved, one is not, one step did nothing; two machines, one refused."""
     proved, failed = score(0.979, 0.0089, True), score(0.955, 0.041, False)
+    worst = {"label": 3, "sample_count": 70, "before": 69, "after": 66, "drop": 0.043}
     pruned = [step("fold"), step("prune", ratio=0.5), step("distil")]
     candidates = [
         candidate("d0", "as given", [], 0.98),
         candidate("d1", "int8", [step("int8")], 0.975, precision="int8", file_bytes=28_969, on_front=False),
-        candidate("d2", "fold → prune 50 % → distil", pruned, 0.977, guard=proved, mac_count=24_000, file_bytes=21_000),
+        candidate(
+            "d2",
+            "fold → prune 50 % → distil",
+            pruned,
+            0.977,
+            guard={**proved, "worst_class": worst},
+            mac_count=24_000,
+            file_bytes=21_000,
+        ),
         candidate(
             "d3",
             "fold → prune 50 % → distil → int8",
@@ -198,6 +207,24 @@ def example_slim() -> Record:
                 "best": {"cpu_time_s": interval(1.6e-5, 1.1), "energy_j": None, "saving": interval(3.1, 1.05)},
                 "why_no_joules": "no live counter of this processor",
                 "verdict": "measured anew",
+            },
+            "effects": [
+                {"step": "fold", "standing": "no effect", "sentence": "no effect: noise", "saving": interval(1.0)},
+                {
+                    "step": "prune 50 %",
+                    "standing": "saves",
+                    "sentence": "saves: 3.1 times less",
+                    "saving": interval(3.1),
+                },
+            ],
+            "search": {
+                "wall_s": 60.0,
+                "cpu_s": 40.0,
+                "energy_j": None,
+                "why_no_joules": "no live energy counter",
+                "pays_back_count": {"low": 1e5, "mid": 2e5, "high": None},
+                "pays_back_basis": "measured processor time",
+                "why_never": "",
             },
             "ranking": [
                 {"digest": digest, "cpu_time_s": 5e-5 / saving, "saving": saving} for digest, saving in savings.items()

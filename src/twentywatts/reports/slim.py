@@ -18,6 +18,7 @@ from twentywatts.reports.slim_words import (
     advice_saving,
     cost_facts,
     drop_words,
+    effect_texts,
     guard_text,
     headline,
     names_of,
@@ -51,6 +52,7 @@ def slim_view(document: Record) -> RenderableType:
         _table(document),
         Text(_legend(document), style="dim"),
     ]
+    parts += _section("What each step did, measured in turns", effect_texts(document))
     fronts = [f"{clean(one['machine'])}: {target_sentence(one, metric)}" for one in document.get("targets", [])]
     parts += _section("On other machines", fronts)
     parts += _section("Where the order differs", _orders(document))
@@ -92,7 +94,7 @@ def _cells(one: Record, document: Record) -> Sequence[Text]:
     metric, ranking = document["data"]["metric"], ranking_of(document).get(one["digest"])
     name = Text(names_of(document)[one["digest"]], style="bold" if one["digest"] == document["best"] else "")
     if one["digest"] == document["best"]:
-        name.append("\nships", style="green")
+        name.append("\nships" if one["steps"] else "\nstays", style="green" if one["steps"] else "")
     if one["no_effect"]:
         name.append(f"\n{clean(one['no_effect'])}", style="yellow")
     guard = one["guard"]

@@ -18,6 +18,7 @@ from twentywatts.reports.slim_words import (
     candidate_of,
     cost_facts,
     drop_words,
+    effect_texts,
     guard_text,
     headline,
     less,
@@ -28,6 +29,7 @@ from twentywatts.reports.slim_words import (
     target_sentence,
     times,
     use_text,
+    worst_text,
 )
 from twentywatts.reports.words import evidence_text, interval_text, quantity_text
 from twentywatts.units import format_si
@@ -93,6 +95,9 @@ def _tile(heading: str, value: str, detail: str) -> Markup:
 def _sections(document: Record) -> list[Markup]:
     names = names_of(document)
     parts = [section("What was tried here", *_front(document, names), _candidates(document, names))]
+    if effects := effect_texts(document):
+        intro = tag("p", "On the way to what ships, measured in turns with the candidate before.", class_="legend")
+        parts.append(section("What each step did", bullets(effects), intro))
     if document.get("targets"):
         parts.append(section("On other machines", *_targets(document, names)))
     if document.get("orders"):
@@ -169,7 +174,9 @@ def _candidates(document: Record, names: Mapping[str, str]) -> Markup:
         (
             _name(one, document, names),
             drop_words(one["search"], metric),
-            guard_text(one["guard"], metric),
+            join(
+                [guard_text(one["guard"], metric), _sub(worst_text(one["guard"])) if worst_text(one["guard"]) else ""]
+            ),
             _time(one, ranking),
             _before(one, document, ranking),
             interval_text(one["predicted"]["energy_j"], "J") if one["predicted"] else "–",
@@ -189,7 +196,8 @@ def _sub(text: str) -> Markup:
 
 
 def _name(one: Record, document: Record, names: Mapping[str, str]) -> Markup:
-    marks = [tag("span", "ships", class_="sub yes")] if one["digest"] == document["best"] else []
+    ships = tag("span", "ships" if one["steps"] else "stays", class_="sub yes")
+    marks = [ships] if one["digest"] == document["best"] else []
     if one["no_effect"]:
         marks.append(tag("span", clean(one["no_effect"]), class_="sub unsure"))
     return join([names[one["digest"]], *marks])

@@ -26,6 +26,7 @@ __all__ = [
     "cost_facts",
     "drawn_name",
     "drop_words",
+    "effect_texts",
     "guard_text",
     "headline",
     "less",
@@ -37,9 +38,12 @@ __all__ = [
     "target_sentence",
     "times",
     "use_text",
+    "worst_text",
 ]
 
 Record = Mapping[str, Any]
+
+_NARROW = 1.02  # an interval of less than this factor comes from counts alone: it is not printed
 
 
 def names_of(document: Record) -> dict[str, str]:
@@ -70,7 +74,8 @@ def less(saving: Record, what: str = "") -> str:
     inverse = Interval(low=1 / saving["high"], mid=1 / saving["mid"], high=1 / saving["low"])
     words, bounds = ratio_text(inverse.mid), ratio_interval_text(inverse)
     words = " ".join(part for part in (words, what) if part)
-    return f"{words} ({bounds})" if bounds else words
+    narrow = saving["high"] <= saving["low"] * _NARROW
+    return f"{words} ({bounds})" if bounds and not narrow else words
 
 
 def times(saving: float, what: str = "") -> str:
@@ -91,12 +96,28 @@ def _ships(document: Record, best: Record) -> str:
     name = names_of(document)[best["digest"]]
     measured = document["run"].get("measured")
     if not best["steps"]:
-        return "The model as given ships: nothing cheaper is proved to be as good."
+        return _unslimmed(document)
     if measured is None:
         return f"What ships: {name}. This processor was not asked for, so nothing was measured."
     saving = less(measured["best"]["saving"], "processor time")
     ships = f"What ships ({name}) takes {saving} than the model as given, measured anew"
     return f"{ships}{_joules(measured)}."
+
+
+def _unslimmed(document: Record) -> str:
+    """Return why the model stays as it was given, and what may help."""
+    proved = [one for one in document["candidates"] if one["guard"] and one["guard"]["keeps"] and one["steps"]]
+    why = "nothing cheaper is proved to be as good"
+    if proved:
+        why = f"what is proved to be as good ({names_of(document)[proved[-1]['digest']]}) saves no time beyond noise"
+    batch = document["scenario"]["batch"]
+    hint = ""
+    if batch == 1 and document["run"].get("measured") is not None:
+        hint = (
+            " One inference at a time, the runtime's own work can hide what smaller layers save: where inferences can "
+            "wait for each other, --batch 64 asks again."
+        )
+    return f"The model stays as it was given: {why}.{hint}"
 
 
 def _joules(measured: Record) -> str:
@@ -112,7 +133,8 @@ def _kept(document: Record, best: Record) -> str:
         return ""
     kept = f"It keeps the {metric_text(metric)}: {accuracy_text(guard['score'], metric)}"
     bound = points_text(guard["bound"], metric)
-    return f"{kept} on {guard['sample_count']:,} guard samples, a loss of at most {bound} at 95 % confidence."
+    worst = f" ({worst_text(guard)})" if worst_text(guard) else ""
+    return f"{kept} on {guard['sample_count']:,} guard samples, a loss of at most {bound} at 95 % confidence{worst}."
 
 
 def _likely(document: Record) -> str:
@@ -207,7 +229,9 @@ def advice_of(document: Record) -> list[Record]:
 def advice_saving(advice: Record) -> str:
     """Return what a piece of advice saves and how that is known."""
     how, _, what = clean(advice["basis"]).partition(" ")
-    return f"{less(advice['saving'], what)}, {how}"
+    saving = advice["saving"]
+    how = "by count alone" if saving["high"] <= saving["low"] * _NARROW else how
+    return f"{less(saving, what)}, {how}"
 
 
 def cost_facts(document: Record) -> dict[str, str]:
@@ -219,9 +243,25 @@ def cost_facts(document: Record) -> dict[str, str]:
         if isinstance(value, Mapping):
             facts[name] = quantity_text(value, unit)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            facts[name] = format_si(float(value), unit) if unit else f"{value:,.0f}"
-    reason = search.get("why_no_joules") or search.get("why_never")
-    return facts | ({"Why not more": clean(reason)} if reason else {})
+            facts[name] = format_si(float(value), unit)
+    if search.get("why_no_joules"):
+        facts["Energy"] = clean(search["why_no_joules"])
+    if search.get("why_never"):
+        facts["Inferences that pay it back"] = clean(search["why_never"])
+    return facts
+
+
+def effect_texts(document: Record) -> list[str]:
+    """Return what each step on the way to what ships did, as measured in turns."""
+    return [f"{clean(one['step'])}: {clean(one['sentence'])}" for one in document["run"].get("effects", [])]
+
+
+def worst_text(guard: Record | None) -> str:
+    """Return the class that loses most on the guard samples, nothing where none loses."""
+    worst = (guard or {}).get("worst_class")
+    if not worst or worst["drop"] <= 0:
+        return ""
+    return f"worst class {worst['label']}: {worst['after']} of {worst['sample_count']} right, {worst['before']} before"
 
 
 _COSTS = {

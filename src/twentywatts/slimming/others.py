@@ -42,9 +42,7 @@ def fronts(
     others = [name for name in machines if name != THIS_CPU]
     if not others:
         return (), ()
-    shown = ", ".join(others)
-    told: Progress = lambda text, share: progress(f"running {text} as {shown} would", share)  # noqa: E731
-    found = tuple(targets(floats(lab), others, terms=_terms(lab, told)))
+    found = tuple(targets(floats(lab), others, terms=_terms(lab, progress)))
     return found, tuple(order_differences(energies_of(found)))
 
 

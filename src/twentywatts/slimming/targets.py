@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from twentywatts.comparison.bound import Verdict
-from twentywatts.comparison.search import Bench, Choice, Goal, Outcome, make_bench
-from twentywatts.comparison.split import Parts
+from twentywatts.comparison.search import Bench, Choice, Outcome, make_bench
 from twentywatts.comparison.training import Trained
 from twentywatts.counting import count
 from twentywatts.errors import DataError, InputError, MissingExtraError, ModelError, RefusedError
-from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine, load
 from twentywatts.price import price
 from twentywatts.readers import read
-from twentywatts.readers.samples import Samples
-from twentywatts.scenario import Scenario
-from twentywatts.slimming.candidate import Candidate, Value
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.fronts import Point, Target, Terms, front_of
 from twentywatts.slimming.guard import Look, walk
 from twentywatts.slimming.trial import Score
 from twentywatts.uncertain import Interval
@@ -35,71 +32,9 @@ from twentywatts.uncertain import Interval
 __all__ = ["Point", "Target", "Terms", "front_of", "targets"]
 
 _TRAINING_MACS = 2e10  # multiply-accumulates that the training of one candidate for spikes may take
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Point:
-    """One candidate on one machine, in the form and setting that were chosen for it.
-
-    energy: its account, joules per inference. against_given: its joules over those of the model as given on the same
-    machine, shared figures cancelled. search, guard: its score on the search and on the guard samples, None where these
-    were not asked; of a form with noise the mean of the draws, and the verdict on the worst of them.
-    """
-
-    candidate: Candidate
-    form: str
-    setting: dict[str, Value]
-    energy: Ledger
-    against_given: Interval
-    search: Score
-    guard: Score | None = None
-    on_front: bool = False
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the guard samples prove that it keeps the metric."""
-        return self.guard is not None and self.guard.verdict.keeps is True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Target:
-    """One machine: its points from the least energy to the most, and what it cannot carry.
-
-    refused: (candidate, reason). reason: why there is no point at all, or empty. asked_count: how many candidates the
-    guard samples were asked about. standing: chip, macro or design, as in a comparison.
-    """
-
-    machine: str
-    title: str
-    family: str
-    standing: str = "chip"
-    points: tuple[Point, ...] = ()
-    refused: tuple[tuple[str, str], ...] = ()
-    reason: str = ""
-    asked_count: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def best(self) -> Point | None:
-        """The cheapest point that is accepted, None where none is."""
-        return next((point for point in self.points if point.is_accepted), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Terms:
-    """On what terms candidates are priced.
-
-    parts: search samples (``tuning``) and guard samples (``reported``), disjoint, neither trained on. train: samples
-    that weights may be trained on for spikes, none where None. budget_s: after so many seconds no further candidate is
-    begun (the model as given always is).
-    """
-
-    parts: Parts
-    goal: Goal
-    scenario: Scenario = field(default_factory=Scenario)
-    train: Samples | None = None
-    budget_s: float = float("inf")
-    progress: Callable[[str, float], None] = lambda text, share: None
+_TRAINED_MACS_PER_S = 3e8  # what a slow core does of them: short budgets train little, and still end in time
+_TRAINING_FRAC = 0.25  # of the time that is left
+_PACE = {"processor": 0, "crossbar": 1, "neuromorphic": 2}  # whose forms are run first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,32 +46,90 @@ class _Tried:
     choice: Choice
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Subject:
+    """A candidate with its bench, whose reference are the outputs of the model as given.
+
+    loss: how its float outputs are shown to fall short on the search samples, or empty.
+    """
+
+    candidate: Candidate
+    bench: Bench
+    loss: str
+
+
+class _Turns:
+    """The time that is left, whose turn is told to whoever waits, and what a reader must know of all that."""
+
+    def __init__(self, terms: Terms, count: int) -> None:
+        self._end_s, self._progress, self._count = time.monotonic() + terms.budget_s, terms.progress, max(count, 1)
+        self._done, self.notes = 0, list[str]()
+
+    @property
+    def left_s(self) -> float:
+        return self._end_s - time.monotonic()
+
+    def tell(self, text: str) -> None:
+        self._progress(text, min(self._done / self._count, 1.0))
+        self._done += 1
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
 def targets(candidates: Sequence[Candidate], machines: Sequence[str], *, terms: Terms) -> list[Target]:
     """Return one target per machine, in the order given.
 
-    candidates: float32 models, the model as given first. A machine that cannot carry a candidate, or is not priced,
-    says why. Raises InputError where the first has steps, MachineError for an unknown machine.
+    candidates: float32 models, the model as given first. It is run on every machine before any other candidate is, and
+    machines whose forms are quick come first. A machine that cannot carry a candidate, or is not priced, says why.
+    Raises InputError where the first has steps, MachineError for an unknown machine.
     """
     if not candidates or candidates[0].steps:
         raise InputError("the first candidate must be the model as it was given: all others are held against it")
     chips = [load(name) for name in dict.fromkeys(machines)]
-    wanted = [machine for machine in chips if not _why_not(machine)]
-    tried: dict[str, list[_Tried]] = {machine.name: [] for machine in wanted}
-    refused: dict[str, list[tuple[str, str]]] = {machine.name: [] for machine in wanted}
-    notes: list[str] = []
-    spiking = any(machine.family == "neuromorphic" for machine in wanted)
-    for candidate, bench, loss in _benches(candidates if wanted else (), terms, notes, spiking=spiking):
-        for machine in wanted:
-            try:
-                tried[machine.name].append(_try(candidate, bench, machine, loss))
-            except RefusedError as error:
-                refused[machine.name].append((candidate.brief, str(error)))
+    wanted = sorted((machine for machine in chips if not _why_not(machine)), key=lambda chip: _PACE[chip.family])
+    turns = _Turns(terms, len(wanted) * len(candidates))
+    with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
+        subjects = _subjects(candidates if wanted else (), Path(folder), terms, turns)
+        tried, refused = _all_tried(subjects, wanted, terms, turns)
     return [
-        _target(machine, tried[machine.name], refused[machine.name], tuple(notes))
+        _target(machine, tried[machine.name], refused[machine.name], tuple(turns.notes))
         if machine in wanted
         else Target(machine=machine.name, title=machine.title, family=machine.family, reason=_why_not(machine))
         for machine in chips
     ]
+
+
+def _all_tried(
+    subjects: Sequence[_Subject], machines: Sequence[Machine], terms: Terms, turns: _Turns
+) -> tuple[dict[str, list[_Tried]], dict[str, list[tuple[str, str]]]]:
+    """Return by machine what was tried, and candidates that it refuses with the reason."""
+    tried: dict[str, list[_Tried]] = {machine.name: [] for machine in machines}
+    refused: dict[str, list[tuple[str, str]]] = {machine.name: [] for machine in machines}
+    spiking: dict[str, Bench] = {}  # with weights for few timesteps, by digest: several chips share them
+    order = [(subjects[0], machine) for machine in machines] if subjects else []
+    order += [(subject, machine) for machine in machines for subject in subjects[1:]]
+    left: dict[str, int] = {}
+    for subject, machine in order:
+        if subject is not subjects[0] and turns.left_s <= 0:
+            left[machine.name] = left.get(machine.name, 0) + 1
+            continue
+        turns.tell(f"{subject.candidate.brief} as {machine.title} would run it")
+        try:
+            if subject.loss and machine.family != "processor":  # in other forms all settings would be tried in vain
+                raise RefusedError(f"not tried: its float outputs fall short already: {subject.loss}")
+            bench, digest = subject.bench, subject.candidate.digest
+            if machine.family == "neuromorphic":
+                if digest not in spiking:
+                    spiking[digest] = _for_spikes(subject, terms, turns)
+                bench = spiking[digest]
+            tried[machine.name].append(_try(subject.candidate, bench, machine))
+        except RefusedError as error:
+            refused[machine.name].append((subject.candidate.brief, str(error)))
+    for name, missed in left.items():
+        turns.note(f"time ran out: {missed} of {len(subjects)} candidates were not run as {name} would")
+    return tried, refused
 
 
 def _why_not(machine: Machine) -> str:
@@ -146,33 +139,22 @@ def _why_not(machine: Machine) -> str:
     return machine.refused
 
 
-def _benches(
-    candidates: Sequence[Candidate], terms: Terms, notes: list[str], *, spiking: bool
-) -> Iterator[tuple[Candidate, Bench, str]]:
-    """Yield candidates with their benches and how their float outputs lose the metric already, or an empty text.
-
-    The reference of every bench are the outputs of the model as given; ``notes`` grows.
-    """
-    start_s = time.monotonic()
-    given: Bench | None = None
-    with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
-        for index, candidate in enumerate(candidates):
-            if given is not None and time.monotonic() - start_s > terms.budget_s:
-                left = len(candidates) - index
-                notes.append(f"time ran out: {left} of {len(candidates)} candidates were not priced on other machines")
-                return
-            terms.progress(candidate.brief, index / len(candidates))
-            try:
-                bench = _bench(candidate, Path(folder, f"{index}.onnx"), terms)
-            except (ModelError, DataError) as error:
-                if given is None:
-                    raise
-                notes.append(f"{candidate.brief}: {error}")
-                continue
-            given = given or bench
-            loss = _loss(given, bench)
-            bench = replace(bench, tuned=given.tuned, reported=given.reported)
-            yield candidate, _for_spikes(bench, terms, notes) if spiking and not loss else bench, loss
+def _subjects(candidates: Sequence[Candidate], folder: Path, terms: Terms, turns: _Turns) -> list[_Subject]:
+    """Return the candidates that can be read, the model as given first; raises ModelError and DataError for that."""
+    found: list[_Subject] = []
+    for index, candidate in enumerate({one.digest: one for one in candidates}.values()):
+        try:
+            bench = _bench(candidate, folder / f"{index}.onnx", terms)
+        except (ModelError, DataError) as error:
+            if not found:
+                raise
+            turns.note(f"{candidate.brief}: {error}")
+            continue
+        given = found[0].bench if found else bench
+        loss = _loss(given, bench)
+        bench = replace(bench, tuned=given.tuned, reported=given.reported)
+        found.append(_Subject(candidate=candidate, bench=bench, loss=loss))
+    return found
 
 
 def _loss(given: Bench, bench: Bench) -> str:
@@ -190,34 +172,27 @@ def _bench(candidate: Candidate, path: Path, terms: Terms) -> Bench:
     return make_bench(network, counts, terms.parts, goal=terms.goal, scenario=terms.scenario)
 
 
-def _for_spikes(bench: Bench, terms: Terms, notes: list[str]) -> Bench:
-    """Return the bench with weights fine-tuned for few timesteps where there is something to train on."""
+def _for_spikes(subject: _Subject, terms: Terms, turns: _Turns) -> Bench:
+    """Return the bench with weights fine-tuned for few timesteps where there is something to train on, and time."""
     from twentywatts.forms.spiking.qcfs import Schedule, fine_tune
 
-    train, seed = terms.train, terms.scenario.seed
+    train, bench = terms.train, subject.bench
     if train is None:
         return bench
-    schedule = Schedule(mac_budget=_TRAINING_MACS, seed=seed)
+    macs = min(_TRAINING_MACS, max(_TRAINING_FRAC * turns.left_s, 0.0) * _TRAINED_MACS_PER_S)
+    turns.tell(f"training {subject.candidate.brief} for few spikes")
     try:
+        schedule = Schedule(mac_budget=macs, seed=terms.scenario.seed)
         prepared = fine_tune(bench.network, train.inputs, train.targets, schedule=schedule)
     except (MissingExtraError, RefusedError) as error:
-        note = f"spiking rows are not fine-tuned on the training data: {error}"
-        if note not in notes:
-            notes.append(note)
+        turns.note(f"{subject.candidate.brief} is not trained for few spikes: {error}")
         return bench
     every = np.arange(terms.parts.tuning.count)  # no search sample was trained on: all of them choose the timesteps
     return replace(bench, trained=Trained(prepared=prepared, held=every))
 
 
-def _try(candidate: Candidate, bench: Bench, machine: Machine, loss: str) -> _Tried:
-    """Return a candidate on a machine as the search samples show it; raises RefusedError. loss: of its float outputs.
-
-    On a processor a candidate that loses costs nothing to look at; in other forms all their settings would be tried.
-    """
-    if loss and machine.family != "processor":
-        raise RefusedError(
-            f"not tried in the form of this machine, because its float outputs fall short already: {loss}"
-        )
+def _try(candidate: Candidate, bench: Bench, machine: Machine) -> _Tried:
+    """Return a candidate on a machine as the search samples show it; raises RefusedError."""
     choice = bench.choose(machine)
     ledger = price(choice.outcome.workload, machine, bench.scenario)
     point = Point(
@@ -279,12 +254,3 @@ def _asked(front: Sequence[_Tried], max_drop: float) -> dict[str, Score]:
         return Look(digest=digest, score=_score(bench, outcome, verdict, tuning=False))
 
     return {one.digest: one.score for one in walk(list(tried), ask).looks}
-
-
-def front_of(points: Sequence[Point]) -> list[Point]:
-    """Return the points that no other beats in both joules and the metric on the search samples, cheapest first."""
-    front: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.energy.energy_j.mid, point.search.drop)):
-        if not front or point.search.drop < front[-1].search.drop:
-            front.append(point)
-    return front

@@ -48,7 +48,7 @@ def test_the_headline_tells_what_ships_what_is_proved_and_what_is_not() -> None:
 def test_where_nothing_is_proved_the_model_as_given_ships() -> None:
     document = {**example_slim(), "best": "d0", "likely": "d0", "unproved": "not provable at this n: 20 guard samples"}
     said = " ".join(headline(document))
-    assert "The model as given ships" in said
+    assert "The model stays as it was given" in said
     assert "not provable at this n" in said
     assert "takes 3.1× less" not in said
 
@@ -74,6 +74,31 @@ def test_only_what_the_guard_samples_prove_is_drawn_as_proved(page: str) -> None
     assert traces["proved to keep it"]["x"] == [pytest.approx(1 / 3.1)]
     assert traces["asked, and not proved"]["x"] == [pytest.approx(1 / 3.6)]
     assert "proved to keep it" not in chart_points(page, "1")  # isaac: nothing is
+
+
+def test_effects_the_worst_class_and_the_payback_are_told(page: str) -> None:
+    text, words = " ".join(text_of(example_slim()).split()), " ".join(read(page).words)
+    for told in ("prune 50 %: saves: 3.1 times less", "Inferences that pay it back", "200 k"):
+        assert told in text
+        assert told in words
+    assert "worst class 3: 66 of 70 right, 69 before" in words
+    never = example_slim()
+    never["run"]["search"] |= {"pays_back_count": None, "why_never": "never: nothing is saved"}
+    assert "Inferences that pay it back: never: nothing is saved" in " ".join(text_of(never).split())
+
+
+def test_an_interval_of_no_width_is_not_printed() -> None:
+    document = example_slim()
+    document["advice"][0]["saving"] = {"low": 63.9, "mid": 63.95, "high": 63.99}
+    text = " ".join(text_of(document).split())
+    assert "64× less joules, by count alone" in text
+    assert "(64–64×)" not in text
+
+
+def test_what_is_proved_but_saves_nothing_is_told_as_that() -> None:
+    said = " ".join(headline({**example_slim(), "best": "d0", "likely": "d0"}))
+    assert "what is proved to be as good (fold → prune 50 % → distil) saves no time beyond noise" in said
+    assert "--batch 64 asks again" in said
 
 
 def test_two_candidates_of_one_name_are_told_apart() -> None:
@@ -118,6 +143,7 @@ def test_no_name_is_trusted() -> None:
         order.update(machine=HOSTILE, other=HOSTILE)
     for advice in [*document["advice"], *document["run"]["advice"]]:
         advice.update(title=HOSTILE, text=HOSTILE, against=HOSTILE, machine=HOSTILE, basis=HOSTILE)
+    document["run"]["effects"] = [{"step": HOSTILE, "standing": "", "sentence": HOSTILE, "saving": None}]
     document["refused"] = [{"machine": HOSTILE, "title": HOSTILE, "family": "", "reason": HOSTILE}]
     page = slim_page(document)
     assert HOSTILE not in page

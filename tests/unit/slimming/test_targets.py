@@ -144,7 +144,7 @@ def test_a_budget_of_no_time_prices_the_model_as_given_and_says_what_is_left(
 ) -> None:
     (target,) = targets(candidates, ["h100-sxm"], terms=replace(terms, budget_s=0.0))
     assert [point.candidate.text for point in target.points] == ["as given"]
-    assert target.notes == ("time ran out: 3 of 4 candidates were not priced on other machines",)
+    assert target.notes == ("time ran out: 3 of 4 candidates were not run as h100-sxm would",)
 
 
 def test_a_candidate_that_is_no_model_is_a_note(candidates: list[Candidate], terms: Terms) -> None:
