@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import DataError, InputError, MissingExtraError, clean
 from twentywatts.readers.samples import Samples
-from twentywatts.slimming.candidate import Candidate, Step
+from twentywatts.slimming.candidate import Candidate, Step, Value
 
 if TYPE_CHECKING:
     from twentywatts.slimming.trainable.graph import Graph
+    from twentywatts.slimming.training.loop import Outcome
 
 __all__ = ["Masks", "Progress", "Schedule", "distil", "planted_zeros"]
 
@@ -103,7 +104,13 @@ def distil(
     schedule = replace(schedule, learning_rate=schedule.learning_rate or usual_rate(module.graph))
     lesson = lesson_of(module, teacher.content, samples, schedule=schedule)
     outcome = train(module, lesson, schedule=schedule, keep=keep or {}, progress=progress)
-    settings: dict[str, int | float | str | bool] = {
+    step = step_of("distil", outcome, schedule, teacher=teacher, notes=lesson.notes)
+    return candidate.then(step, written(module))
+
+
+def step_of(name: str, outcome: Outcome, schedule: Schedule, *, teacher: Candidate, notes: tuple[str, ...]) -> Step:
+    """Return what a training did as a step, with its losses before and after."""
+    settings: dict[str, Value] = {
         "epochs": outcome.epoch_count,
         "learning_rate": schedule.learning_rate or 0.0,
         "temperature": schedule.temperature,
@@ -112,8 +119,7 @@ def distil(
         "loss_before": outcome.loss_before,
         "loss_after": outcome.loss_after,
     }
-    step = Step(name="distil", settings=settings, seed=schedule.seed, notes=(*lesson.notes, *outcome.notes))
-    return candidate.then(step, written(module))
+    return Step(name=name, settings=settings, seed=schedule.seed, notes=(*notes, *outcome.notes))
 
 
 def check_finite(samples: Samples) -> None:

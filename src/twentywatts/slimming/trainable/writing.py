@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twentywatts.slimming.settle import serialised
 from twentywatts.slimming.trainable.graph import array_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def written(module: GraphModule) -> bytes:
         return module.content
     if "shape" in changed:
         del model.graph.value_info[:]
-    return bytes(model.SerializeToString())
+    return serialised(model)
 
 
 def _replaced(tensor: Any, array: NDArray[Any]) -> str:

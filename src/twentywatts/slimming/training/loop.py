@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,13 @@ from twentywatts.errors import DataError, RefusedError, clean
 from twentywatts.slimming.trainable.module import GraphModule
 from twentywatts.slimming.training.adam import Adam
 from twentywatts.slimming.training.lesson import Lesson
+from twentywatts.slimming.training.rounding import Rounding
 
 if TYPE_CHECKING:
     from twentywatts.slimming.distil import Schedule
 
-__all__ = ["Forward", "Outcome", "train"]
+__all__ = ["Outcome", "train"]
 
-Forward = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _JUDGED = 1024  # samples that judge the weights before and after
 _RISE = 0.03  # of the steps
 _FEW = 8  # samples of a batch below which its own statistics say too little
@@ -45,7 +45,7 @@ class _Run:
     """A training under way. total: steps that are planned. best: weights of the pass with the lowest mean loss."""
 
     module: GraphModule
-    forward: Forward
+    rounding: Rounding | None
     lesson: Lesson
     schedule: Schedule
     masks: list[tuple[Any, Any]]
@@ -66,19 +66,17 @@ def train(
     schedule: Schedule,
     keep: Mapping[str, NDArray[np.bool_]],
     progress: Callable[[str, float], None],
-    forward: Forward | None = None,
+    rounding: Rounding | None = None,
 ) -> Outcome:
-    """Train ``module`` in place. forward: what is run in its stead (the module with rounded weights, say).
+    """Train ``module`` in place. rounding: rounds weights and activations in each step, and where the loss is judged.
 
     Where the loss in evaluation is not lower afterwards, the best of first, last and best pass is kept, with a note.
     """
     started_s = time.monotonic()
-    names = lesson.names()
-    call: Forward = forward or (lambda inputs: module(inputs, names))
     with _one_thread(), _channels_last(module):
         run = _Run(
             module=module,
-            forward=call,
+            rounding=rounding,
             lesson=lesson,
             schedule=schedule,
             masks=_masks(module, keep),
@@ -172,7 +170,7 @@ def _judged(run: _Run) -> float:
     """Return the mean loss in evaluation over the first samples."""
     run.module.eval()
     rows = torch.arange(min(run.lesson.count, _JUDGED))
-    with torch.no_grad():
+    with torch.no_grad(), _rounded(run):
         losses = [(float(_loss(run, part)), len(part)) for part in _parts(rows, run.room or 256, run.room)]
     return sum(loss * size for loss, size in losses) / max(sum(size for _, size in losses), 1)
 
@@ -188,7 +186,13 @@ def _parts(rows: Any, size: int, room: int | None) -> list[Any]:
 
 
 def _loss(run: _Run, rows: Any) -> Any:
-    return run.lesson.error(run.forward(run.lesson.taken(rows)), rows)
+    seen = run.rounding.seen if run.rounding else None
+    found = run.module(run.lesson.taken(rows), run.lesson.names(), seen)
+    return run.lesson.error(found, rows)
+
+
+def _rounded(run: _Run) -> AbstractContextManager[None]:
+    return run.rounding.weights() if run.rounding else nullcontext()
 
 
 def _passes(run: _Run, progress: Callable[[str, float], None]) -> None:
@@ -244,10 +248,11 @@ def _one_step(run: _Run, rows: Any) -> float:
     run.optimiser.zero_grad()
     parts = _parts(rows, run.room, run.room) if run.room else [rows]
     total = 0.0
-    for part in parts:
-        loss = _loss(run, part) * (len(part) / len(rows))
-        loss.backward()
-        total += float(loss.detach())
+    with _rounded(run):
+        for part in parts:
+            loss = _loss(run, part) * (len(part) / len(rows))
+            loss.backward()
+            total += float(loss.detach())
     if math.isfinite(total):
         run.optimiser.step((run.schedule.learning_rate or 0.0) * _share(run.step, run.total))
         _apply(run.masks)
