@@ -1,0 +1,58 @@
+"""Choosing: nothing dominated is on the front, and the guard is asked from the safest to the cheapest."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twentywatts.comparison.bound import Verdict
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.choice import asking_order, cost_of, front, likely
+from twentywatts.slimming.rungs import FLOAT, Rung
+from twentywatts.slimming.trial import Score, Trial
+
+
+def trial(place: int, saving: float, drop: float, idle: str = "") -> Trial:
+    candidate = Candidate(content=str(place).encode())
+    verdict = Verdict(keeps=None, bound=drop + 0.01, sentence="")
+    score = Score(value=1 - drop, drop=drop, verdict=verdict, sample_count=100)
+    return Trial(
+        rung=Rung(seed=place),
+        floating=candidate,
+        shipped=candidate,
+        packing=FLOAT,
+        score=score,
+        saving=saving,
+        idle=idle,
+    )
+
+
+_pairs = st.tuples(st.floats(0.2, 8.0), st.floats(-0.02, 0.2))
+_trials = st.lists(_pairs, min_size=1, max_size=12).map(
+    lambda pairs: [trial(place, saving, drop) for place, (saving, drop) in enumerate(pairs)]
+)
+
+
+@given(_trials)
+def test_no_other_beats_what_is_on_the_front(trials: list[Trial]) -> None:
+    for kept in front(trials):
+        for other in trials:
+            is_cheaper = cost_of(other) < cost_of(kept)
+            assert not (is_cheaper and other.score.verdict.bound <= kept.score.verdict.bound)
+
+
+@given(_trials)
+def test_the_guard_is_asked_from_safe_to_cheap_and_only_where_it_pays(trials: list[Trial]) -> None:
+    order = asking_order(trials, 0.05)
+    costs = [cost_of(one) for one in order]
+    bounds = [one.score.verdict.bound for one in order]
+    assert all(cost < 1 for cost in costs)
+    assert costs == sorted(costs, reverse=True)
+    assert bounds == sorted(bounds)
+    assert all(one.score.drop <= 0.05 for one in order)
+
+
+def test_what_did_nothing_is_never_chosen() -> None:
+    idle, good = trial(0, 3.0, 0.0, idle="every weight has the shape that it had"), trial(1, 2.0, 0.0)
+    assert likely([idle, good], 0.01) == [good]
+    assert asking_order([idle, good], 0.01) == [good]

@@ -1,0 +1,208 @@
+"""The whole job: what is planted is caught, what is killed goes on, what is interrupted is still a result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.golden import check_schema
+from tests.support.slim_models import FEATURES, lucky, network, samples, wide, written
+
+from twentywatts.errors import DataError, InputError
+from twentywatts.reports.slim_document import slim_document
+from twentywatts.scenario import Scenario
+from twentywatts.slimming import finish
+from twentywatts.slimming import job as job_module
+from twentywatts.slimming.candidate import Candidate, Step
+from twentywatts.slimming.job import Job, run, slim
+from twentywatts.slimming.lab import Lab
+from twentywatts.slimming.result import Slimmed
+from twentywatts.slimming.rungs import Rung
+
+GOOD, BAD, SAME = 0.5, 0.75, 0.25  # names of what is planted: the shares that are said to be cut
+Planted = Callable[..., Slimmed]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return written(tmp_path_factory.mktemp("wide"), wide(), samples())
+
+
+def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
+    """Run a job whose rungs make what is planted; an exception in its place is raised."""
+
+    def go(plants: dict[float, bytes | BaseException], out: Path | None = None, made: list[float] | None = None) -> Any:
+        def make(rung: Rung, lab: Lab, time_s: float) -> Candidate:
+            if not rung.cut:
+                return lab.given.candidate
+            if made is not None:
+                made.append(rung.cut)
+            plant = plants[rung.cut]
+            if isinstance(plant, BaseException):
+                raise plant
+            return lab.given.candidate.then(Step(name="prune", settings={"ratio": rung.cut}), plant)
+
+        def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
+            yield from (Rung(cut=cut) for cut in (0.0, *plants))
+
+        patch.setattr(job_module, "made", make)
+        patch.setattr(job_module, "rungs", rungs)
+        patch.setattr(finish, "advice_for", lambda *_: ())  # trains classical methods, and has tests of its own
+        model, data = files
+        scenario = Scenario(batch=64)
+        return run(
+            Job(model=model, data=data, max_drop=0.02, methods=("prune",), out=out, budget_s=600.0, scenario=scenario)
+        )
+
+    return go
+
+
+@pytest.fixture
+def planted(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Planted:
+    return planter(files, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def both(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Slimmed, Path]:
+    """One good candidate, one that only guard samples give away, one that changes nothing."""
+    out = tmp_path_factory.mktemp("both") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        return planter(files, patch)({GOOD: network(), BAD: lucky(), SAME: wide(name="renamed")}, out), out
+
+
+def entry(result: Slimmed, ratio: float) -> Any:
+    return next(
+        one for one in result.entries if one.candidate.steps and one.candidate.steps[-1].settings["ratio"] == ratio
+    )
+
+
+def test_what_is_faster_and_proved_ships(both: tuple[Slimmed, Path]) -> None:
+    result, out = both
+    assert result.best.digest == entry(result, 0.5).digest
+    assert result.outcome is not None
+    assert result.outcome.is_saving
+    assert (out / "model.onnx").read_bytes() == result.best.candidate.content
+    recipe = json.loads((out / "recipe.json").read_text())
+    assert recipe["result_sha256"] == result.best.digest
+
+
+def test_a_planted_loss_is_caught_although_the_search_samples_show_none(both: tuple[Slimmed, Path]) -> None:
+    result, _ = both
+    lossy = entry(result, 0.75)
+    assert lossy.search.drop == 0
+    assert lossy.look is None or lossy.look.score.verdict.keeps is False
+    assert result.best is not lossy
+
+
+def test_a_planted_no_op_is_caught_and_never_asked_about(both: tuple[Slimmed, Path]) -> None:
+    result, _ = both
+    same = entry(result, 0.25)
+    assert "shape" in same.no_effect
+    assert same.look is None
+
+
+def test_the_document_keeps_the_schema(both: tuple[Slimmed, Path]) -> None:
+    document = slim_document(both[0])
+    check_schema(json.loads(json.dumps(document, allow_nan=False)), "slim-1")
+    assert document["best"] in {one["digest"] for one in document["candidates"]}
+
+
+def test_nothing_is_done_twice_and_the_guard_is_not_asked_again(both: tuple[Slimmed, Path], planted: Planted) -> None:
+    first, out = both
+    log = (out / ".search" / "log.jsonl").read_text()
+    made: list[float] = []
+    again = planted({GOOD: network(), BAD: lucky(), SAME: wide(name="renamed")}, out, made)
+    assert made == []
+    assert [one.digest for one in again.entries] == [one.digest for one in first.entries]
+    assert (out / ".search" / "log.jsonl").read_text().count('"look-begun"') == log.count('"look-begun"')
+
+
+def test_a_loss_alone_leaves_the_model_as_given(planted: Planted) -> None:
+    result = planted({BAD: lucky()})
+    assert result.best is result.given
+    assert entry(result, 0.75).look is not None
+    assert result.likely is entry(result, 0.75)
+    assert result.outcome is not None
+    assert result.outcome.payback.inferences is None
+
+
+def test_a_killed_search_goes_on_where_it_was(planted: Planted, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="killed"):
+        planted({GOOD: network(), BAD: RuntimeError("killed")}, out)
+    with (out / ".search" / "log.jsonl").open("a") as log:
+        log.write('{"kind": "trial", "half a li')
+    made: list[float] = []
+    result = planted({GOOD: network(), BAD: lucky()}, out, made)
+    assert made == [BAD]
+    assert len(result.entries) == 3
+
+
+def test_ctrl_c_leaves_the_result_so_far(planted: Planted, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = planted({GOOD: network(), BAD: KeyboardInterrupt()}, out)
+    assert result.is_interrupted
+    assert result.best.digest == entry(result, 0.5).digest
+    assert (out / "model.onnx").is_file()
+
+
+def test_no_budget_tries_what_needs_no_training(files: tuple[Path, Path], tmp_path: Path) -> None:
+    model, data = files
+    result = slim(model, data, budget_s=0, max_drop=0.02, methods=["fold", "int8", "prune", "distil"])
+    assert [one.name for one in result.entries] == ["as given", "int8"]
+    assert any("to train on" in note for note in result.notes)
+    assert "best: " in str(result)
+
+
+def test_other_machines_alone_time_nothing_and_refuse_with_a_reason(files: tuple[Path, Path]) -> None:
+    model, data = files
+    result = slim(model, data, budget_s=0, max_drop=0.02, on="t4,human-brain", methods="fold")
+    assert result.outcome is None
+    assert result.given.time_s is None
+    chip, brain = result.targets
+    assert chip.points
+    assert "yardstick" in brain.reason
+    check_schema(json.loads(json.dumps(slim_document(result))), "slim-1")
+
+
+def test_too_few_samples_prove_nothing_and_say_how_many_would(tmp_path: Path) -> None:
+    model, data = written(tmp_path, network(), samples(90))
+    result = slim(model, data, budget_s=0, methods="int8")
+    assert "not provable at this n: 60" in result.unproved
+    assert result.guard_count == 0
+    assert result.best is result.given
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_drop": -1}, "largest drop"),
+        ({"max_drop": float("nan")}, "largest drop"),
+        ({"max_drop": 2}, "share"),
+        ({"budget_s": -1}, "budget"),
+        ({"budget_s": float("inf")}, "budget"),
+        ({"methods": ["prun"]}, "did you mean 'prune'"),
+        ({"methods": []}, "no method"),
+        ({"metric": "acuracy"}, "metric"),
+        ({"on": "loihy"}, "did you mean 'loihi'"),
+        ({"train": "missing.npz"}, "missing.npz"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], words: str, files: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match=words):
+        slim(*files, **options)
+
+
+def test_weights_that_are_no_numbers_and_a_folder_of_somebody_else_are_refused(tmp_path: Path) -> None:
+    broken = np.full((FEATURES, 8), np.nan, dtype=np.float32)
+    model, data = written(tmp_path, network(broken, np.ones((8, 4), dtype=np.float32)), samples(60))
+    with pytest.raises(DataError, match="not numbers"):
+        slim(model, data, budget_s=0)
+    with pytest.raises(InputError, match="holds other files"):
+        slim(model, data, budget_s=0, out=tmp_path)
+    with pytest.raises(InputError, match="not a folder"):
+        slim(model, data, budget_s=0, out=model)
