@@ -43,6 +43,7 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
+_WORTH = 1.05  # a saving of less is not worth a sentence
 _NARROW = 1.02  # an interval of less than this factor comes from counts alone: it is not printed
 
 
@@ -143,7 +144,9 @@ def _likely(document: Record) -> str:
     if document["likely"] == document["best"] or not likely["steps"]:
         return ""
     found = ranking_of(document).get(document["likely"])
-    saving = f", {times(found['saving'], 'processor time')}" if found else ""
+    if found is None or found["saving"] < _WORTH:
+        return ""
+    saving = f", {times(found['saving'], 'processor time')}"
     guard = likely["guard"]
     said = "the guard samples were not asked" if guard is None else "the guard samples cannot prove it"
     said = "the guard samples disprove it" if guard and guard["keeps"] is False else said
