@@ -88,7 +88,8 @@ class DecoderWorkload:
     token. linear_bits, expert_bits, other_bits: of a stored weight, with scales. activation_bits: of the operands of
     products with weights (16, 8 or 4), linear and experts. cache_bits: of a cached value. weight_bytes: resident, with
     the copies of data parallelism. cache_bytes: resident when every sequence is complete. state_bytes: the part of
-    them that does not grow with the text.
+    them that does not grow with the text. model_type: the model's family, as its config.json calls it: some have
+    kernels of their own.
     """
 
     name: str
@@ -110,6 +111,7 @@ class DecoderWorkload:
     expert_operand_bits: int = 16
     cache_bits: float = 16.0
     activation_bits: float = 16.0
+    model_type: str = ""
     notes: tuple[str, ...] = ()
 
     @property

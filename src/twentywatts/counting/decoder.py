@@ -65,6 +65,7 @@ def decoder_workload(
         expert_operand_bits=held.expert_operand_bits,
         cache_bits=held.cache_bits,
         activation_bits=held.activation_bits,
+        model_type=architecture.model_type,
         notes=_notes(architecture, arrays),
     )
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twentywatts.figures import Evidence
 from twentywatts.ledger import Cause
+from twentywatts.machines import Machine
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.uncertain import Array, Interval
 
-__all__ = ["Costs", "Portion", "Values", "sum_by_cause", "used_by_cause"]
+__all__ = ["Costs", "Portion", "Values", "sum_by_cause", "used_by_cause", "with_idle"]
 
 Values = Mapping[str, Array]
 
@@ -103,4 +105,17 @@ def used_by_cause(portions: Iterable[Portion]) -> dict[Cause, tuple[str, ...]]:
     found: dict[Cause, tuple[str, ...]] = {}
     for portion in portions:
         found[portion.cause] = tuple(dict.fromkeys((*found.get(portion.cause, ()), *portion.used)))
+    return found
+
+
+def with_idle(energy_j: Mapping[Cause, Array], idle_j: Array, machine: Machine) -> dict[Cause, Array]:
+    """Return joules by cause, the part that idling for as long would have taken told apart from the unsplit rest.
+
+    energy_j: cause → (parts, 1 or 1 + draws). idle_j: idle power × time, (parts, 1 + draws); never more than the rest.
+    That part rests on a published figure, not on a fit; where the figure is a guess, nothing is told apart.
+    """
+    found = {cause: np.broadcast_to(array, idle_j.shape) for cause, array in energy_j.items()}
+    if machine.figures["idle_power_w"].evidence > Evidence.GUESSED and Cause.UNSPLIT in found:
+        found[Cause.STATIC] = np.minimum(idle_j, found[Cause.UNSPLIT])
+        found[Cause.UNSPLIT] = found[Cause.UNSPLIT] - found[Cause.STATIC]
     return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
-from twentywatts.price.costs import Costs, Values
+from twentywatts.price.costs import Costs, Values, with_idle
 from twentywatts.price.decoder_constants import (
     DecoderConstants,
     constants_of,
@@ -30,11 +30,12 @@ from twentywatts.workload_decoder import DecoderWorkload
 __all__ = ["DecoderPrice", "costs", "decoder_price"]
 
 _CAUSES = {
-    Cause.STATIC: ("static_j", "waiting_j"),
+    Cause.UNSPLIT: ("static_j", "waiting_j"),
     Cause.MEMORY: ("memory_j",),
     Cause.COMPUTE: ("compute_j",),
     Cause.COMMUNICATION: ("link_j",),
 }
+_MEASURED_BITS = 8.0  # weights of measured runs have 16 or 8 bits
 _SPECIFICATIONS = ("max_power_w", "memory_bandwidth_bytes_per_s")
 
 
@@ -59,6 +60,11 @@ class DecoderPrice:
     def time_s(self) -> Array:
         """Seconds from the prompts to the last token, for one batch."""
         return self.prefill.time_s + self.step_count * self.decode.time_s
+
+    @property
+    def part_times_s(self) -> Array:
+        """Seconds of the prefill and of all steps, for one batch."""
+        return np.array([_single(self.prefill.time_s), _single(self.step_count * self.decode.time_s)])
 
     @property
     def energy_j(self) -> Array:
@@ -119,13 +125,14 @@ def costs(workload: DecoderWorkload, machine: Machine, values: Values, scenario:
     """
     found = decoder_price(workload, machine, software=scenario.software)
     shape = (1 + scenario.draws,)
-    energy = _by_cause(found)
+    idle_w = np.broadcast_to(values["idle_power_w"] * workload.parallelism.chip_count, shape)
+    energy = with_idle(_by_cause(found), found.part_times_s[:, None] / found.batch * idle_w, machine)
     return Costs(
         parts=("prefill", "decode"),
-        energy_j={cause: np.broadcast_to(array[:, None], (2, *shape)) for cause, array in energy.items()},
+        energy_j=energy,
         used={cause: _used(cause, found, workload) for cause in energy},
         latency_s=np.full(shape, _single(found.time_s)),
-        idle_power_w=np.broadcast_to(values["idle_power_w"] * workload.parallelism.chip_count, shape),
+        idle_power_w=idle_w,
         chip_count=workload.parallelism.chip_count,
         bound=_bound(found),
         model_error=error_model().interval(_single(found.error_scale)),
@@ -138,7 +145,7 @@ def _single(array: Array) -> float:
 
 
 def _by_cause(found: DecoderPrice) -> Mapping[Cause, Array]:
-    """Return cause → joules per request of prefill and decode; what the data cannot tell apart is one sum."""
+    """Return cause → joules per request of prefill and decode, (2, 1); what the data cannot tell apart is one sum."""
     told = {Cause(name) for name in identified_causes()}
     energy: dict[Cause, Array] = {}
     for cause, names in _CAUSES.items():
@@ -147,14 +154,14 @@ def _by_cause(found: DecoderPrice) -> Mapping[Cause, Array]:
         )
         joules *= np.array([1.0, _single(found.step_count)]) / _single(found.batch)
         kept = cause if cause in told else Cause.UNSPLIT
-        energy[kept] = energy.get(kept, np.zeros(2)) + joules
+        energy[kept] = energy.get(kept, np.zeros((2, 1))) + joules[:, None]
     return energy
 
 
 def _used(cause: Cause, found: DecoderPrice, workload: DecoderWorkload) -> tuple[str, ...]:
     peaks = {found.rates.peak_keys[bits] for bits in (workload.linear_operand_bits, 16)}
     by_cause = {
-        Cause.STATIC: _SPECIFICATIONS,
+        Cause.STATIC: ("idle_power_w",),
         Cause.MEMORY: ("memory_bandwidth_bytes_per_s",),
         Cause.COMPUTE: tuple(sorted(peaks)),
         Cause.COMMUNICATION: ("link_bandwidth_bytes_per_s",),
@@ -168,7 +175,7 @@ def _bound(found: DecoderPrice) -> str:
     both = ((found.prefill, 1.0), (found.decode, steps))
     totals = {
         "memory": sum(_single(part.memory_s) * times for part, times in both),
-        "compute": sum(_single(part.compute_s) * times for part, times in both),
+        "compute": sum(_single(part.compute_s + part.padded_s) * times for part, times in both),
         "launch": sum(_single(part.launch_s) * times for part, times in both),
         "host": sum(_single(part.waiting_s) * times for part, times in both),
     }
@@ -182,8 +189,21 @@ def _notes(found: DecoderPrice, workload: DecoderWorkload, machine: Machine) -> 
     least, most = measured_batches()
     if not least <= _single(found.batch) <= most:
         notes.append(f"measured runs have {least:,} to {most:,} requests at a time: fewer or more is an extrapolation")
+    if not np.any(workload.output_tokens):
+        notes.append(
+            "no measured run of a model that only reads was fitted: it is priced as the prompt of one that writes"
+        )
+    stored = min(workload.linear_bits, workload.expert_bits)
+    if stored < _MEASURED_BITS:
+        notes.append(
+            f"no measured run has weights of {stored:.3g} bits: their kernels are taken to do as well as others"
+        )
     bits = min(workload.linear_operand_bits, workload.expert_operand_bits)
     if bits < 16 and found.rates.peak_keys[bits] != f"peak_fp{bits}_flop_per_s":
         slower = found.rates.peak_keys[bits].split("_")[1]
         notes.append(f"{machine.name} publishes no rate for {bits}-bit operands: arithmetic is timed at {slower}")
+    if np.any(found.decode.padded_s):
+        notes.append(
+            "8-bit experts are multiplied in whole tiles of rows: few requests at a time cost more than in bf16"
+        )
     return tuple(notes)

@@ -1,6 +1,7 @@
 """Time and energy of one pass of a language model: the equation of docs/method/decoder.md, and nothing else.
 
-time = overlap(bytes / bandwidth, operations / peak) + layers × launch + rounds × latency + sent / links + host
+time = overlap(bytes / bandwidth, operations / peak) + padding / peak + layers × launch + rounds × latency
+       + sent / links + host
 energy = static power × time + waiting power × host time + bytes × e_byte + operations × e_op + sent × e_link,
 softly held below the power limit: E = (E⁻⁴ + (P t)⁻⁴)^(−1/4).
 
@@ -22,9 +23,9 @@ __all__ = ["NAMES", "Setting", "Step", "step"]
 NAMES = (
     "weight_bandwidth_frac expert_bandwidth_frac narrow_expert_frac cache_bandwidth_frac shared_heads_exponent "
     "decode_compute_frac prefill_compute_frac expert_prefill_frac narrow_prefill_frac data_parallel_prefill_frac "
-    "overlap_exponent distinct_frac layer_time_s expert_layer_time_s narrow_layer_time_s round_time_s "
-    "expert_round_time_s link_frac host_step_time_s host_sequence_time_s host_request_time_s static_power_frac "
-    "waiting_power_frac memory_energy_j_per_byte compute_energy_j link_energy_j_per_byte"
+    "overlap_exponent distinct_frac layer_time_s expert_layer_time_s narrow_layer_time_s padded_expert_frac "
+    "round_time_s expert_round_time_s link_frac host_step_time_s host_sequence_time_s host_request_time_s "
+    "static_power_frac waiting_power_frac memory_energy_j_per_byte compute_energy_j link_energy_j_per_byte"
 ).split()
 _CAP = -4.0
 
@@ -48,7 +49,7 @@ class Step:
     """Seconds and joules of one pass of the whole batch over all chips; the joules are already held by the limit.
 
     busy_s: chips work. waiting_s: chips wait for the host. static_j, waiting_j, memory_j, compute_j, link_j: by cause.
-    memory_s, compute_s, launch_s: what makes up the busy time, before overlap.
+    memory_s, compute_s, launch_s, padded_s: what makes up the busy time, before overlap; padded: rows that fill tiles.
     """
 
     busy_s: Array
@@ -56,6 +57,7 @@ class Step:
     memory_s: Array
     compute_s: Array
     launch_s: Array
+    padded_s: Array
     static_j: Array
     waiting_j: Array
     memory_j: Array
@@ -76,7 +78,8 @@ class Step:
 def step(work: PassWork, setting: Setting, k: Mapping[str, float | Array], *, prefill: bool) -> Step:
     """Return what one pass takes. ``k``: the constants by the names in NAMES.
 
-    In a decode step fewer experts are touched than independent choices would touch: 1 − (1 − touched)^distinct.
+    In a decode step fewer experts are touched than independent choices would touch: 1 − (1 − touched)^distinct. Rows
+    that fill the tiles of 8-bit experts are multiplied in every decode step; a prefill has them in its fitted share.
     """
     ratio = _distinct(work.touched_frac, k["distinct_frac"]) if not prefill else 1.0
     memory_s = _memory_s(work, k, ratio)
@@ -87,13 +90,14 @@ def step(work: PassWork, setting: Setting, k: Mapping[str, float | Array], *, pr
     sequences = np.asarray(setting.batch)
     waiting = sequences * k["host_request_time_s"] if prefill else _host_s(sequences, k)
     waiting_s = waiting * np.asarray(setting.contention)
-    busy_s = overlapped + launch_s
+    padded_s = 0.0 if prefill else work.padded_s / k["padded_expert_frac"]
+    busy_s = overlapped + launch_s + padded_s
     limit_w = setting.chip_count * setting.power_w
     joules = {
         "static_j": limit_w * k["static_power_frac"] * busy_s,
         "waiting_j": limit_w * k["waiting_power_frac"] * waiting_s,
         "memory_j": (work.moved_bytes + work.expert_bytes * ratio) * k["memory_energy_j_per_byte"],
-        "compute_j": work.flop_count * k["compute_energy_j"],
+        "compute_j": (work.flop_count + (0.0 if prefill else work.padded_flop_count)) * k["compute_energy_j"],
         "link_j": work.link_bytes * k["link_energy_j_per_byte"],
     }
     held = _held(sum(joules.values()), limit_w * (busy_s + waiting_s))
@@ -103,6 +107,7 @@ def step(work: PassWork, setting: Setting, k: Mapping[str, float | Array], *, pr
         memory_s=memory_s,
         compute_s=compute_s,
         launch_s=launch_s,
+        padded_s=np.asarray(padded_s),
         **{name: value * held for name, value in joules.items()},
     )
 

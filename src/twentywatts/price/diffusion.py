@@ -18,7 +18,7 @@ import numpy as np
 
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
-from twentywatts.price.costs import Costs, Values
+from twentywatts.price.costs import Costs, Values, with_idle
 from twentywatts.price.decoder_work import Rates, rates_of
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Interval
@@ -107,18 +107,22 @@ def _error(*, seen: bool) -> Interval:
 
 
 def costs(workload: DiffusionWorkload, machine: Machine, values: Values, scenario: Scenario) -> Costs:
-    """Return joules per image or video, as one sum (the data tell no causes apart), and the seconds of a batch."""
+    """Return joules per image or video, what idling would take and the rest (one sum), and the seconds of a batch."""
     rates = rates_of(machine)
     constants, seen = diffusion_constants(machine)
-    time_s, energy_j = diffusion_price(drawing_work(workload, rates), constants)
+    time_s, joules = diffusion_price(drawing_work(workload, rates), constants)
     shape = (1 + scenario.draws,)
+    idle_w = np.broadcast_to(values["idle_power_w"] * workload.chip_count, shape)
+    whole = {Cause.UNSPLIT: np.full((1, 1), float(joules / workload.batch))}
     unseen = () if seen else (f"no run on a chip like {machine.name} was fitted: constants are inherited",)
+    energy = with_idle(whole, float(time_s / workload.batch) * idle_w[None], machine)
+    used = {Cause.STATIC: ("idle_power_w",), Cause.UNSPLIT: ("max_power_w", rates.peak_keys[16])}
     return Costs(
         parts=("generation",),
-        energy_j={Cause.UNSPLIT: np.full((1, *shape), float(energy_j / workload.batch))},
-        used={Cause.UNSPLIT: ("max_power_w", rates.peak_keys[16])},
+        energy_j=energy,
+        used={cause: used[cause] for cause in energy},
         latency_s=np.full(shape, float(time_s)),
-        idle_power_w=np.broadcast_to(values["idle_power_w"] * workload.chip_count, shape),
+        idle_power_w=idle_w,
         chip_count=workload.chip_count,
         bound="compute",
         model_error=_error(seen=seen),

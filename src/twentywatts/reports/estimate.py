@@ -22,7 +22,18 @@ from twentywatts.reports.words import (
 )
 from twentywatts.units import format_count_interval, format_si
 
-__all__ = ["SUM", "estimation_view", "facts_text", "notes_of", "parts_text", "speed_text", "use_text", "wh_quantity"]
+__all__ = [
+    "ABOVE_IDLE",
+    "SUM",
+    "causes_text",
+    "estimation_view",
+    "facts_text",
+    "notes_of",
+    "parts_text",
+    "speed_text",
+    "use_text",
+    "wh_quantity",
+]
 
 Record = Mapping[str, Any]
 
@@ -30,6 +41,10 @@ _PARTS = {"prefill": "prompt", "decode": "answer"}
 SUM = (
     "what the chip draws is known only as one sum: measured runs do not tell arithmetic, memory traffic and being "
     "powered apart"
+)
+ABOVE_IDLE = (
+    "static is what the chip would draw idle for as long, by its published idle power; what work adds to that is one "
+    "sum, other: measured runs do not tell arithmetic and memory traffic apart"
 )
 
 
@@ -81,10 +96,13 @@ def speed_text(row: Record) -> str:
     return f"{every} tok/s\n{one} per user"
 
 
+def causes_text(row: Record) -> str:
+    """Return where the joules go by cause, with shares; nothing where they are one sum."""
+    return ", ".join(main_causes(row)) if {cause for cause, _ in cause_shares(row)} != {"unsplit"} else ""
+
+
 def parts_text(row: Record) -> str:
-    """Return where the joules go: causes with their shares; of joules known as one sum, the parts of the request."""
-    if {cause for cause, _ in cause_shares(row)} != {"unsplit"}:
-        return ", ".join(main_causes(row))
+    """Return what the parts of a request take of its joules: ``prompt 18 %, answer 82 %``."""
     total = sum(item["energy_j"]["mid"] for item in row["parts"])
     shares = [(item["part"], 100 * item["energy_j"]["mid"] / total) for item in row["parts"] if total > 0]
     if len(shares) < 2:
@@ -96,8 +114,9 @@ def parts_text(row: Record) -> str:
 def notes_of(document: Record) -> list[str]:
     """Return every note of a document and its rows once; the last says what cannot be told apart."""
     known = [note for row in document["rows"] for note in row["notes"]]
-    sums = [SUM] if any(item["cause"] == "unsplit" for row in document["rows"] for item in row["causes"]) else []
-    return [clean(note) for note in dict.fromkeys([*document["notes"], *known, *sums])]
+    causes = {item["cause"] for row in document["rows"] for item in row["causes"]}
+    last = [ABOVE_IDLE if "static" in causes else SUM] if "unsplit" in causes else []
+    return [clean(note) for note in dict.fromkeys([*document["notes"], *known, *last])]
 
 
 def _table(document: Record) -> Table:
@@ -116,15 +135,12 @@ def _table(document: Record) -> Table:
 
 def _cells(row: Record) -> Iterable[Text]:
     yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
-    yield Text(wh_quantity(row["energy_j"])).append(f"\n{_first_part(row)}", style="dim")
-    yield Text(interval_text(row["energy_j_per_unit"], "J"))
+    told = ", ".join(text for text in main_causes(row) if not text.startswith("other"))
+    first = parts_text(row).partition(",")[0]  # the rest is the answer's
+    yield Text(wh_quantity(row["energy_j"])).append(f"\n{first}", style="dim")
+    yield Text(interval_text(row["energy_j_per_unit"], "J")).append(f"\n{told}", style="dim")
     yield Text(speed_text(row))
     yield Text(quantity_text(row["power_w"], "W")).append(f"\n{evidence_text(row)}", style="dim")
-
-
-def _first_part(row: Record) -> str:
-    """Return the prompt's share alone: the rest is the answer's, and the column is narrow."""
-    return parts_text(row).partition(",")[0]
 
 
 def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:

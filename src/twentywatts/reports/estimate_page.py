@@ -7,7 +7,15 @@ from typing import Any
 
 from twentywatts.errors import clean
 from twentywatts.reports import sections
-from twentywatts.reports.estimate import facts_text, notes_of, parts_text, speed_text, use_text, wh_quantity
+from twentywatts.reports.estimate import (
+    causes_text,
+    facts_text,
+    notes_of,
+    parts_text,
+    speed_text,
+    use_text,
+    wh_quantity,
+)
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
 from twentywatts.reports.plan_charts import band_chart
@@ -84,7 +92,7 @@ def _causes(document: Record) -> Markup:
     rows = [
         (
             _name(row),
-            parts_text(row) or "–",
+            "; ".join(text for text in (causes_text(row), parts_text(row)) if text) or "–",
             ", ".join(f"{item['part']} {quantity_text(item['energy_j'], 'J')}" for item in row["parts"]),
         )
         for row in document["rows"]

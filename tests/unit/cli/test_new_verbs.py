@@ -10,7 +10,7 @@ import pytest
 import twentywatts as tw
 from twentywatts.cli import main
 from twentywatts.errors import InputError
-from twentywatts.reports.estimate import SUM, notes_of, parts_text, speed_text
+from twentywatts.reports.estimate import ABOVE_IDLE, SUM, notes_of, parts_text, speed_text
 
 
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -37,7 +37,10 @@ def test_an_estimate_says_no_power_of_ten_and_what_it_cannot_tell_apart(capsys: 
     assert not re.search(r"\de[+-]?\d", text)
     assert "other 100 %" not in text
     assert text.count("a further token") == 1
-    assert " ".join(text.split()).count(SUM) == 1
+    assert re.search(r"static \d+ %", " ".join(text.split()))
+    assert " ".join(text.split()).count(ABOVE_IDLE) == 1
+    guessed = said(["estimate", "llama-3.1-8b", "--on", "rtx-4090", "--batch", "8"], capsys)
+    assert " ".join(guessed.split()).count(SUM) == 1
 
 
 def test_speeds_and_parts_are_told_in_few_digits() -> None:

@@ -20,7 +20,7 @@ from twentywatts.price.accounting import values_of
 from twentywatts.price.decoder import costs, decoder_price
 from twentywatts.price.decoder_constants import constants_of, error_model, identified_causes, software_names
 from twentywatts.price.decoder_step import NAMES
-from twentywatts.price.decoder_work import rates_of
+from twentywatts.price.decoder_work import pass_work, rates_of
 from twentywatts.readers.architectures import load_architecture
 from twentywatts.scenario import Scenario
 from twentywatts.workload_decoder import DecoderWorkload, Parallelism
@@ -103,15 +103,41 @@ def test_half_the_bytes_save_energy_for_dense_models_where_weights_are_read() ->
     assert 0.4 < float(narrow.energy_j / wide.energy_j) < 0.95
 
 
-def test_narrow_experts_cost_more_at_a_small_batch_and_less_at_a_large_one() -> None:
-    """As measured on eight H100 with Qwen3 235B A22B: 8-bit kernels of experts launch slowly and read less."""
-    model = "qwen3-235b-a22b"
-    ratios = [
-        float(decoder_price(workload(model, batch=b, chips=8, precision="fp8"), H100).energy_j)
-        / float(decoder_price(workload(model, batch=b, chips=8, precision="bf16"), H100).energy_j)
-        for b in (8.0, 256.0)
-    ]
-    assert ratios[0] > ratios[1]
+@pytest.mark.parametrize(
+    ("machine", "chips", "batch", "measured"),
+    [  # ML.ENERGY v3, Qwen3 235B A22B Thinking, gpqa: joules in FP8 over BF16, runs otherwise alike
+        ("h100-sxm", 8, 8.0, 1.61),
+        ("h100-sxm", 8, 16.0, 1.30),
+        ("b200", 4, 8.0, 1.54),
+        ("b200", 4, 16.0, 1.27),
+        ("b200", 4, 128.0, 0.92),
+    ],
+)
+def test_eight_bit_experts_cost_more_at_a_small_batch_and_save_at_a_large_one(
+    machine: str, chips: int, batch: float, measured: float
+) -> None:
+    narrow, wide = (
+        decoder_price(
+            workload("qwen3-235b-a22b", batch=batch, prompt=200, output=9000, chips=chips, precision=name),
+            load(machine),
+        ).energy_j
+        for name in ("fp8", "bf16")
+    )
+    assert float(narrow / wide) == pytest.approx(measured, rel=0.1)
+
+
+def test_rows_that_fill_tiles_are_counted_for_every_expert_of_the_common_kernel_alone() -> None:
+    def padded(name: str, machine: str, precision: str) -> float:
+        found = workload(name, batch=1.0, chips=8, precision=precision)
+        return float(pass_work(found.decode, found, rates_of(load(machine))).padded_flop_count)
+
+    # 94 layers of 128 experts of three 4096 × 1536 matrices, 127 rows each, an operation of 8 bits counted half
+    assert padded("qwen3-235b-a22b", "h100-sxm", "fp8") == pytest.approx(94 * 128 * 127 * 3 * 4096 * 1536)
+    assert padded("qwen3-235b-a22b", "h100-sxm", "bf16") == 0
+    assert padded("qwen3-235b-a22b", "a100-sxm-80", "fp8") == 0  # multiplies 8-bit weights at 16 bits
+    assert padded("deepseek-v3", "b200", "fp8") == 0  # a kernel of its own
+    assert padded("deepseek-v3", "h100-sxm", "fp8") > 0
+    assert padded("llama-3.1-405b", "h100-sxm", "fp8") == 0
 
 
 @pytest.mark.parametrize(
@@ -153,10 +179,16 @@ def test_routed_models_several_chips_and_small_batches_widen_the_interval() -> N
 def test_the_ledger_names_only_causes_that_the_data_tell_apart() -> None:
     ledger = price(workload(), H100, Scenario(batch=8), per="request")  # type: ignore[arg-type]
     told = {Cause(name) for name in identified_causes()}
-    assert set(ledger.by_cause()) <= told | {Cause.UNSPLIT}
+    assert set(ledger.by_cause()) <= told | {Cause.STATIC, Cause.UNSPLIT}
+    idle_j = H100.figures["idle_power_w"].value * ledger.latency_s.mid / 8
+    assert ledger.by_cause()[Cause.STATIC].mid == pytest.approx(idle_j)
+    assert "vadari2026" in ledger.sources  # who published the idle power
     assert ledger.energy_j.mid == pytest.approx(float(decoder_price(workload(), H100).energy_j))
     assert ledger.energy_j.interval.low < ledger.energy_j.mid < ledger.energy_j.interval.high
     assert {"mlenergy2025", "mlenergy-v2"} <= set(ledger.sources)
+    guessed = load("rtx-4090")
+    assert guessed.figures["idle_power_w"].grade == "guess"
+    assert set(price(workload(), guessed, Scenario(batch=8), per="request").by_cause()) == {Cause.UNSPLIT}  # type: ignore[arg-type]
 
 
 def test_older_software_costs_more() -> None:
@@ -190,3 +222,7 @@ def test_what_is_extrapolated_or_has_no_published_rate_is_told() -> None:
     assert "extrapolation" not in notes(workload(batch=8.0))
     assert "no rate for 8-bit operands: arithmetic is timed at fp16" in notes(workload(precision="fp8"), "a100-sxm-80")
     assert "no rate" not in notes(workload(precision="fp8"))
+    assert "weights of 4" in notes(workload(precision="int4"))
+    assert "only reads" in notes(workload("bert-base-uncased", output=0))
+    assert "whole tiles" in notes(workload("qwen3-30b-a3b", precision="fp8"))
+    assert "whole tiles" not in notes(workload("qwen3-30b-a3b"))
