@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from twentywatts import plugins
 from twentywatts.errors import InputError, MissingExtraError, ModelError, clean
 
-__all__ = ["TorchModel", "example_of", "is_torch_model", "model_file"]
+__all__ = ["TorchModel", "example_of", "is_torch_model", "model_file", "module_arguments"]
 
 _PAIR = 2  # samples of the trace: one alone would be taken for a fixed size
 
@@ -161,13 +161,18 @@ def _by_name(model: Any, arrays: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(arrays[name] for name in found)
 
 
-def example_of(model: object, data: str | Path) -> object:
+def module_arguments(model: object, data: str | Path, *, count: int) -> tuple[Any, ...]:
+    """Return the first ``count`` samples of a data file as the tensors that a live module is called with."""
+    return _arguments(model, example_of(model, data, count=count))
+
+
+def example_of(model: object, data: str | Path, *, count: int = _PAIR) -> object:
     """Return the first samples of a data file by name for a live module, None for anything that needs none."""
     if not is_torch_model(model) or not hasattr(model, "forward"):
         return None
     from twentywatts.readers.samples import first_samples
 
-    arrays = first_samples(data, {"x", *_argument_names(model)}, count=_PAIR)
+    arrays = first_samples(data, {"x", *_argument_names(model)}, count=count)
     is_indexed = any(type(part).__name__.startswith("Embedding") for part in model.modules())  # type: ignore[attr-defined]
     return {name: x if is_indexed and x.dtype.kind in "iu" else x.astype("float32") for name, x in arrays.items()}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 __all__ = ["Candidate", "Step", "Transform", "Value"]
 
 Value = int | float | str | bool
+_TOLD = {"through_norms": "with the width", "weight_bits": "of 7-bit weights"}  # settings that a name must hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,9 @@ class Step:
     def brief(self) -> str:
         """The step's name, with the share where it takes one: ``prune 50 %``."""
         ratio = self.settings.get("ratio")
-        if isinstance(ratio, str):
-            return f"{self.name} by group"
-        return self.name if ratio is None else f"{self.name} {100 * ratio:.3g} %"
+        share = "" if ratio is None else (" by group" if isinstance(ratio, str) else f" {100 * ratio:.3g} %")
+        told = [words for key, words in _TOLD.items() if self.settings.get(key)]
+        return " ".join([self.name + share, *told])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

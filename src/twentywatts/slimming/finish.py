@@ -13,7 +13,7 @@ from twentywatts.slimming.choice import asking_order, cost_of, front, likely
 from twentywatts.slimming.guard import Look, Walk, provable, walk
 from twentywatts.slimming.lab import Lab
 from twentywatts.slimming.making import chain, why_no_training
-from twentywatts.slimming.measuring import Rounds
+from twentywatts.slimming.measuring import Call, Rounds
 from twentywatts.slimming.others import advice_for, fronts
 from twentywatts.slimming.outcome import Outcome, measured_outcome, step_effects
 from twentywatts.slimming.payback import Cost
@@ -32,8 +32,8 @@ _FINALISTS = 6
 _FINAL = Rounds(rounds=15, window_s=0.01)
 
 
-def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, progress: Progress) -> Slimmed:
-    """Return the result of a search as far as it came. cost: what the search took."""
+def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | None, progress: Progress) -> Slimmed:
+    """Return the result of a search as far as it came. cost: what the search took. eager: see ``job.run``."""
     searched_s = lab.clock.elapsed_s
     unproved = provable(lab.question.goal, lab.parts.reported.count)
     progress("timing the best in turns", 0.7)
@@ -59,7 +59,7 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, progress: Progre
         effects=step_effects(lab, chain(_of(lab, best.digest), lab)),
         targets=found,
         orders=orders,
-        advice=() if is_late else advice_for(lab, best.candidate, found, None, progress),
+        advice=() if is_late else advice_for(lab, best.candidate, found, eager, progress),
         refused=tuple(_refusals(lab)),
         notes=(*_notes(job, lab, is_late=is_late), *notes),
         unproved=unproved,
@@ -189,4 +189,6 @@ def _notes(job: Job, lab: Lab, *, is_late: bool) -> tuple[str, ...]:
 
 
 def _refusals(lab: Lab) -> list[Refusal]:
-    return [Refusal(machine="", title=words, family="", reason=reason) for words, reason in lab.refused.values()]
+    return [
+        Refusal(machine="", title=words, family="", reason=reason) for words, reason in lab.refused.values() if words
+    ]

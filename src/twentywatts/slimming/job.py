@@ -22,12 +22,14 @@ from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.slimming.artefacts import check_folder
 from twentywatts.slimming.clock import Clock
+from twentywatts.slimming.eager import eager_call
 from twentywatts.slimming.files import given
 from twentywatts.slimming.finish import finished
 from twentywatts.slimming.guard import parted
 from twentywatts.slimming.lab import Lab, Question, make_lab
 from twentywatts.slimming.ladder import AS_GIVEN, climb, hardened, rungs
 from twentywatts.slimming.making import made, why_no_training
+from twentywatts.slimming.measuring import Call
 from twentywatts.slimming.memory import Memory, remembered
 from twentywatts.slimming.payback import spending
 from twentywatts.slimming.pricing import THIS_CPU
@@ -116,7 +118,8 @@ def slim(
                 out=None if out is None else Path(out),  # type: ignore[arg-type]
                 force=bool(known.get("force", False)),
                 scenario=scenario,
-            )
+            ),
+            eager=eager_call(model, data, batch=scenario.batch),
         )
 
 
@@ -135,9 +138,10 @@ def method_names(methods: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def run(job: Job, progress: Progress = lambda text, share: None) -> Slimmed:
+def run(job: Job, progress: Progress = lambda text, share: None, *, eager: Call | None = None) -> Slimmed:
     """Return what slimming a Job comes to; ``progress`` is told what happens next and the share that is done.
 
+    eager: runs one batch of the module in torch, where the model was one: what the runtime alone saves.
     Ctrl-C ends the search and keeps what it found; a second one ends everything.
     """
     _check(job)
@@ -152,7 +156,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Slimmed:
     earlier_cpu_s = lab.memory.spent[1]
     lab.memory.spend(lab.clock.elapsed_s, told().cpu_s)
     cost = replace(told(), cpu_s=told().cpu_s + earlier_cpu_s)
-    result = finished(job, lab, data, cost=cost, progress=progress)
+    result = finished(job, lab, data, cost=cost, eager=eager, progress=progress)
     if job.out is not None:
         best = result.best
         shipped_files(job.out, lab.given.candidate, best.floating, best.candidate, force=job.force)

@@ -20,7 +20,7 @@ from twentywatts.slimming.measuring import Call, Rounds, Timing, interleaved, se
 from twentywatts.slimming.memory import Memory
 from twentywatts.slimming.noop import idle_reason
 from twentywatts.slimming.packing import packed, worth_trying
-from twentywatts.slimming.rungs import FLOAT, Rung
+from twentywatts.slimming.rungs import FLOAT, RepeatedError, Rung
 from twentywatts.slimming.trial import Artefact, Outputs, Trial, opened, score_of
 
 __all__ = ["Lab", "Make", "Question", "make_lab"]
@@ -47,7 +47,8 @@ class Lab:
     parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
     were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
     key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
-    memory: where both are kept. scores: how much each weight matters, by the digest of the candidate that has it.
+    begun: requests by what they come to before training. memory: where trials are kept. scores: how much each weight
+    matters, by the digest of the candidate that has it.
     """
 
     given: Artefact
@@ -60,6 +61,7 @@ class Lab:
     clock: Clock
     trials: dict[str, Trial] = field(default_factory=dict)
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     _open: dict[str, Artefact] = field(default_factory=dict)
 
@@ -92,6 +94,8 @@ class Lab:
             self.trials[key] = self._run(rung, make() if made is None else made.floating, packing)
             self.memory.remember(self.trials[key])
             self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
+        except RepeatedError:
+            self.refused[key] = ("", "")
         except (RefusedError, DataError) as error:
             words = rung.text if packing == FLOAT else f"{rung.text}, {packing}"
             self.refused[key] = (words, str(error))

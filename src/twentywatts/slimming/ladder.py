@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from twentywatts.slimming.choice import cost_of, likely
 from twentywatts.slimming.lab import Lab, Make
+from twentywatts.slimming.prune import widths
 from twentywatts.slimming.rungs import PRECISIONS, Rung
 
 __all__ = ["AS_GIVEN", "EPOCHS", "climb", "hardened", "rungs"]
@@ -16,7 +17,8 @@ EPOCHS = 40  # of training after a cut; fewer where the budget is short
 _RANK = 0.9  # of the squared singular values
 _CURABLE = 0.2  # of all samples, at most, that rounding may lose for training to be tried
 _SHARE = 0.6  # of the time left, at most, for one training
-_CUTS = (0.5, 0.25, 0.75)  # shares of channels, the most promising first
+_CUTS = (0.5, 0.75, 0.625, 0.25, 0.375)  # shares of channels, the most promising first
+_WIDTHS = (0.25, 0.5)  # shares of a transformer's width, beside as much of its heads and neurons
 
 
 def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
@@ -32,8 +34,15 @@ def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
     usual = Rung(is_folded="fold" in methods, epochs=EPOCHS if "distil" in methods else 0)
     if "prune" in methods:
         yield from (replace(usual, cut=cut) for cut in _CUTS)
+        if has_width(lab.given.candidate.content):
+            yield from (replace(usual, cut=cut, through_norms=True) for cut in _WIDTHS)
     if "lowrank" in methods:
         yield replace(usual, rank_frac=_RANK)
+
+
+def has_width(content: bytes) -> bool:
+    """Tell models whose width lies behind normalisations that pruning leaves alone unless it is asked."""
+    return len(widths(content, through_norms=True)) > len(widths(content))
 
 
 def hardened(lab: Lab) -> Iterator[Rung]:

@@ -14,7 +14,7 @@ from twentywatts.slimming.lab import Lab
 from twentywatts.slimming.lowrank import lowrank
 from twentywatts.slimming.noop import idle_reason
 from twentywatts.slimming.prune import Importance, prune
-from twentywatts.slimming.rungs import Rung
+from twentywatts.slimming.rungs import RepeatedError, Rung
 from twentywatts.slimming.trial import Trial
 from twentywatts.slimming.zeros import zeros
 
@@ -45,9 +45,17 @@ def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
     candidate = untrained(rung, lab)[-1]
     if rung.is_folded and not candidate.steps:
         raise RefusedError("there is no BatchNormalization that could be folded")
+    _check_new(candidate, rung, lab)
     if rung.epochs:
         candidate = _distilled(candidate, rung, lab, time_s)
     return _hardened(candidate, rung, lab, time_s) if rung.is_hardened else candidate
+
+
+def _check_new(candidate: Candidate, rung: Rung, lab: Lab) -> None:
+    """Raise RepeatedError where another request came to the same widths and the same training."""
+    key = f"{candidate.digest} {rung.epochs} {rung.is_hardened} {rung.seed}"
+    if lab.begun.setdefault(key, rung.key) != rung.key:
+        raise RepeatedError("the same widths were asked for before")
 
 
 def chain(trial: Trial, lab: Lab) -> list[Candidate]:
@@ -83,7 +91,8 @@ def _changed(after: Candidate, before: Candidate) -> Candidate:
 def _pruned(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
     ratio = dict(rung.cuts) or rung.cut
     importance: Importance = _scores(candidate, lab) or "magnitude"
-    return _changed(prune(candidate, ratio=ratio, round_to=_ROUND_TO, importance=importance), candidate)
+    pruned = prune(candidate, ratio=ratio, round_to=_ROUND_TO, importance=importance, through_norms=rung.through_norms)
+    return _changed(pruned, candidate)
 
 
 def _scores(candidate: Candidate, lab: Lab) -> dict[str, NDArray[np.float64]] | None:

@@ -60,7 +60,7 @@ def effect(before: Candidate, after: Candidate, *, saving: Interval | None = Non
     was measured.
     """
     step = after.steps[-1] if after.steps else None
-    name = step.text if step else "as given"
+    name = step.brief if step else "as given"
     idle = idle_reason(before, after)
     if idle:
         return Effect(step=name, standing=Standing.NONE, sentence=f"no effect: {idle}", saving=saving)

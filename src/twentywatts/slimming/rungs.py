@@ -6,11 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FLOAT", "INT4", "INT8", "NARROW", "PRECISIONS", "Rung"]
+from twentywatts.errors import RefusedError
+
+__all__ = ["FLOAT", "INT4", "INT8", "NARROW", "PRECISIONS", "RepeatedError", "Rung"]
 
 # how a float candidate is shipped: as it is; in eight bits; with weights of seven; with dense layers of four
 FLOAT, INT8, NARROW, INT4 = "fp32", "int8", "int8-narrow", "int4"
 PRECISIONS: Mapping[str, str] = {FLOAT: "fp32", INT8: "int8", NARROW: "int8", INT4: "int4"}
+
+
+class RepeatedError(RefusedError):
+    """A request that comes to what another came to: nothing is tried, and nothing is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,7 @@ class Rung:
     is_folded: bool = False
     cut: float = 0.0
     cuts: Mapping[str, float] = field(default_factory=dict)
+    through_norms: bool = False
     rank_frac: float = 0.0
     zeros: str = ""
     epochs: int = 0
@@ -44,6 +51,7 @@ class Rung:
                 "folded": self.is_folded,
                 "cut": round(self.cut, 6),
                 "cuts": {name: round(share, 6) for name, share in sorted(self.cuts.items())},
+                "norms": self.through_norms,
                 "rank": self.rank_frac,
                 "zeros": self.zeros,
                 "epochs": self.epochs,
@@ -59,6 +67,7 @@ class Rung:
         parts = [
             "fold BatchNorm" if self.is_folded else "",
             f"prune {100 * self.cut:.0f} %" if self.is_cut and not self.cuts else "",
+            "and the width" if self.through_norms else "",
             "prune by group" if self.is_cut and self.cuts else "",
             f"low rank {100 * self.rank_frac:.0f} %" if self.rank_frac else "",
             f"zeros ({self.zeros})" if self.zeros else "",

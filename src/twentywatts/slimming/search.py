@@ -31,7 +31,7 @@ _SHORT = 4  # the short training takes this part of the epochs
 _SLACK = 2.0  # of the limit: what loses more after a short training is not trained in full
 _LONGER = 3  # times the epochs for what nearly kept the metric
 _PENALTY = 3.0  # of a drop by the limit, in powers of e of cost
-_BETWEEN = (0.875, 0.625, 0.375, 0.8125, 0.6875)  # shares that the ladder leaves out
+_BETWEEN = (0.875, 0.8125, 0.6875, 0.5625)  # shares that the ladder leaves out
 
 Progress = Callable[[str, float], None]
 
