@@ -110,7 +110,9 @@ def _sections(document: Record) -> list[Markup]:
         parts.append(section("What the search cost", _facts(facts)))
     if document["refused"]:
         rows = [(clean(one["title"]), clean(one["reason"])) for one in document["refused"]]
-        parts.append(section("Refused", table("Could not be tried", ["What", "Why"], rows, class_="cards")))
+        parts.append(
+            section("What could not be tried", table("Each with its reason", ["What", "Why"], rows, class_="cards"))
+        )
     if notes := notes_of(document):
         parts.append(section("What to know", bullets(notes, class_="notes")))
     parts.append(section("How it was made", tag("p", use_text(document)), command(document)))

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,8 @@ class _Turns:
 def targets(candidates: Sequence[Candidate], machines: Sequence[str], *, terms: Terms) -> list[Target]:
     """Return one target per machine, in the order given.
 
-    candidates: float32 models, the model as given first. It is run on every machine before any other candidate is, and
-    machines whose forms are quick come first. A machine that cannot carry a candidate, or is not priced, says why.
+    candidates: float32 models, the model as given first. Machines whose forms are quick come first; the model as given
+    is run on each, whatever time is left. A machine that cannot carry a candidate, or is not priced, says why.
     Raises InputError where the first has steps, MachineError for an unknown machine.
     """
     if not candidates or candidates[0].steps:
@@ -108,10 +109,8 @@ def _all_tried(
     tried: dict[str, list[_Tried]] = {machine.name: [] for machine in machines}
     refused: dict[str, list[tuple[str, str]]] = {machine.name: [] for machine in machines}
     spiking: dict[str, Bench] = {}  # with weights for few timesteps, by digest: several chips share them
-    order = [(subjects[0], machine) for machine in machines] if subjects else []
-    order += [(subject, machine) for machine in machines for subject in subjects[1:]]
     left: dict[str, int] = {}
-    for subject, machine in order:
+    for machine, subject in product(machines, subjects):
         if subject is not subjects[0] and turns.left_s <= 0:
             left[machine.name] = left.get(machine.name, 0) + 1
             continue
