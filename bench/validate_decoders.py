@@ -193,6 +193,21 @@ def _causes(objections: Mapping[str, tuple[float, ...]]) -> list[str]:
     return lines
 
 
+def _told(objections: Mapping[str, tuple[float, ...]]) -> list[str]:
+    return [
+        "## What the runs can tell of where the joules go",
+        "",
+        f"Each constant of energy is held {WRONG:g} times too small and too large, all others make up for it, and the worsening of the fit is",
+        f"given in standard errors over base models (below {NOTICED:g}: the runs do not object; below 0: the constants that make up for it, no longer held by what is believed of them before",
+        "any run, fit even better). A cause is told where they object both ways.",
+        "",
+        *_causes(objections),
+        "",
+        "Beside that, what idling for as long would have taken is told from the chip's published idle power, without any fit.",
+        "",
+    ]
+
+
 def report(fits: Fits, objections: Mapping[str, tuple[float, ...]]) -> str:
     """Return the page."""
     return "\n".join([*_head(fits), *_body(fits, objections)]) + "\n"
@@ -253,16 +268,7 @@ def _body(fits: Fits, objections: Mapping[str, tuple[float, ...]]) -> list[str]:
         "",
         *ranking(fits, pairs),
         "",
-        "## What the runs can tell of where the joules go",
-        "",
-        f"Each constant of energy is held {WRONG:g} times too small and too large, all others make up for it, and the worsening of the fit is",
-        f"given in standard errors over base models (below {NOTICED:g}: the runs do not object; below 0: the constants that make up for it, no longer held by what is believed of them before",
-        "any run, fit even better). A cause is told where they object both ways.",
-        "",
-        *_causes(objections),
-        "",
-        "Beside that, what idling for as long would have taken is told from the chip's published idle power, without any fit.",
-        "",
+        *_told(objections),
         "## Prompt lengths",
         "",
         "No row says how long its prompts were. Assumed by task; the fit moves each (one number for all models).",
