@@ -71,7 +71,9 @@ def _bundled(name: str) -> Architecture:
     table = bundled_tables(_FOLDER)[name]
     found = read_config(table["config"], name=name, where=f"{name}.toml")
     notes = tuple(table.get("notes", ()))
-    return replace(found, title=table["title"], origin="bundled", sources=(table["read"]["source"],), notes=notes)
+    # what was read, and whom it describes where that is another
+    sources = tuple(table["read"][key] for key in ("source", "publisher_source") if key in table["read"])
+    return replace(found, title=table["title"], origin="bundled", sources=sources, notes=notes)
 
 
 def _from_path(path: Path) -> Architecture:

@@ -137,6 +137,11 @@ def test_a_file_says_where_its_sizes_come_from(name: str) -> None:
     assert not unknown
 
 
+def test_the_publisher_is_cited_beside_the_copy_that_was_read() -> None:
+    assert load_architecture("bert-large").sources == ("keras-nlp", "devlin2018")
+    assert load_architecture("gemma-2-2b").sources == (TABLES["gemma-2-2b"]["read"]["source"],)
+
+
 def test_what_nobody_could_read_is_listed() -> None:
     """Sizes that were read nowhere, and published counts that were recalled, stand in the list of the unverified."""
     page = (ROOT / "docs" / "method" / "figures-unverified.md").read_text(encoding="utf-8")
