@@ -12,7 +12,7 @@ from tests.support.onnx_models import info, model_of
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.guard import parted
 
-FEATURES, CLASSES, WIDE, NARROW = 12, 4, 2048, 16
+FEATURES, CLASSES, WIDE, MIDDLE, NARROW = 12, 4, 2048, 256, 16
 FLAG = FEATURES - 1  # a feature that the network does not look at
 _RANDOM = np.random.default_rng(7)
 _FIRST = _RANDOM.normal(size=(FEATURES, NARROW)).astype(np.float32)
@@ -31,10 +31,10 @@ def network(first: NDArray[np.float32] = _FIRST, last: NDArray[np.float32] = _LA
     return model_of(nodes, [info("x", ["n", FEATURES])], ["y"], weights).SerializeToString()
 
 
-def wide(*, name: str = "first") -> bytes:
-    """The same answers from neurons that nobody needs: many times the work."""
-    idle = np.zeros((FEATURES, WIDE - NARROW), dtype=np.float32)
-    deaf = np.zeros((WIDE - NARROW, CLASSES), dtype=np.float32)
+def padded(width: int, *, name: str = "first") -> bytes:
+    """The same answers from a layer of ``width`` neurons, most of which nobody needs."""
+    idle = np.zeros((FEATURES, width - NARROW), dtype=np.float32)
+    deaf = np.zeros((width - NARROW, CLASSES), dtype=np.float32)
     return network(np.concatenate([_FIRST, idle], axis=1), np.concatenate([_LAST, deaf]), name=name)
 
 

@@ -8,23 +8,28 @@ from twentywatts.slimming.trial import Trial
 
 __all__ = ["asking_order", "cost_of", "front", "likely"]
 
-_STEP = 0.95  # of the cost of the one before: a candidate on the way that saves less than this is not worth a look
+_STEP = 0.9  # of the cost of the one before: a candidate on the way that saves less than this is not worth a look
 
 
 def cost_of(trial: Trial) -> float:
-    """Return processor time relative to the model as given; where nothing was timed, the size of what ships."""
-    return 1.0 / trial.saving if trial.saving else float(len(trial.shipped.content))
+    """Return joules relative to the model as given where they were measured, else processor time.
+
+    Where nothing was measured, it is the size of what ships.
+    """
+    saving = trial.thrift or trial.saving
+    return 1.0 / saving if saving else float(len(trial.shipped.content))
 
 
 def front(trials: Iterable[Trial]) -> list[Trial]:
     """Return the trials that no other beats in both cost and safety, the cheapest first.
 
     Safety is the bound of the drop on the search samples: of two without a loss, the one that changes fewer answers
-    is the safer.
+    is the safer. Of equals in safety the dearer stay too: the guard is asked about them first, and what was changed
+    less may pass where the cheapest fails.
     """
     found: list[Trial] = []
     for trial in sorted(trials, key=lambda one: (cost_of(one), one.score.verdict.bound, one.digest)):
-        if not found or trial.score.verdict.bound < found[-1].score.verdict.bound:
+        if not found or trial.score.verdict.bound <= found[-1].score.verdict.bound:
             found.append(trial)
     return found
 

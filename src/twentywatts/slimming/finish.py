@@ -37,9 +37,9 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | No
     searched_s = lab.clock.elapsed_s
     unproved = provable(lab.question.goal, lab.parts.reported.count)
     progress("timing the best in turns", 0.7)
-    _retimed(lab)
+    best_few = _retimed(lab)
     progress("asking the guard samples", 0.75)
-    walked = Walk() if unproved or not lab.question.is_timed else _walked(lab)
+    walked = Walk() if unproved or not lab.question.is_timed else _walked(lab, best_few)
     progress("asking other machines", 0.78)
     found, orders = fronts(lab, job.machines, lambda text, share: progress(text, 0.78 + 0.1 * share))
     entries = _entries(lab, walked)
@@ -67,9 +67,9 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | No
     )
 
 
-def _walked(lab: Lab) -> Walk:
-    """Ask the guard samples, the safest candidate first."""
-    order = asking_order(list(lab.trials.values()), lab.question.goal.max_drop)
+def _walked(lab: Lab, best: Sequence[Trial]) -> Walk:
+    """Ask the guard samples about the best, the safest candidate first."""
+    order = asking_order(best, lab.question.goal.max_drop)
     return walk([trial.digest for trial in order], lambda digest: lab.asked(_of(lab, digest)))
 
 
@@ -77,15 +77,21 @@ def _of(lab: Lab, digest: str) -> Trial:
     return next(trial for trial in lab.trials.values() if trial.digest == digest)
 
 
-def _retimed(lab: Lab) -> None:
-    """Time the best few again, all in turns: the quick times of a search favour whoever was lucky."""
-    chosen = likely(lab.trials.values(), lab.question.goal.max_drop)[:_FINALISTS]
+def _retimed(lab: Lab) -> list[Trial]:
+    """Return the model as given and the best few, measured again, all in turns.
+
+    The quick times of a search favour whoever was lucky. Where a counter of this processor lives, joules rank them.
+    """
+    chosen = asking_order(list(lab.trials.values()), lab.question.goal.max_drop)[-_FINALISTS:]
     artefacts = {lab.given.candidate.digest: lab.given}
     artefacts |= {trial.digest: lab.opened(trial.shipped, is_held=True) for trial in chosen}
-    for digest, timing in lab.timed(artefacts, _FINAL).items():
-        for key, trial in lab.trials.items():
-            if trial.digest == digest:
-                lab.trials[key] = replace(trial, time_s=timing.time_s.mid, saving=timing.saving.mid)
+    timings, thrift = lab.timed(artefacts, _FINAL), lab.metered(artefacts)
+    for key, trial in lab.trials.items():
+        if trial.digest in timings:
+            timing = timings[trial.digest]
+            again = replace(trial, time_s=timing.time_s.mid, saving=timing.saving.mid, thrift=thrift.get(trial.digest))
+            lab.trials[key] = again
+    return [trial for trial in lab.trials.values() if trial.digest in artefacts]
 
 
 def _shipped(
@@ -181,6 +187,11 @@ def _notes(job: Job, lab: Lab, *, is_late: bool) -> tuple[str, ...]:
     looked = len(set(lab.memory.begun))
     if looked > 1:
         found.append(f"the guard samples were asked about {looked} candidates, from the safest to the cheapest")
+    if lab.memory.was_asked and looked > lab.memory.was_asked:
+        found.append(
+            f"{lab.memory.was_asked} of them in earlier runs: choosing after looking weakens the proof; new samples "
+            "would mend it"
+        )
     if lab.clock.is_over and not why_no_training(lab):
         found.append("the budget ended the search: a longer --budget tries more, and trains longer")
     if is_late:

@@ -25,6 +25,7 @@ __all__ = ["ClassDrop", "Look", "Walk", "look", "parted", "provable", "walk"]
 
 _SEARCH_FRAC = 1 / 3
 _SEARCH_LIMIT = 1000  # samples at most that the search looks at: all others serve the proof
+_LEAST_RESAMPLED = 50  # samples below which a bootstrap, for metrics without an exact bound, is far too kind
 _LEAST = 4  # samples in all, so that both sets hold two
 
 
@@ -100,7 +101,14 @@ def _search_flags(targets: NDArray[np.generic], seed: int) -> NDArray[np.bool_]:
 
 def provable(goal: Goal, sample_count: int) -> str:
     """Return why no loss within the goal can be proved with so many guard samples, and what it takes; else ''."""
-    if goal.metric.right is None or drop_bound(0, 0, sample_count) <= goal.max_drop:
+    if goal.metric.right is None:
+        if sample_count >= _LEAST_RESAMPLED:
+            return ""
+        return (
+            f"not provable at this n: the bound of {goal.metric.name} comes from resampling, for which {sample_count} "
+            f"guard samples are too few; it takes about {_LEAST_RESAMPLED}"
+        )
+    if drop_bound(0, 0, sample_count) <= goal.max_drop:
         return ""
     least = 100 * drop_bound(0, 0, sample_count)
     if goal.max_drop <= 0:

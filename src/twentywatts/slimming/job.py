@@ -31,6 +31,7 @@ from twentywatts.slimming.ladder import AS_GIVEN, climb, hardened, rungs
 from twentywatts.slimming.making import made, why_no_training
 from twentywatts.slimming.measuring import Call
 from twentywatts.slimming.memory import Memory, remembered
+from twentywatts.slimming.overlap import apart
 from twentywatts.slimming.payback import spending
 from twentywatts.slimming.pricing import THIS_CPU
 from twentywatts.slimming.result import SlimData, Slimmed
@@ -44,6 +45,9 @@ __all__ = ["METHODS", "Job", "run", "slim"]
 METHODS = ("fold", "int8", "prune", "distil", "qat", "lowrank", "int4", "zeros")
 _USUAL = tuple(name for name in METHODS if name != "zeros")  # zeros that no runtime skips save nothing: on request
 _BUDGET_S = 120.0
+_INTERRUPTED = (
+    "the search was interrupted: this is what it had found; the same command goes on from there where --out was given"
+)
 
 
 class Options(TypedDict, total=False):
@@ -160,7 +164,8 @@ def run(job: Job, progress: Progress = lambda text, share: None, *, eager: Call 
     if job.out is not None:
         best = result.best
         shipped_files(job.out, lab.given.candidate, best.floating, best.candidate, force=job.force)
-    return replace(result, folder=job.out, is_interrupted=is_interrupted)
+    notes = (*result.notes, *([_INTERRUPTED] if is_interrupted else []))
+    return replace(result, folder=job.out, is_interrupted=is_interrupted, notes=notes)
 
 
 def _search(lab: Lab, progress: Progress) -> None:
@@ -191,6 +196,9 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
         raise ModelError(f"'{job.model.name}' has no output: there is nothing to keep")
     data = read_samples(job.data, network)
     train = None if job.train is None else read_samples(job.train, network)
+    shared = ""
+    if train is not None:
+        train, shared = apart(train, data)
     parts = parted(data, seed=job.scenario.seed, trained=train is not None)
     classes = check_targets(parts, job.metric)
     used = SlimData(
@@ -200,7 +208,7 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
         guard_count=parts.reported.count,
         class_count=classes,
         metric=job.metric.name,
-        split=parts.sentence,
+        split="; ".join(text for text in (parts.sentence, shared) if text),
     )
     memory = _memory(job)
     artefact = opened(given(job.model), limit=batch_limit(network))

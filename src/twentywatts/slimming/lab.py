@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.split import Parts
-from twentywatts.errors import DataError, RefusedError
+from twentywatts.errors import DataError, RefusedError, TwentyWattsError
 from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.clock import Clock
 from twentywatts.slimming.guard import Look, look
-from twentywatts.slimming.measuring import Call, Rounds, Timing, interleaved, session_call
+from twentywatts.slimming.measuring import Call, Rounds, Timing, interleaved, joules, session_call
 from twentywatts.slimming.memory import Memory
 from twentywatts.slimming.noop import idle_reason
 from twentywatts.slimming.packing import packed, worth_trying
@@ -136,15 +136,26 @@ class Lab:
             self._open[candidate.digest] = artefact
         return artefact
 
+    def metered(self, artefacts: Mapping[str, Artefact]) -> dict[str, float]:
+        """Return joules of the model as given over those of each artefact by digest; empty where no counter lives."""
+        if not self.question.is_timed:
+            return {}
+        try:
+            found = joules(self._calls(artefacts), count=self.question.scenario.batch)
+        except TwentyWattsError:
+            return {}
+        given_j = found[self.given.candidate.digest].mid
+        return {digest: given_j / own.mid for digest, own in found.items() if own.mid > 0}
+
+    def _calls(self, artefacts: Mapping[str, Artefact]) -> dict[str, Call]:
+        inputs, batch = self.parts.tuning.inputs, self.question.scenario.batch
+        return {name: session_call(one.session, inputs, batch=batch) for name, one in artefacts.items()}
+
     def timed(self, artefacts: Mapping[str, Artefact], plan: Rounds) -> dict[str, Timing]:
         """Return processor time by digest, in turns, the model as given first; empty where nothing is timed here."""
         if not self.question.is_timed:
             return {}
-        calls: dict[str, Call] = {
-            name: session_call(one.session, self.parts.tuning.inputs, batch=self.question.scenario.batch)
-            for name, one in artefacts.items()
-        }
-        return interleaved(calls, count=self.question.scenario.batch, plan=plan)
+        return interleaved(self._calls(artefacts), count=self.question.scenario.batch, plan=plan)
 
     def asked(self, trial: Trial) -> Look:
         """Return what the guard samples say of a trial, in the session that is timed; asked once, then remembered."""

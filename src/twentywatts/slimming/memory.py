@@ -22,13 +22,15 @@ _TRIAL, _LOOK, _BEGUN, _SPENT = "trial", "look", "look-begun", "spent"
 class Memory:
     """What was tried and asked before.
 
-    looks: by digest. begun: digests that the guard samples were asked about. run_index: earlier runs of this search;
+    looks: by digest. begun: digests that the guard samples were asked about. was_asked: how many of
+    them by earlier runs. run_index: earlier runs of this search;
     spent: their wall-clock and processor time [s], as far as they logged it before they ended or were killed.
     """
 
     storage: Storage | None = None
     looks: dict[str, Look] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
+    was_asked: int = 0
     run_index: int = 0
     spent: tuple[float, float] = (0.0, 0.0)
     _records: dict[str, Record] = field(default_factory=dict)
@@ -100,9 +102,15 @@ def remembered(storage: Storage | None) -> Memory:
         return Memory()
     runs = {int(record.get("run", 0)): record for record in storage.records(_SPENT)}  # the last of each run counts
     spent = tuple(sum(float(record.get(name, 0.0)) for record in runs.values()) for name in ("time_s", "cpu_s"))
-    memory = Memory(storage=storage, run_index=max(runs, default=-1) + 1, spent=(spent[0], spent[1]))
+    begun = [str(record.get("digest")) for record in storage.records(_BEGUN)]
+    memory = Memory(
+        storage=storage,
+        begun=begun,
+        was_asked=len(set(begun)),
+        run_index=max(runs, default=-1) + 1,
+        spent=(spent[0], spent[1]),
+    )
     memory._records.update({str(record.get("key")): record for record in storage.records(_TRIAL)})
-    memory.begun.extend(str(record.get("digest")) for record in storage.records(_BEGUN))
     for record in storage.records(_LOOK):
         try:
             found = _look(record)

@@ -91,11 +91,11 @@ def score_of(goal: Goal, given: Outputs, outputs: Outputs, targets: NDArray[Any]
 class Trial:
     """One thing that was tried.
 
-    rung: what was asked for. floating: the float candidate, which other machines are
-    priced from. shipped: what runs here, the same or that in fewer bits; packing: how (``rungs.PRECISIONS``). score:
-    on the search samples.
+    rung: what was asked for. floating: the float candidate, which other machines are priced from. shipped: what runs
+    here, the same or that in fewer bits; packing: how (``rungs.PRECISIONS``). score: on the search samples.
     time_s: processor time per inference as the search saw it [s]; saving: that of the model as given, timed in turns
-    with it, over its own. Both are None where nothing is timed. idle: why the last step did nothing, or empty.
+    with it, over its own. Both are None where nothing is timed. thrift: joules of the model as given over its own,
+    where a counter lives and it was among the best. idle: why the last step did nothing, or empty.
     """
 
     rung: Rung
@@ -105,6 +105,7 @@ class Trial:
     score: Score
     time_s: float | None = None
     saving: float | None = None
+    thrift: float | None = None
     idle: str = ""
 
     @property

@@ -38,7 +38,7 @@ def test_no_other_beats_what_is_on_the_front(trials: list[Trial]) -> None:
     for kept in front(trials):
         for other in trials:
             is_cheaper = cost_of(other) < cost_of(kept)
-            assert not (is_cheaper and other.score.verdict.bound <= kept.score.verdict.bound)
+            assert not (is_cheaper and other.score.verdict.bound < kept.score.verdict.bound)
 
 
 @given(_trials)
@@ -50,6 +50,11 @@ def test_the_guard_is_asked_from_safe_to_cheap_and_only_where_it_pays(trials: li
     assert costs == sorted(costs, reverse=True)
     assert bounds == sorted(bounds)
     assert all(one.score.drop <= 0.05 for one in order)
+
+
+def test_of_equals_in_safety_the_dearer_is_asked_first() -> None:
+    safe, cheap = trial(0, 2.0, 0.0), trial(1, 4.0, 0.0)
+    assert asking_order([cheap, safe], 0.01) == [safe, cheap]
 
 
 def test_what_did_nothing_is_never_chosen() -> None:

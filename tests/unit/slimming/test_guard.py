@@ -15,6 +15,7 @@ from twentywatts.comparison.search import Goal
 from twentywatts.errors import DataError
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.guard import Look, look, parted, provable, walk
+from twentywatts.slimming.overlap import apart
 from twentywatts.slimming.trial import Score
 
 GOAL = Goal(metric=metric_of("accuracy"), max_drop=0.01)
@@ -53,7 +54,21 @@ def test_what_cannot_be_proved_says_how_many_samples_it_takes() -> None:
     needed = int(text.split("about ")[1].split()[0].replace(",", ""))
     assert provable(GOAL, needed) == ""
     assert "cannot be proved with any number" in provable(replace(GOAL, max_drop=0.0), 10_000)
-    assert provable(replace(GOAL, metric=metric_of("mean-error")), 10) == ""  # its bound is no count of samples
+    resampled = replace(GOAL, metric=metric_of("mean-error"))
+    assert provable(resampled, 200) == ""
+    assert "resampling" in provable(resampled, 10)
+
+
+def test_what_stands_in_both_files_is_not_trained_on() -> None:
+    data = numbered(30)
+    train = Samples(name="train", inputs={"x": np.arange(20, 50)}, targets=np.zeros(30, int))
+    kept, note = apart(train, data)
+    assert kept.inputs["x"].tolist() == list(range(30, 50))
+    assert "10 of 30" in note
+    same, nothing = apart(numbered(30).take(np.arange(0)), data)
+    assert (same.count, nothing) == (0, "")
+    with pytest.raises(DataError, match="every sample"):
+        apart(numbered(20), data)
 
 
 def scores(right: np.ndarray, targets: np.ndarray) -> np.ndarray:

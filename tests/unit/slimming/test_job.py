@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.support.golden import check_schema
-from tests.support.slim_models import FEATURES, lucky, network, samples, wide, written
+from tests.support.slim_models import FEATURES, MIDDLE, WIDE, lucky, network, padded, samples, written
 
 from twentywatts.errors import DataError, InputError
 from twentywatts.reports.slim_document import slim_document
 from twentywatts.scenario import Scenario
 from twentywatts.slimming import finish
 from twentywatts.slimming import job as job_module
+from twentywatts.slimming import lab as lab_module
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.job import Job, run, slim
 from twentywatts.slimming.lab import Lab
 from twentywatts.slimming.result import Slimmed
 from twentywatts.slimming.rungs import Rung
+from twentywatts.uncertain import Interval
 
 GOOD, BAD, SAME = 0.5, 0.75, 0.25  # names of what is planted: the shares that are said to be cut
 Planted = Callable[..., Slimmed]
@@ -29,7 +31,7 @@ Planted = Callable[..., Slimmed]
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return written(tmp_path_factory.mktemp("wide"), wide(), samples())
+    return written(tmp_path_factory.mktemp("wide"), padded(WIDE), samples())
 
 
 def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
@@ -71,7 +73,7 @@ def both(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     """One good candidate, one that only guard samples give away, one that changes nothing."""
     out = tmp_path_factory.mktemp("both") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        return planter(files, patch)({GOOD: network(), BAD: lucky(), SAME: wide(name="renamed")}, out), out
+        return planter(files, patch)({GOOD: padded(MIDDLE), BAD: lucky(), SAME: padded(WIDE, name="renamed")}, out), out
 
 
 def entry(result: Slimmed, ratio: float) -> Any:
@@ -115,7 +117,7 @@ def test_nothing_is_done_twice_and_the_guard_is_not_asked_again(both: tuple[Slim
     first, out = both
     log = (out / ".search" / "log.jsonl").read_text()
     made: list[float] = []
-    again = planted({GOOD: network(), BAD: lucky(), SAME: wide(name="renamed")}, out, made)
+    again = planted({GOOD: padded(MIDDLE), BAD: lucky(), SAME: padded(WIDE, name="renamed")}, out, made)
     assert made == []
     assert [one.digest for one in again.entries] == [one.digest for one in first.entries]
     assert (out / ".search" / "log.jsonl").read_text().count('"look-begun"') == log.count('"look-begun"')
@@ -130,21 +132,33 @@ def test_a_loss_alone_leaves_the_model_as_given(planted: Planted) -> None:
     assert result.outcome.payback.inferences is None
 
 
+def test_where_a_counter_lives_joules_rank_and_not_time(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(calls: dict[str, Any], *, count: int) -> dict[str, Interval]:
+        given, *others = calls
+        spent = {given: 1.0} | dict.fromkeys(others, 2.0)  # quick, but a glutton
+        return {digest: Interval(low=joules, mid=joules, high=joules) for digest, joules in spent.items()}
+
+    monkeypatch.setattr(lab_module, "joules", counted)
+    result = planted({GOOD: padded(MIDDLE)})
+    assert result.best is result.given
+    assert entry(result, 0.5).look is None
+
+
 def test_a_killed_search_goes_on_where_it_was(planted: Planted, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match="killed"):
-        planted({GOOD: network(), BAD: RuntimeError("killed")}, out)
+        planted({GOOD: padded(MIDDLE), BAD: RuntimeError("killed")}, out)
     with (out / ".search" / "log.jsonl").open("a") as log:
         log.write('{"kind": "trial", "half a li')
     made: list[float] = []
-    result = planted({GOOD: network(), BAD: lucky()}, out, made)
+    result = planted({GOOD: padded(MIDDLE), BAD: lucky()}, out, made)
     assert made == [BAD]
     assert len(result.entries) == 3
 
 
 def test_ctrl_c_leaves_the_result_so_far(planted: Planted, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = planted({GOOD: network(), BAD: KeyboardInterrupt()}, out)
+    result = planted({GOOD: padded(MIDDLE), BAD: KeyboardInterrupt()}, out)
     assert result.is_interrupted
     assert result.best.digest == entry(result, 0.5).digest
     assert (out / "model.onnx").is_file()
