@@ -77,7 +77,7 @@ def _is_exported(path: Path) -> bool:
 def _loaded(path: Path) -> Any:
     from twentywatts.readers.exported import load_program
 
-    with _quiet():
+    with quiet():
         return load_program(path)
 
 
@@ -112,7 +112,7 @@ def _attempt(ways: list[Any], model: object) -> Any:
     reasons = []
     for way in ways:
         try:
-            with _quiet():
+            with quiet():
                 return way()
         except Exception as error:
             reasons.append(_reason(error))
@@ -197,7 +197,7 @@ def _resting(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep torch's advice about exporting, and the programs that it prints on failure, off the terminal."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)

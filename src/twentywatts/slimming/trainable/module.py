@@ -58,7 +58,8 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         self.slots: dict[str, tuple[str, bool]] = {}
         self.layers = nn.ModuleDict()
         self._layer_of: dict[str, str] = {}  # by the tensor that the layer makes
-        self._tensors: dict[str, str] = {}  # tensors of this module by the name that the graph has for them
+        self._weights: dict[str, str] = {}  # parameters of this module by the name that the graph has for them
+        self._constants: dict[str, str] = {}  # its buffers likewise: constants, where they meet data
         _check(graph)
         self._make_layers()
         self._make_tensors()
@@ -85,7 +86,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
             attribute = f"weight_{index}_{_identifier(name)}"
             self.register_parameter(attribute, nn.Parameter(torch.from_numpy(self.graph.constants[name].copy())))
             self.slots[name] = (attribute, False)
-            self._tensors[name] = attribute
+            self._weights[name] = attribute
 
     def _folded(self) -> list[Call]:
         """Return the calls that hang on inputs or weights; what the others make is kept in ``_numbers``."""
@@ -106,10 +107,10 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         for call in self._steps:
             for index, name in enumerate(call.inputs):
                 is_data = name in self._numbers and index not in _NUMBERS.get(call.op, ())
-                if is_data and name not in self._tensors and call.outputs[0] not in self._layer_of:
-                    attribute = f"constant_{len(self._tensors)}_{_identifier(name)}"
+                if is_data and name not in self._constants and call.outputs[0] not in self._layer_of:
+                    attribute = f"constant_{len(self._constants)}_{_identifier(name)}"
                     self.register_buffer(attribute, torch.from_numpy(np.array(self._numbers[name])))
-                    self._tensors[name] = attribute
+                    self._constants[name] = attribute
         needed = {name for call in self._steps for name in call.inputs} | set(self.graph.outputs)
         self._numbers = {name: value for name, value in self._numbers.items() if name in needed}
 
@@ -121,7 +122,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         """
         asked = dict.fromkeys((*self.graph.outputs, *names))
         values: dict[str, Any] = dict(self._numbers)
-        values.update((name, getattr(self, attribute)) for name, attribute in self._tensors.items())
+        values.update((name, getattr(self, attribute)) for name, attribute in self._weights.items())
         for spec in self.graph.inputs:
             if spec.name not in inputs:
                 raise DataError(f"the model needs the input '{clean(spec.name)}'")
@@ -143,20 +144,27 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         """Return what a call makes, one value for each output."""
         try:
             if call.outputs[0] in self._layer_of:
-                return (self.layers[self._layer_of[call.outputs[0]]](values[call.inputs[0]]),)
+                return (self.layers[self._layer_of[call.outputs[0]]](_tensor(values[call.inputs[0]])),)
             given = [values[name] if name else None for name in call.inputs]
             if all(isinstance(value, np.ndarray) for value in given):
                 found: Any = evaluated(call, given)  # type: ignore[arg-type]
                 if found is not None:
                     return (found,)
             numbers = _NUMBERS.get(call.op, ())
-            found = OPERATORS[call.op](call, [_fitting(v, index in numbers) for index, v in enumerate(given)])
+            fitting = [v if index in numbers else self._data(call.inputs[index], v) for index, v in enumerate(given)]
+            found = OPERATORS[call.op](call, fitting)
         except TwentyWattsError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError) as error:
             reason = (str(error).strip().splitlines() or [""])[0]
             raise RefusedError(f"{call.label} does not run in torch: {clean(reason)[:200]}") from error
         return found if isinstance(found, tuple) else (found,)
+
+    def _data(self, name: str, value: Any) -> Any:
+        """Return a value as a tensor."""
+        if value is None or isinstance(value, torch.Tensor):
+            return value
+        return getattr(self, self._constants[name]) if name in self._constants else _tensor(value)
 
 
 def _check(graph: Graph) -> None:
@@ -168,13 +176,6 @@ def _check(graph: Graph) -> None:
 
 def _identifier(name: str) -> str:
     return "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)
-
-
-def _fitting(value: Any, is_number: bool) -> Any:
-    """Return a value as an operator wants it: numbers as arrays, data as tensors."""
-    if value is None:
-        return None
-    return _array(value) if is_number else _tensor(value)
 
 
 def _tensor(value: Any) -> Any:

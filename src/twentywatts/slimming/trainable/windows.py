@@ -184,12 +184,15 @@ def _resize(call: Call, values: Sequence[Any]) -> Any:
     sizes = setting(call, values, 3, "") if is_new else None
     if sizes is None:
         scales = values[2 if is_new else 1] if len(values) > 1 else None
-        factors = call.attributes.get("scales") if scales is None else scales.reshape(-1).tolist()
-        sizes = tuple(int(size * factor) for size, factor in zip(x.shape, factors or (), strict=True))
-    if tuple(sizes[:2]) != tuple(x.shape[:2]):
+        factors = call.attributes.get("scales", ()) if scales is None else scales.reshape(-1).tolist()
+        spatial = [int(size * factor) for size, factor in zip(x.shape[2:], factors[2:], strict=True)]
+        is_kept = all(factor == 1 for factor in factors[:2])
+    else:
+        spatial, is_kept = list(sizes[2:]), tuple(sizes[:2]) == tuple(x.shape[:2])
+    if not is_kept:
         raise RefusedError(f"{call.label} changes the number of samples or channels, which is not known here")
     mode, corners = _rule(call, x.ndim)
-    return functional.interpolate(x, size=tuple(sizes[2:]), mode=mode, align_corners=corners)
+    return functional.interpolate(x, size=spatial, mode=mode, align_corners=corners)
 
 
 def _rule(call: Call, rank: int) -> tuple[str, bool | None]:
