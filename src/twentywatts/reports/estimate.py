@@ -29,6 +29,7 @@ __all__ = [
     "estimation_view",
     "facts_text",
     "notes_of",
+    "part_name",
     "parts_text",
     "speed_text",
     "use_text",
@@ -101,13 +102,18 @@ def causes_text(row: Record) -> str:
     return ", ".join(main_causes(row)) if {cause for cause, _ in cause_shares(row)} != {"unsplit"} else ""
 
 
+def part_name(part: str) -> str:
+    """Return a part of a request for people: ``prompt`` for prefill, ``answer`` for decode."""
+    return _PARTS.get(part, clean(part))
+
+
 def parts_text(row: Record) -> str:
     """Return what the parts of a request take of its joules: ``prompt 18 %, answer 82 %``."""
     total = sum(item["energy_j"]["mid"] for item in row["parts"])
     shares = [(item["part"], 100 * item["energy_j"]["mid"] / total) for item in row["parts"] if total > 0]
     if len(shares) < 2:
         return ""
-    names = [(_PARTS.get(part, clean(part)), share) for part, share in shares[:3]]
+    names = [(part_name(part), share) for part, share in shares[:3]]
     return ", ".join(f"{name} {share:.0f} %" if share >= 1 else f"{name} <1 %" for name, share in names)
 
 

@@ -11,6 +11,7 @@ from twentywatts.reports.estimate import (
     causes_text,
     facts_text,
     notes_of,
+    part_name,
     parts_text,
     speed_text,
     use_text,
@@ -93,9 +94,9 @@ def _causes(document: Record) -> Markup:
         (
             _name(row),
             "; ".join(text for text in (causes_text(row), parts_text(row)) if text) or "–",
-            ", ".join(f"{item['part']} {quantity_text(item['energy_j'], 'J')}" for item in row["parts"]),
+            ", ".join(f"{part_name(item['part'])} {quantity_text(item['energy_j'], 'J')}" for item in row["parts"]),
         )
         for row in document["rows"]
     ]
-    caption = "Only causes that measured runs can tell apart stand by name; all others are one sum, called other."
+    caption = "Only causes that can be told apart stand by name; all others are one sum, called other."
     return table(caption, ["Machine, batch", "Shares", "Parts"], rows, class_="cards")
