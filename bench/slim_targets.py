@@ -19,6 +19,8 @@ from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.text import ratio_interval_text, ratio_text, setting_text
 from twentywatts.readers.samples import Samples
+from twentywatts.reports.slim_records import order_record
+from twentywatts.reports.slim_words import order_sentence
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.distil import Schedule, distil, planted_zeros
@@ -89,16 +91,10 @@ def front(target: Target) -> list[str]:
         state = "proved" if point.is_accepted else "" if point.guard is None else "not proved"
         state = f"**best**, {state}" if point is target.best else state
         form = f"{point.form} {setting_text(point.setting)}".strip()
-        cells = (name(point.candidate), form, joules, ratio, f"{100 * point.search.value:.1f} %", guard, state)
+        cells = (point.candidate.brief, form, joules, ratio, f"{100 * point.search.value:.1f} %", guard, state)
         lines.append(f"| {' | '.join(cells)} |")
     told = [f"{brief}: {reason}" for brief, reason in target.refused]
     return [*lines, *(["", *told] if told else []), ""]
-
-
-def name(candidate: Candidate) -> str:
-    """Return the candidate's steps in a few words, with the share of zeros."""
-    share = next((step.settings.get("share_frac") for step in candidate.steps if step.name == "zeros"), None)
-    return candidate.brief if share is None else candidate.brief.replace("zeros", f"zeros {100 * float(share):.0f} %")
 
 
 def orders(found: Sequence[Target], names: dict[str, str]) -> list[str]:
@@ -106,16 +102,14 @@ def orders(found: Sequence[Target], names: dict[str, str]) -> list[str]:
     every = order_differences(energies_of(found))
     sure = [one for one in every if one.is_sure]
     lines = [
-        f"{len(every)} pairs of candidates change places between two machines, {len(sure)} of them beyond the intervals.",
+        f"{len(every)} times two candidates change places between two machines, {len(sure)} times beyond the intervals."
+    ]
+    return [
+        *lines,
         "The widest:",
         "",
+        *(f"- {order_sentence(order_record(one), names)}" for one in sure[:_MOST_ORDERS]),
     ]
-    for one in sure[:_MOST_ORDERS]:
-        here, there = (f"{ratio_text(r.mid)} ({ratio_interval_text(r)})" for r in (one.ratio, one.other_ratio))
-        lines.append(
-            f"- {names[one.better]} takes {here} than {names[one.worse]} on {one.machine}, and {there} on {one.other}"
-        )
-    return lines
 
 
 def main() -> None:
@@ -141,7 +135,7 @@ def main() -> None:
     for target in found:
         print("\n".join(front(target)))
     print("## Where the order differs\n")
-    print("\n".join(orders(found, {one.digest: name(one) for one in made})))
+    print("\n".join(orders(found, {one.digest: one.brief for one in made})))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Step:
     @property
     def brief(self) -> str:
         """The step's name, with the share where it takes one: ``prune 50 %``."""
-        ratio = self.settings.get("ratio")
+        ratio = self.settings.get("ratio", self.settings.get("share_frac"))
         share = "" if ratio is None else (" by group" if isinstance(ratio, str) else f" {100 * ratio:.3g} %")
         told = [words for key, words in _TOLD.items() if self.settings.get(key)]
         return " ".join([self.name + share, *told])

@@ -12,6 +12,9 @@ from twentywatts.uncertain import Interval, Spread
 __all__ = ["OrderDifference", "energies_of", "order_differences"]
 
 
+_LEAST = 0.02  # candidates closer than this on one of the machines are alike there: nothing hangs on their order
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDifference:
     """On ``machine`` the candidate ``better`` takes less than ``worse``; on ``other`` it takes more.
@@ -50,14 +53,14 @@ def order_differences(energies: Mapping[str, Mapping[str, Spread]]) -> list[Orde
     """Return every pair of candidates whose order differs between two machines, the sure ones first, widest first.
 
     energies: machine → candidate → what is compared there: joules, or measured seconds. A candidate that a machine
-    does not carry is left out there.
+    does not carry is left out there; so are pairs that differ by less than 2 % on one of the machines.
     """
     found = []
     for (machine, own), (other, others) in combinations(energies.items(), 2):
         shared = [name for name in own if name in others]
         for first, second in combinations(shared, 2):
             here, there = own[first] / own[second], others[first] / others[second]
-            if (here.mid - 1.0) * (there.mid - 1.0) >= 0:
+            if (here.mid - 1.0) * (there.mid - 1.0) >= 0 or min(_apart(here), _apart(there)) < _LEAST:
                 continue
             better, worse = (first, second) if here.mid < 1 else (second, first)
             found.append(
@@ -71,3 +74,8 @@ def order_differences(energies: Mapping[str, Mapping[str, Spread]]) -> list[Orde
                 )
             )
     return sorted(found, key=lambda one: (not one.is_sure, one.ratio.mid / one.other_ratio.mid))
+
+
+def _apart(ratio: Spread) -> float:
+    """Return how far apart two candidates are, as a share."""
+    return max(ratio.mid, 1.0 / ratio.mid) - 1.0

@@ -164,11 +164,12 @@ def test_planted_order_differences_are_found_and_no_others() -> None:
     wide = _spread(1.0, width=1.0, key=1)
     chip, array = wide, _spread(1e-6, width=1.0, key=2)
     energies = {
-        "chip": {"given": chip, "pruned": chip * 0.5, "rounded": chip * 0.8},
-        "array": {"given": array, "pruned": array * 0.6, "rounded": array * 1.2},
+        "chip": {"given": chip, "pruned": chip * 0.5, "rounded": chip * 0.8, "alike": chip * 0.99},
+        "array": {"given": array, "pruned": array * 0.6, "rounded": array * 1.2, "alike": array * 1.01},
         "third": {"given": chip, "pruned": chip * 0.9},
     }
-    (found,) = order_differences(energies)
+    found, other = order_differences(energies)  # "alike" and "given" are a percent apart: nothing hangs on them
+    assert (other.better, other.worse) == ("rounded", "alike")
     assert (found.machine, found.other, found.better, found.worse) == ("chip", "array", "rounded", "given")
     assert found.ratio.mid == pytest.approx(0.8)
     assert found.other_ratio.mid == pytest.approx(1.2)
