@@ -131,7 +131,7 @@ def pair_sentences(document: Record) -> list[str]:
     pairs = document["pairs"]
     told = [_band(band) for band in pairs["bands"]]
     models = ", ".join(clean(name) for name in pairs["base_models"])
-    return [*told, f"all pairs are of {models}: routed models; nobody published such pairs of a dense one"]
+    return [*told, f"all pairs are of {models}, a routed model; of a dense one nobody published any"]
 
 
 def _band(band: Record) -> str:
