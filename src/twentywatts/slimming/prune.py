@@ -18,13 +18,17 @@ __all__ = [
     "Importance",
     "Pruner",
     "Ratio",
+    "atoms_of",
     "check_names",
     "check_share",
+    "chosen",
+    "chosen_settings",
     "importances",
     "prune",
     "prune_to",
     "prune_units",
     "widths",
+    "without",
     "zeroed",
 ]
 
@@ -62,15 +66,29 @@ def prune(
     Raises InputError for a ratio, a name or a scope that cannot be used. What is left whole is named in the step.
     """
     coupling = coupled(candidate.content, through_norms=through_norms)
+    gone = chosen(coupling, ratio=ratio, round_to=round_to, importance=importance, scope=scope)
+    settings = chosen_settings(ratio=ratio, round_to=round_to, importance=importance, through_norms=through_norms)
+    return without(candidate, coupling, gone, settings={**settings, "scope": scope})
+
+
+def chosen(
+    coupling: Coupling, *, ratio: Ratio, round_to: int, importance: Importance, scope: str = "group"
+) -> dict[str, list[int]]:
+    """Return the units of each group that go; see ``prune``."""
     kept = _kept_counts(coupling, ratio, round_to=round_to, importance=importance, scope=scope)
-    settings = {
+    return _least(coupling, kept, importance)
+
+
+def chosen_settings(
+    *, ratio: Ratio, round_to: int, importance: Importance, through_norms: bool
+) -> dict[str, int | float | str | bool]:
+    """Return what the step says of how the units were chosen."""
+    return {
         "ratio": _share_text(ratio),
         "round_to": round_to,
         "importance": importance if isinstance(importance, str) else "given",
-        "scope": scope,
         **({"through_norms": True} if through_norms else {}),
     }
-    return _pruned(candidate, coupling, kept, importance=importance, settings=settings)
 
 
 def prune_to(
@@ -89,7 +107,7 @@ def prune_to(
             raise InputError(f"group '{clean(name)}' keeps 1 to {most} units, not {clean(count)}")
     way = importance if isinstance(importance, str) else "given"
     settings: dict[str, Any] = {"importance": way, **({"through_norms": True} if through_norms else {})}
-    return _pruned(candidate, coupling, kept, importance=importance, settings=settings)
+    return without(candidate, coupling, _least(coupling, kept, importance), settings=settings)
 
 
 def prune_units(
@@ -105,7 +123,7 @@ def prune_units(
         count = coupling.group(name).unit_count
         if len(set(units)) >= count or not set(units) <= set(range(count)):
             raise InputError(f"of group '{clean(name)}' some of the units 0 to {count - 1} can go, not all of them")
-    return _without(candidate, coupling, gone, settings=settings or {})
+    return without(candidate, coupling, gone, settings=settings or {})
 
 
 def widths(content: bytes, *, through_norms: bool = False) -> dict[str, int]:
@@ -117,7 +135,7 @@ def zeroed(candidate: Candidate, gone: Mapping[str, Sequence[int]]) -> bytes:
     """Return the model with the weights that read the units ``gone`` (by group) zero: what it computes without them."""
     coupling = coupled(candidate.content)
     check_names(coupling, gone)
-    return masked(coupling, _atoms(coupling, gone))
+    return masked(coupling, atoms_of(coupling, gone))
 
 
 def importances(coupling: Coupling, group: Group, importance: Importance = "magnitude") -> NDArray[np.float64]:
@@ -197,29 +215,23 @@ def _ranked(coupling: Coupling, shares: Mapping[str, float], importance: Importa
     return {name: int(count) / len(scores[name]) for name, count in zip(scores, counts, strict=True)}
 
 
-def _pruned(
-    candidate: Candidate,
-    coupling: Coupling,
-    kept: Mapping[str, int],
-    *,
-    importance: Importance,
-    settings: Mapping[str, Any],
-) -> Candidate:
+def _least(coupling: Coupling, kept: Mapping[str, int], importance: Importance) -> dict[str, list[int]]:
+    """Return the units of each group that matter least, so many that ``kept`` stay."""
     gone = {}
     for name, count in kept.items():
-        group = coupling.group(name)
-        order = np.argsort(-importances(coupling, group, importance), kind="stable")
+        order = np.argsort(-importances(coupling, coupling.group(name), importance), kind="stable")
         gone[name] = sorted(order[count:].tolist())
-    return _without(candidate, coupling, gone, settings=settings)
+    return gone
 
 
-def _without(
+def without(
     candidate: Candidate, coupling: Coupling, gone: Mapping[str, Sequence[int]], *, settings: Mapping[str, Any]
 ) -> Candidate:
+    """Return the candidate without units of its groups; the step says the widths, and what was left whole."""
     cuts = {name: coupling.group(name).unit_count - len(set(units)) for name, units in gone.items() if len(units)}
     settings = {**settings, "widths": json.dumps(cuts, separators=(",", ":"))}
     step = Step(name="prune", settings=settings, notes=_notes(coupling, cuts))
-    return candidate.then(step, cut(coupling, _atoms(coupling, gone)))
+    return candidate.then(step, cut(coupling, atoms_of(coupling, gone)))
 
 
 def _notes(coupling: Coupling, cuts: Mapping[str, int]) -> tuple[str, ...]:
@@ -228,7 +240,8 @@ def _notes(coupling: Coupling, cuts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(clean(note) for note in (*(done or ["no group could be made narrower"]), *left))
 
 
-def _atoms(coupling: Coupling, gone: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+def atoms_of(coupling: Coupling, gone: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+    """Return the sets of atoms that units of groups are."""
     parts = [coupling.group(name).atoms[list(units)] for name, units in gone.items() if len(units)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
