@@ -80,9 +80,9 @@ def language_headline(document: Record) -> list[str]:
     energy = interval_text(best["energy_j_per_token"], "J")
     ratio = start["energy_j_per_token"]["mid"] / best["energy_j_per_token"]["mid"]
     from_start = "" if best == start else f"; {setting_words(start)} takes {ratio_text(ratio)}"
-    grounds = "the cheapest that measured runs stand behind" if best["measured_precision"] else "a guess, as published"
-    sentence = f"{setting_words(best)}, {energy} a token, is {grounds}{from_start}."
-    return [sentence[:1].upper() + sentence[1:], *_cheaper(document, best), *_narrow(document, best)]
+    grounds = "Cheapest of what measured runs stand behind" if best["measured_precision"] else "Cheapest as published"
+    sentence = f"{grounds}: {setting_words(best)}, {energy} a token{from_start}."
+    return [sentence, *_cheaper(document, best), *_narrow(document, best)]
 
 
 def _cheaper(document: Record, best: Record) -> list[str]:
@@ -91,7 +91,7 @@ def _cheaper(document: Record, best: Record) -> list[str]:
     if first["energy_j_per_token"]["mid"] >= best["energy_j_per_token"]["mid"]:
         return []
     factor = ratio_text(first["energy_j_per_token"]["mid"] / best["energy_j_per_token"]["mid"])
-    return [f"{setting_words(first)} might take {factor}: a guess."]
+    return [f"A guess might take {factor}: {setting_words(first)}."]
 
 
 def _narrow(document: Record, best: Record) -> list[str]:

@@ -114,7 +114,8 @@ def _band(band: Band) -> Record:
 
 
 def _notes(advice: LanguageAdvice) -> list[str]:
-    notes = [*advice.notes, *(note for option in advice.options[:1] for note in option.row.ledger.notes)]
+    told = [option for option in (advice.starting, advice.best, *advice.options[:1]) if option]
+    notes = [*advice.notes, *(note for option in told for note in option.row.ledger.notes)]
     return list(dict.fromkeys(notes))
 
 
