@@ -30,7 +30,9 @@ _INTEGER = frozenset(
     "DynamicQuantizeMatMul QLinearConvTranspose".split()
 )
 _BLOCKS = frozenset(("MatMulNBits",))
-_QUIET = frozenset(("distil", "qat", "export", "train"))  # steps that change values, from which no time is expected
+_QUIET = frozenset(
+    ("distil", "qat", "repair", "export", "train")
+)  # steps that change values, from which no time is expected
 
 
 class Standing(StrEnum):

@@ -62,7 +62,7 @@ def prune_repaired(
     importance: Importance = "magnitude",
     through_norms: bool = False,
 ) -> Candidate:
-    """Return the candidate pruned as ``prune`` does it, and repaired: two steps.
+    """Return the candidate pruned as ``prune`` does it, and repaired: two steps, or the one where nothing was cut.
 
     calibration: inputs by name, samples first, as many as there are (no targets). Raises what ``prune`` raises,
     DataError for samples that do not fit, RefusedError where onnxruntime cannot run the model.
@@ -71,6 +71,8 @@ def prune_repaired(
     gone = chosen(coupling, ratio=ratio, round_to=round_to, importance=importance)
     settings = chosen_settings(ratio=ratio, round_to=round_to, importance=importance, through_norms=through_norms)
     small = without(candidate, coupling, gone, settings=settings)
+    if not any(gone.values()):
+        return small
     content = repaired(coupling, atoms_of(coupling, gone), small.content, calibration)
     return small.then(Step(name="repair", settings={"ridge_frac": _RIDGE}), content)
 
