@@ -24,6 +24,7 @@ def add_language_arguments(parser: Any) -> None:
     group.add_argument("--output", type=int, metavar="N", help="tokens of an answer (300)")
     group.add_argument("--requests", type=int, metavar="N", help="requests at a time at most (as the memory holds)")
     group.add_argument("--step", metavar="TIME", help="longest time between two tokens, such as 50ms")
+    group.add_argument("--software", metavar="ERA", default="", help="era of the serving software (the newest)")
 
 
 def is_language_model(args: argparse.Namespace) -> bool:
@@ -71,7 +72,7 @@ def _advice(args: argparse.Namespace) -> Any:
         most_batch=args.requests,
         step_s=None if args.step is None else parse_quantity(args.step, "s"),
     )
-    return recommend(args.model, on=args.on, load=load, seed=args.seed)
+    return recommend(args.model, on=args.on, load=load, software=args.software, seed=args.seed)
 
 
 def _weights(model: str) -> str:
