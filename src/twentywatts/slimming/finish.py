@@ -135,7 +135,8 @@ def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
     on_front = {trial.digest for trial in front(lab.trials.values())}
     counts: dict[str, Counts] = {}
     entries: dict[str, Entry] = {}
-    for trial in lab.trials.values():
+    first = _of(lab, lab.given.candidate.digest)
+    for trial in (first, *lab.trials.values()):
         if trial.floating.digest not in counts:
             counts[trial.floating.digest] = counted(trial.floating, lab.question.scenario)
         if trial.digest not in entries:

@@ -161,10 +161,8 @@ def run(job: Job, progress: Progress = lambda text, share: None, *, eager: Call 
     lab.memory.spend(lab.clock.elapsed_s, told().cpu_s)
     cost = replace(told(), cpu_s=told().cpu_s + earlier_cpu_s)
     result = finished(job, lab, data, cost=cost, eager=eager, progress=progress)
-    if job.out is not None:
-        best = result.best
-        shipped_files(job.out, lab.given.candidate, best.floating, best.candidate, force=job.force)
-    notes = (*result.notes, *([_INTERRUPTED] if is_interrupted else []))
+    written = () if job.out is None else shipped_files(job.out, result.best, lab, force=job.force)
+    notes = (*result.notes, *written, *([_INTERRUPTED] if is_interrupted else []))
     return replace(result, folder=job.out, is_interrupted=is_interrupted, notes=notes)
 
 
@@ -248,6 +246,8 @@ def _memory(job: Job) -> Memory:
         "batch": job.scenario.batch,
         "axes": dict(job.scenario.axes),
         "seed": job.scenario.seed,
+        "methods": sorted(job.methods),
+        "is_timed": THIS_CPU in job.machines,
     }
     return remembered(open_storage(job.out, question, anew=job.force))
 

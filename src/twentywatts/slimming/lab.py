@@ -23,7 +23,7 @@ from twentywatts.slimming.packing import packed, worth_trying
 from twentywatts.slimming.rungs import FLOAT, RepeatedError, Rung
 from twentywatts.slimming.trial import Artefact, Outputs, Trial, opened, score_of
 
-__all__ = ["Lab", "Make", "Question", "make_lab"]
+__all__ = ["Lab", "Make", "Question", "begun_key", "make_lab"]
 
 # request, lab, seconds that it may take → float candidate; raises RefusedError where it cannot be made
 Make = Callable[[Rung, "Lab", float], Candidate]
@@ -85,10 +85,6 @@ class Lab:
         return list(found.values())
 
     def _try(self, key: str, rung: Rung, packing: str, make: Callable[[], Candidate]) -> None:
-        stored = self.memory.recalled(rung, packing)
-        if stored is not None:
-            self.trials[key] = stored
-            return
         try:
             made = self.trials.get(f"{FLOAT} {rung.key}")
             self.trials[key] = self._run(rung, make() if made is None else made.floating, packing)
@@ -180,7 +176,7 @@ def make_lab(
             raise DataError(f"{error}: check the model's weights and how 'x' is scaled") from None
         outputs.append(found)
         score_of(question.goal, found, found, samples.targets)
-    return Lab(
+    lab = Lab(
         given=given,
         parts=parts,
         train=train,
@@ -190,3 +186,12 @@ def make_lab(
         memory=memory,
         clock=clock,
     )
+    for trial in memory.recalled():
+        lab.trials[trial.key] = trial
+        lab.begun[begun_key(trial.floating.parent, trial.rung)] = trial.rung.key
+    return lab
+
+
+def begun_key(digest: str, rung: Rung) -> str:
+    """Return what a request comes to before training: the same for the same widths and the same training."""
+    return f"{digest} {rung.epochs} {rung.is_hardened} {rung.seed}"

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from twentywatts.errors import DataError, RefusedError
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.fold import fold
-from twentywatts.slimming.lab import Lab
+from twentywatts.slimming.lab import Lab, begun_key
 from twentywatts.slimming.lowrank import lowrank
 from twentywatts.slimming.noop import idle_reason
 from twentywatts.slimming.prune import Importance, prune
+from twentywatts.slimming.repair import prune_repaired
 from twentywatts.slimming.rungs import RepeatedError, Rung
 from twentywatts.slimming.trial import Trial
 from twentywatts.slimming.zeros import zeros
@@ -53,8 +54,7 @@ def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
 
 def _check_new(candidate: Candidate, rung: Rung, lab: Lab) -> None:
     """Raise RepeatedError where another request came to the same widths and the same training."""
-    key = f"{candidate.digest} {rung.epochs} {rung.is_hardened} {rung.seed}"
-    if lab.begun.setdefault(key, rung.key) != rung.key:
+    if lab.begun.setdefault(begun_key(candidate.digest, rung), rung.key) != rung.key:
         raise RepeatedError("the same widths were asked for before")
 
 
@@ -91,7 +91,11 @@ def _changed(after: Candidate, before: Candidate) -> Candidate:
 def _pruned(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
     ratio = dict(rung.cuts) or rung.cut
     importance: Importance = _scores(candidate, lab) or "magnitude"
-    pruned = prune(candidate, ratio=ratio, round_to=_ROUND_TO, importance=importance, through_norms=rung.through_norms)
+    how = {"round_to": _ROUND_TO, "importance": importance, "through_norms": rung.through_norms}
+    try:
+        pruned = prune_repaired(candidate, lab.calibration.inputs, ratio=ratio, **how)  # type: ignore[arg-type]
+    except (RefusedError, DataError):
+        pruned = prune(candidate, ratio=ratio, **how)  # type: ignore[arg-type]
     return _changed(pruned, candidate)
 
 

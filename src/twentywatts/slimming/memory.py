@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,24 +33,19 @@ class Memory:
     was_asked: int = 0
     run_index: int = 0
     spent: tuple[float, float] = (0.0, 0.0)
-    _records: dict[str, Record] = field(default_factory=dict)
 
-    def recalled(self, rung: Rung, packing: str) -> Trial | None:
-        """Return the trial of a request that was tried before, None where there is none or its model is lost."""
-        key = f"{packing} {rung.key}"
-        if self.storage is None or key not in self._records:
-            return None
-        record = self._records[key]
-        try:
-            floating = self._candidate(record["floating"])
-            shipped = self._candidate(record["shipped"])
-            score = _score(record["score"])
-            values = {name: record[name] for name in ("packing", "time_s", "saving", "idle")}
-        except (KeyError, TypeError, ValueError):
-            return None
-        if floating is None or shipped is None:
-            return None
-        return Trial(rung=rung, floating=floating, shipped=shipped, score=score, **values)
+    def recalled(self) -> Iterator[Trial]:
+        """Yield what was tried before, in its order; what is damaged, or whose model is lost, is left out."""
+        for record in self.storage.records(_TRIAL) if self.storage else ():
+            try:
+                packing, _, key = str(record["key"]).partition(" ")
+                rung, score = Rung.of(key), _score(record["score"])
+                floating, shipped = self._candidate(record["floating"]), self._candidate(record["shipped"])
+                values = {name: record[name] for name in ("time_s", "saving", "idle")}
+            except (KeyError, TypeError, ValueError):
+                continue
+            if floating is not None and shipped is not None:
+                yield Trial(rung=rung, floating=floating, shipped=shipped, packing=packing, score=score, **values)
 
     def remember(self, trial: Trial) -> None:
         """Keep a trial: its models first, then the record that names them."""
@@ -62,14 +57,12 @@ class Memory:
             "key": trial.key,
             "floating": _written(trial.floating),
             "shipped": _written(trial.shipped),
-            "packing": trial.packing,
             "score": asdict(trial.score),
             "time_s": trial.time_s,
             "saving": trial.saving,
             "idle": trial.idle,
         }
         self.storage.append(_TRIAL, record)
-        self._records[trial.key] = record
 
     def announce(self, digest: str) -> None:
         """Log that the guard samples are about to be asked, before they are: a crash cannot hide a look."""
@@ -110,7 +103,6 @@ def remembered(storage: Storage | None) -> Memory:
         run_index=max(runs, default=-1) + 1,
         spent=(spent[0], spent[1]),
     )
-    memory._records.update({str(record.get("key")): record for record in storage.records(_TRIAL)})
     for record in storage.records(_LOOK):
         try:
             found = _look(record)

@@ -38,6 +38,22 @@ class Rung:
     is_hardened: bool = False
     seed: int = 0
 
+    @classmethod
+    def of(cls, key: str) -> Rung:
+        """Return the request that has this key; raises ValueError, KeyError or TypeError for anything else."""
+        found = json.loads(key)
+        return cls(
+            is_folded=found["folded"],
+            cut=found["cut"],
+            cuts=found["cuts"],
+            through_norms=found["norms"],
+            rank_frac=found["rank"],
+            zeros=found["zeros"],
+            epochs=found["epochs"],
+            is_hardened=found["hardened"],
+            seed=found["seed"],
+        )
+
     @property
     def is_cut(self) -> bool:
         """Whether channels are taken away."""

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
+from twentywatts.errors import TwentyWattsError
 from twentywatts.slimming.artefacts import INT8_FILE, write_artefacts
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.int8 import is_quantised
+from twentywatts.slimming.lab import Lab
+from twentywatts.slimming.making import why_no_training
+from twentywatts.slimming.result import Entry
 
-__all__ = ["shipped_files"]
+__all__ = ["INT4_FILE", "TORCH_FILE", "shipped_files"]
+
+INT4_FILE, TORCH_FILE = "model-int4.onnx", "model.pt2"
+_PACKED = {"int8": INT8_FILE, "int4": INT4_FILE}
+_FEW = 4  # samples that torch's export is shown
 
 
-def shipped_files(
-    folder: Path, given: Candidate, floating: Candidate, shipped: Candidate, *, force: bool
-) -> dict[str, Path]:
-    """Return what was written, by name: the float model, its weights and recipe, and int8 only where that is proved.
+def shipped_files(folder: Path, best: Entry, lab: Lab, *, force: bool) -> tuple[str, ...]:
+    """Write what ships, and return what a reader must know.
 
-    Raises InputError where the folder holds something else or cannot be written.
+    That is the float model with its weights and recipe, the same in fewer bits only where that is what was proved, and
+    for torch where something was trained with it. Raises InputError where the folder holds something else or cannot be
+    written.
     """
-    others: Mapping[str, bytes] = {INT8_FILE: shipped.content} if is_quantised(shipped) else {}
-    written = write_artefacts(folder, original=given.content, floating=floating, others=others, force=force)
-    if INT8_FILE not in written:
-        (folder / INT8_FILE).unlink(missing_ok=True)  # of an earlier run: nothing that is not proved lies there
-    return written
+    others: dict[str, bytes] = {}
+    if best.precision in _PACKED:
+        others[_PACKED[best.precision]] = best.candidate.content
+    program, why_not = _program(best.floating, lab)
+    if program:
+        others[TORCH_FILE] = program
+    write_artefacts(folder, original=lab.given.candidate.content, floating=best.floating, others=others, force=force)
+    for name in (*_PACKED.values(), TORCH_FILE):
+        if name not in others:
+            (folder / name).unlink(missing_ok=True)  # of an earlier run: nothing that is not proved lies there
+    return (why_not,) if why_not else ()
+
+
+def _program(floating: Candidate, lab: Lab) -> tuple[bytes, str]:
+    """Return the float model for torch, or nothing and why; torch is not loaded for this alone."""
+    if why_no_training(lab) or not floating.steps:
+        return b"", ""
+    from twentywatts.slimming.pt2 import exported
+
+    try:
+        return exported(floating.content, inputs={name: x[:_FEW] for name, x in lab.parts.tuning.inputs.items()}), ""
+    except TwentyWattsError as error:
+        return b"", f"no {TORCH_FILE} was written: {error}"

@@ -78,13 +78,18 @@ def test_trials_looks_and_time_are_remembered(tmp_path: Path) -> None:
     memory.announce(pruned.digest)
     memory.seen(Look(digest=pruned.digest, score=SCORE, worst=worst))
     again = remembered(open_storage(tmp_path, QUESTION))
-    found = again.recalled(rung, FLOAT)
-    assert found is not None
+    found = list(again.recalled())[-1]
     assert (found.shipped.digest, found.shipped.steps, found.score) == (pruned.digest, pruned.steps, SCORE)
-    assert (found.saving, found.rung) == (2.0, rung)
-    assert again.recalled(Rung(cut=0.5), FLOAT) is None
+    assert (found.saving, found.rung, found.packing) == (2.0, rung, FLOAT)
     assert again.looks[pruned.digest].worst == worst
     assert again.spent == (14.0, 6.0)
+
+
+def test_a_request_is_found_by_its_key() -> None:
+    rung = Rung(is_folded=True, cut=0.5, through_norms=True, rank_frac=0.9, zeros="2:4", epochs=3, seed=4)
+    assert Rung.of(rung.key) == rung
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        Rung.of("{}")
 
 
 def test_a_record_whose_model_is_lost_is_tried_again(tmp_path: Path) -> None:
@@ -93,4 +98,4 @@ def test_a_record_whose_model_is_lost_is_tried_again(tmp_path: Path) -> None:
     remembered(open_storage(tmp_path, QUESTION)).remember(trial)
     for path in (tmp_path / ".search" / "content").iterdir():
         path.unlink()
-    assert remembered(open_storage(tmp_path, QUESTION)).recalled(Rung(), FLOAT) is None
+    assert not list(remembered(open_storage(tmp_path, QUESTION)).recalled())
