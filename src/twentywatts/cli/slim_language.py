@@ -37,12 +37,12 @@ def run_language(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from twentywatts.cli.circumstances import circumstances
-    from twentywatts.reports.output import check_reports, write_json
+    from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.slim_language import language_view
     from twentywatts.reports.slim_language_document import language_document
     from twentywatts.slimming.quantizers import recipes, write_recipes
 
-    check_reports(args.json, None, keep=[args.model])
+    check_reports(args.json, args.html, keep=[args.model, *args.on.split(",")])
     advice = _advice(args)
     place = _weights(args.model)
     document = language_document(advice, model=place, run=circumstances())
@@ -52,7 +52,11 @@ def run_language(args: argparse.Namespace) -> int:
             streams.say(f"written: {path}")
     if args.json is not None:
         write_json(document, args.json)
-    if args.json != "-":
+    if args.html is not None:
+        from twentywatts.reports.slim_language_page import language_page
+
+        write_text(language_page(document), args.html)
+    if "-" not in (args.json, args.html):
         streams.console().print(language_view(document))
     return 0
 
@@ -64,8 +68,6 @@ def _advice(args: argparse.Namespace) -> Any:
 
     if args.on == "this-cpu":
         raise InputError("a language model wants --on with the machines that serve it, such as --on h100-sxm,b200")
-    if args.html is not None:
-        raise InputError("there is no page of a language model's settings; --json writes the document")
     load = Load(
         prompt_tokens=500 if args.prompt is None else args.prompt,
         output_tokens=300 if args.output is None else args.output,

@@ -17,7 +17,18 @@ from twentywatts.reports.words import interval_text, quantity_text
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_si
 
-__all__ = ["language_headline", "language_view", "pair_sentences", "setting_words"]
+__all__ = [
+    "chips_of",
+    "facts_text",
+    "known_notes",
+    "language_headline",
+    "language_view",
+    "legend_text",
+    "pair_sentences",
+    "recipe_sentences",
+    "setting_words",
+    "table_by_batch",
+]
 
 Record = Mapping[str, Any]
 
@@ -29,23 +40,22 @@ _CACHE = "full"
 def language_view(document: Record) -> RenderableType:
     """Return what `twentywatts slim` shows of a language model; print it with a rich Console."""
     parts: list[RenderableType] = [
-        Text(_facts(document), style="bold"),
+        Text(facts_text(document), style="bold"),
         Text(" ".join(language_headline(document))),
     ]
-    chips = list(dict.fromkeys(option["chip"] for option in document["options"]))
-    for chip in chips:
+    for chip in chips_of(document):
         parts += [
             Text(f"\nJoules a token on {clean(chip)}, by requests at a time", style="bold"),
             _table(document, chip),
         ]
-    parts.append(Text(_legend(document), style="dim"))
+    parts.append(Text(legend_text(document), style="dim"))
     parts += _section("The cheapest settings", _ranked(document))
     parts += _section("Does FP8 save energy? What pairs of runs measured", pair_sentences(document))
-    parts += _section("Recipes (--out FOLDER writes them)", _recipes(document))
+    parts += _section("Recipes (--out FOLDER writes them)", recipe_sentences(document))
     parts += _section("How it would be served", [document["serve"]] if document["serve"] else [])
     refused = [f"{clean(one['machine'])}: {clean(one['reason'])}" for one in document["refused"]]
     parts += _section("Refused", refused)
-    parts += _section("What to know", map(clean, [*_KNOWN, *document["notes"]]))
+    parts += _section("What to know", known_notes(document))
     return Group(*parts)
 
 
@@ -56,7 +66,18 @@ _KNOWN = (
 )
 
 
-def _facts(document: Record) -> str:
+def known_notes(document: Record) -> list[str]:
+    """Return what a reader must know."""
+    return [clean(note) for note in (*_KNOWN, *document["notes"])]
+
+
+def chips_of(document: Record) -> list[str]:
+    """Return the chips that were asked about, in the order of their cheapest setting."""
+    return list(dict.fromkeys(option["chip"] for option in document["options"]))
+
+
+def facts_text(document: Record) -> str:
+    """Return what the model is and how it is used."""
     model, load = document["model"], document["load"]
     size = f"{format_si(model['parameter_count'], '')} parameters, {model['precision']}"
     use = f"{load['prompt_tokens']:,} tokens in, {load['output_tokens']:,} out"
@@ -144,16 +165,29 @@ def _band(band: Record) -> str:
 
 
 def _table(document: Record, chip: str) -> Table:
+    headers, rows = table_by_batch(document, chip)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for header in headers:
+        table.add_column(header, justify="right", max_width=20)
+    for first, *cells in rows:
+        table.add_row(first, *(_cell(text) for text in cells))
+    return table
+
+
+def _cell(text: str) -> Text:
+    energy, _, speed = text.partition("\n")
+    return Text(energy).append(f"\n{speed}" if speed else "", style="dim")
+
+
+def table_by_batch(document: Record, chip: str) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of joules a token on one chip: a row for each batch, a column for each precision."""
     own = [option for option in document["options"] if option["chip"] == chip and option["cache"] == _CACHE]
     kinds = list(dict.fromkeys(option["precision"] for option in sorted(own, key=_kind)))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("at a time", justify="right")
-    for kind in kinds:
-        table.add_column(_column(document, kind), justify="right", max_width=20)
+    rows = []
     for batch in sorted({option["batch"] for option in own}):
         cells = [_cheapest([o for o in own if o["batch"] == batch and o["precision"] == kind]) for kind in kinds]
-        table.add_row(f"{batch:,}", *cells)
-    return table
+        rows.append([f"{batch:,}", *cells])
+    return ["at a time", *(_column(document, kind) for kind in kinds)], rows
 
 
 def _kind(option: Record) -> int:
@@ -172,17 +206,17 @@ def _is_plain(option: Record, kind: str) -> bool:
     return bool(option["precision"] == kind and option["cache"] == _CACHE)
 
 
-def _cheapest(options: Iterable[Record]) -> Text:
+def _cheapest(options: Iterable[Record]) -> str:
     borne = [option for option in options if option["borne"]]
     if not borne:
-        return Text("–", style="dim")
+        return "–"
     best = min(borne, key=lambda option: option["energy_j_per_token"]["mid"])
     chips = f", ×{best['chip_count']}" if best["chip_count"] > 1 else ""
-    text = Text(quantity_text(best["energy_j_per_token"], "J"))
-    return text.append(f"\n{quantity_text(best['step_s'], 's')}{chips}", style="dim")
+    return f"{quantity_text(best['energy_j_per_token'], 'J')}\n{quantity_text(best['step_s'], 's')}{chips}"
 
 
-def _legend(document: Record) -> str:
+def legend_text(document: Record) -> str:
+    """Return what the cells of the table hold."""
     limit = document["load"]["step_s"]
     late = f" – : no number of chips writes a token within {format_si(limit, 's')}." if limit else ""
     return (
@@ -200,7 +234,8 @@ def _ranked(document: Record) -> list[str]:
     return lines
 
 
-def _recipes(document: Record) -> list[str]:
+def recipe_sentences(document: Record) -> list[str]:
+    """Return which recipes there are, and why there is none for a precision."""
     told = []
     for one in document["recipes"]:
         texts = ", needs texts to calibrate on" if one["needs_texts"] else ""

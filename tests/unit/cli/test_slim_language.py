@@ -13,12 +13,14 @@ from twentywatts.cli import main
 def test_settings_are_ranked_and_recipes_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, document = tmp_path / "out", tmp_path / "slim.json"
     line = ["slim", "gpt2", "--on", "t4x1", "--requests", "2", "--out", str(out), "--json", str(document)]
+    line += ["--html", str(tmp_path / "page.html")]
     assert main(line) == 0
     told = capsys.readouterr()
     assert "The cheapest settings" in told.out
     assert "none for fp8: llm-compressor quantises layers of the class Linear" in " ".join(told.out.split())
     assert f"written: {out / 'quantise-int4.py'}" in told.err
     assert [path.name for path in out.iterdir()] == ["quantise-int4.py"]
+    assert "Serving GPT-2" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert json.loads(document.read_text(encoding="utf-8"))["schema"] == "twentywatts.slim-language/1"
 
 
@@ -26,7 +28,7 @@ def test_settings_are_ranked_and_recipes_written(tmp_path: Path, capsys: pytest.
     ("line", "said"),
     [
         (["gpt2"], "a language model wants --on"),
-        (["gpt2", "--on", "t4x1", "--html", "page.html"], "--json writes the document"),
+        (["gpt2", "--on", "t4x1", "--html", "missing/page.html"], "does not exist"),
         (["gpt2", "--on", "t4x1", "--step", "50"], "has no unit"),
         (["gpt-2000", "--on", "t4x1"], "unknown model"),
         (["gpt2", "--on", "t4x1", "--software", "vllm-1999"], "unknown software"),

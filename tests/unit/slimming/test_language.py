@@ -19,6 +19,7 @@ from twentywatts.price.decoder_constants import error_model
 from twentywatts.readers.architectures import load_architecture
 from twentywatts.reports.slim_language import language_headline, language_view
 from twentywatts.reports.slim_language_document import language_document
+from twentywatts.reports.slim_language_page import language_page
 from twentywatts.slimming.language import LanguageAdvice, Load, recommend
 from twentywatts.slimming.pairs import Pairs, ratio_of
 from twentywatts.slimming.quantizers import recipe_of, recipes, write_recipes
@@ -129,6 +130,18 @@ def test_the_table_fits_80_columns_and_marks_guesses(dense: LanguageAdvice, rout
 def test_a_hostile_name_does_not_steer_the_terminal(dense: LanguageAdvice) -> None:
     hostile = dataclasses.replace(dense, model=dataclasses.replace(dense.model, title="\x1b[2Jhacked"))
     assert "\x1b" not in _text(hostile)
+
+
+def test_the_page_trusts_no_name(dense: LanguageAdvice) -> None:
+    pytest.importorskip("plotly")
+    name = "<script>window.hacked=1</script>"
+    model = dataclasses.replace(dense.model, title=name, precision=name)
+    page = language_page(
+        language_document(dataclasses.replace(dense, model=model, notes=(name,)), run={"command": name})
+    )
+    assert name not in page
+    assert "&lt;script&gt;window.hacked" in page
+    assert "a guess" in page
 
 
 # What is called in the tools, as read in their releases; the recipes run against these stand-ins.
