@@ -57,7 +57,7 @@ def layer_of(call: Call, constants: Mapping[str, Array], own: frozenset[str]) ->
     arrays = [constants.get(name) for name in call.inputs[1:]]
     if build is None or not arrays or any(name not in own or name not in constants for name in call.inputs[1:] if name):
         return None
-    if any(array is not None and array.dtype.kind != "f" for array in arrays):
+    if any(array is not None and (array.dtype.kind != "f" or not array.size) for array in arrays):
         return None
     return build(call, arrays)
 

@@ -155,7 +155,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
             found = OPERATORS[call.op](call, fitting)
         except TwentyWattsError:
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError) as error:
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             reason = (str(error).strip().splitlines() or [""])[0]
             raise RefusedError(f"{call.label} does not run in torch: {clean(reason)[:200]}") from error
         return found if isinstance(found, tuple) else (found,)
