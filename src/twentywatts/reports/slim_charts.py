@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twentywatts.comparison.text import accuracy_text, metric_text
@@ -11,7 +11,7 @@ from twentywatts.reports.charts import chart_layout, chart_text, error_bars, log
 from twentywatts.reports.html import Markup, tag
 from twentywatts.reports.slim_words import drawn_name
 
-__all__ = ["front_chart", "front_legend", "near"]
+__all__ = ["fine_axis", "front_chart", "front_legend", "near"]
 
 Record = Mapping[str, Any]
 Chart = dict[str, Any]
@@ -30,6 +30,7 @@ _DRAWINGS = {
     "open": '<path fill="none" stroke="#8a929c" stroke-width="2" d="M4 2l10 10M14 2l-10 10"/>',
 }
 _STEPS = (1, 1.5, 2, 3, 5, 7)
+_MOST_TICKS = 9
 
 
 def front_chart(points: Sequence[Record], metric: str, *, drops: float) -> Chart:
@@ -41,7 +42,7 @@ def front_chart(points: Sequence[Record], metric: str, *, drops: float) -> Chart
     close = near(points, drops)
     traces = [_front([point for point in close if point["on_front"]])]
     traces += [_trace(state, close, metric) for state in _STATES if any(point["state"] == state for point in close)]
-    xaxis = _share_axis([point["share"] for point in close])
+    xaxis = fine_axis([point["share"] for point in close], lambda share: f"{100 * share:.3g} %")
     layout = chart_layout(height=360, xaxis=xaxis, yaxis=metric_axis([point["score"] for point in close], metric))
     given = next((point["score"] for point in close if point["state"] == "given"), None)
     if given is not None:
@@ -107,16 +108,22 @@ def _label(point: Record) -> Chart:
     return {"x": ends["mid"], "low": ends["low"], "high": ends["high"], "y": point["score"], "text": text}
 
 
-def _share_axis(shares: Sequence[Record]) -> Chart:
-    """Return a log axis of shares with ticks at 1, 1.5, 2, 3, 5 and 7 of each power of ten."""
-    axis = log_axis(shares)
-    low = math.log10(min(share["low"] or share["mid"] for share in shares))
-    high = math.log10(max(share["high"] for share in shares))
+def fine_axis(quantities: Sequence[Record], words: Callable[[float], str]) -> Chart:
+    """Return a log axis with ticks at 1, 1.5, 2, 3, 5 and 7 of each power of ten; ``words`` writes one."""
+    axis = log_axis(quantities)
+    low = math.log10(min(quantity["low"] or quantity["mid"] for quantity in quantities))
+    high = math.log10(max(quantity["high"] for quantity in quantities))
     room = 0.08 * max(high - low, 0.3)
     ticks = [10.0**power * step for power in range(math.floor(low) - 1, math.ceil(high) + 1) for step in _STEPS]
     ticks = [tick for tick in ticks if low - room <= math.log10(tick) <= high + 3 * room]
-    texts = [f"{100 * tick:.3g} %" for tick in ticks]
-    return {**axis, "range": [low - room, high + 3 * room], "tickvals": ticks, "ticktext": texts}
+    while len(ticks) > _MOST_TICKS:
+        ticks = ticks[::2]
+    return {
+        **axis,
+        "range": [low - room, high + 3 * room],
+        "tickvals": ticks,
+        "ticktext": [words(tick) for tick in ticks],
+    }
 
 
 def front_legend(points: Sequence[Record]) -> Markup:

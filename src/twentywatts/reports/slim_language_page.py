@@ -1,4 +1,4 @@
-"""How to serve a language model as one self-contained page: joules a token by batch, all settings, what was measured."""
+"""How to serve a language model as one self-contained page: joules a token by batch, settings, what was measured."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from twentywatts.reports import sections
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
 from twentywatts.reports.plan_charts import band_chart
+from twentywatts.reports.slim_charts import fine_axis
 from twentywatts.reports.slim_language import (
     chips_of,
     facts_text,
@@ -22,6 +23,7 @@ from twentywatts.reports.slim_language import (
     table_by_batch,
 )
 from twentywatts.reports.words import interval_text, quantity_text
+from twentywatts.units import format_si
 
 __all__ = ["language_page"]
 
@@ -73,6 +75,7 @@ def _chart(document: Record) -> list[Markup]:
     chart = band_chart({"labels": {"token_energy_j": "Energy"}, "rows": rows})
     if chart is None:
         return []
+    chart["layout"]["xaxis"] = fine_axis([row["token_energy_j"] for row in rows], lambda value: format_si(value, "J"))
     caption = f"Joules per output token of the {len(borne)} cheapest settings, with 90 % intervals."
     return [figure("options", chart, legend=Markup(""), caption=caption)]
 
@@ -94,7 +97,13 @@ def _options(document: Record) -> Markup:
         )
         for option in document["options"]
     ]
-    return table("The least energy first. Brackets hold 90 % intervals.", headers, rows, class_="cards")
+    caption = "The least energy first. Brackets hold 90 % intervals."
+    shown, rest = rows[:_MOST_DRAWN], rows[_MOST_DRAWN:]
+    first = table(caption, headers, shown, class_="cards")
+    if not rest:
+        return first
+    others = tag("details", tag("summary", f"{len(rest)} more"), table(caption, headers, rest, class_="cards"))
+    return join([first, others])
 
 
 def _ratio(ratio: Record | None) -> str:
