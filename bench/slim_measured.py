@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,12 +146,12 @@ def accepted(homes: Sequence[Path]) -> Accepted:
 
 
 def _requests(homes: Sequence[Path], documents: Sequence[dict[str, Any]]) -> tuple[Request, ...]:
-    """Return the requests that every fold has exactly once; the model as given is one of them."""
+    """Return the requests that every fold tried; of one name the first counts: the ladder's, not the search's."""
     found = []
-    counts = [Counter(entry["name"] for entry in document["entries"]) for document in documents]
+    counts = [dict.fromkeys(entry["name"] for entry in document["entries"]) for document in documents]
     base = [np.array(document["entries"][0]["test"], dtype=bool) for document in documents]
     for name in counts[0]:
-        if any(count[name] != 1 for count in counts):
+        if any(name not in count for count in counts):
             continue
         entries = [next(e for e in document["entries"] if e["name"] == name) for document in documents]
         flags = [np.array(entry["test"], dtype=bool) for entry in entries]
@@ -187,10 +186,10 @@ def request_of(home: Path, document: Mapping[str, Any], digest: str) -> Request:
 
 
 def _cheaper_of_each_cut(requests: Sequence[Request]) -> list[Request]:
-    """Return, of a float request and its int8, the one that takes less time."""
+    """Return, of a float request and those of fewer bits, the one that takes least time."""
     groups: dict[str, list[Request]] = {}
     for request in requests:
-        groups.setdefault(request.name.removesuffix("int8").removesuffix(" → "), []).append(request)
+        groups.setdefault(request.name.split("int")[0].removesuffix(" → "), []).append(request)
     return [max(group, key=lambda one: one.saving) for group in groups.values()]
 
 

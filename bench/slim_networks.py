@@ -131,17 +131,25 @@ def _separable(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
     return [depth, nn.BatchNorm2d(inputs), nn.ReLU(), point, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def trained(net: nn.Module, x: np.ndarray, y: np.ndarray, *, epochs: int, seed: int, rate: float = 2e-3) -> nn.Module:
-    """Return the network, trained on all of x and y."""
+def trained(
+    net: nn.Module, x: np.ndarray, y: np.ndarray, *, epochs: int, seed: int, hidden_frac: float = 0.0
+) -> nn.Module:
+    """Return the network, trained on all of x and y.
+
+    hidden_frac: share of words that are made unknown (1) in each step, anew each time.
+    """
     inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3 if hidden_frac == 0 else 1e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     generator = torch.Generator().manual_seed(seed)
     net.train()
     for _ in range(epochs):
         for rows in torch.randperm(len(inputs), generator=generator).split(BATCH):
+            batch = inputs[rows]
+            if hidden_frac:
+                batch = batch.masked_fill(torch.rand(batch.shape, generator=generator) < hidden_frac, 1)
             optimiser.zero_grad()
-            nn.functional.cross_entropy(net(inputs[rows]), targets[rows]).backward()
+            nn.functional.cross_entropy(net(batch), targets[rows]).backward()
             optimiser.step()
         schedule.step()
     return net.eval()

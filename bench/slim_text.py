@@ -34,7 +34,7 @@ CLASSES = {
 }
 WORDS, LENGTH, LEAST = 4000, 24, 8
 SHARES = {"train": 0.45, "data": 0.3, "test": 0.25}
-EPOCHS = 12
+EPOCHS = 10
 
 
 def passages() -> tuple[list[list[str]], np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ def train(found: dict[str, Part], path: Path) -> None:
     torch.manual_seed(1)
     net = Text(WORDS, len(CLASSES), length=LENGTH, width=96)
     start = time.process_time()
-    trained(net, found["train"].x, found["train"].y, epochs=EPOCHS, seed=1, rate=1e-3)
+    trained(net, found["train"].x, found["train"].y, epochs=EPOCHS, seed=1, hidden_frac=0.3)
     exported(net, found["train"].x, path)
     print(f"trained in {time.process_time() - start:.0f} s of processor time", flush=True)
 
