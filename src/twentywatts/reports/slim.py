@@ -111,7 +111,7 @@ def _cells(one: Record, document: Record) -> Sequence[Text]:
 
 def _legend(document: Record) -> str:
     left = len(document["candidates"]) - len(_shown(document))
-    more = f" {left} more were tried; --html and --json hold them all." if left > 0 else ""
+    more = f" {left} more {'was' if left == 1 else 'were'} tried; --html and --json hold them all." if left > 0 else ""
     return (
         "Time is processor time per inference as the search measured it: it ranks, and only the measurement anew is "
         f"reported. ✓ proved, ✗ disproved, ? too few samples to tell.{more}"
