@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 __all__ = ["Candidate", "Step", "Transform", "Value"]
 
 Value = int | float | str | bool
+_ALONG = ("fold", "repair")  # before and after a cut
 _TOLD = {"through_norms": "with the width", "weight_bits": "of 7-bit weights"}  # settings that a name must hold
 
 
@@ -63,8 +64,8 @@ class Candidate:
 
     @property
     def brief(self) -> str:
-        """The steps by name alone; two candidates may share it. Folding counts only where there is nothing else."""
-        telling = [step for step in self.steps if step.name != "fold"] or self.steps
+        """The steps by name alone; two candidates may share it. What any step brings along is not named."""
+        telling = [step for step in self.steps if step.name not in _ALONG] or self.steps
         return " → ".join(step.brief for step in telling) or "as given"
 
 

@@ -172,7 +172,7 @@ def _search(lab: Lab, progress: Progress) -> None:
     climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.3 * share))
     if "qat" in lab.question.methods and not why_no_training(lab):
         climb(lab, made, [AS_GIVEN, *hardened(lab)], lambda text, share: progress(text, 0.35))
-    if any(rung.epochs and rung.is_cut for rung in wanted):
+    if any(rung.is_cut for rung in wanted):
         search(lab, made, lambda text, share: progress(text, 0.35 + 0.35 * share))
 
 

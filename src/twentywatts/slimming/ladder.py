@@ -18,6 +18,7 @@ _RANK = 0.9  # of the squared singular values
 _CURABLE = 0.2  # of all samples, at most, that rounding may lose for training to be tried
 _SHARE = 0.6  # of the time left, at most, for one training
 _CUTS = (0.5, 0.75, 0.625, 0.25, 0.375)  # shares of channels, the most promising first
+_FIRST = (0.25, 0.5, 0.75)  # looked at before anything is trained: a cut is repaired by least squares
 _WIDTHS = (0.25, 0.5)  # shares of a transformer's width, beside as much of its heads and neurons
 
 
@@ -29,10 +30,11 @@ def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
         yield Rung(is_folded=True)
     if "zeros" in methods:
         yield from (Rung(zeros=pattern) for pattern in ("any", "2:4"))
-    if not is_trained:
-        return
-    usual = Rung(is_folded="fold" in methods, epochs=EPOCHS if "distil" in methods else 0)
+    plain = Rung(is_folded="fold" in methods)
+    usual = replace(plain, epochs=EPOCHS) if is_trained and "distil" in methods else plain
     if "prune" in methods:
+        if usual.epochs:
+            yield from (replace(plain, cut=cut) for cut in _FIRST)
         yield from (replace(usual, cut=cut) for cut in _CUTS)
         if has_width(lab.given.candidate.content):
             yield from (replace(usual, cut=cut, through_norms=True) for cut in _WIDTHS)
@@ -63,7 +65,7 @@ def climb(lab: Lab, make: Make, wanted: Sequence[Rung], progress: Callable[[str,
     A rung that is trained gets most of what is left: one trained in full says more than three that were cut short.
     """
     for index, rung in enumerate(wanted):
-        if index and rung.epochs and lab.clock.is_over:
+        if index and (rung.epochs or rung.is_cut or rung.rank_frac) and lab.clock.is_over:
             continue
         progress(rung.text, index / len(wanted))
         lab.tried(rung, make, _SHARE * lab.clock.left_s)

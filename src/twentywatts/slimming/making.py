@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,11 @@ _LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its pass
 def why_no_training(lab: Lab) -> str:
     """Return why nothing can be trained here, or an empty text."""
     if lab.train is None:
-        return "no samples to train on (--train): nothing is pruned or distilled, the model is quantised and measured"
+        return "no samples to train on (--train): what is cut is repaired by least squares, nothing is distilled"
     if find_spec("torch") is None:
         return (
-            "torch is not installed (pip install 'twentywatts[torch]'): nothing is pruned or distilled, the model is "
-            "quantised and measured"
+            "torch is not installed (pip install 'twentywatts[torch]'): what is cut is repaired by least squares, "
+            "nothing is distilled"
         )
     return ""
 
@@ -60,19 +61,26 @@ def _check_new(candidate: Candidate, rung: Rung, lab: Lab) -> None:
 
 def chain(trial: Trial, lab: Lab) -> list[Candidate]:
     """Return the candidates that a trial went through, the model as given first and what ships last."""
-    found = {one.digest: one for one in (*untrained(trial.rung, lab), trial.floating, trial.shipped)}
+    way = untrained(trial.rung, lab, is_whole=True)
+    found = {one.digest: one for one in (*way, trial.floating, trial.shipped)}
     return list(found.values())
 
 
-def untrained(rung: Rung, lab: Lab) -> list[Candidate]:
-    """Return the model as given and what folding and cutting make of it; raises RefusedError."""
+def untrained(rung: Rung, lab: Lab, *, is_whole: bool = False) -> list[Candidate]:
+    """Return the model as given and what folding and cutting make of it; raises RefusedError.
+
+    is_whole: what a cut leaves before it is repaired is among them.
+    """
     found = [lab.given.candidate]
     if rung.is_folded:
         folded = fold(found[-1])
         if folded.steps[-1].settings["folded"]:
             found.append(folded)
     if rung.is_cut:
-        found.append(_pruned(found[-1], rung, lab))
+        pruned = _pruned(found[-1], rung, lab)
+        if is_whole and pruned.parent != found[-1].digest:
+            found.append(_cut(found[-1], rung, lab))
+        found.append(pruned)
     if rung.rank_frac:
         found.append(_changed(lowrank(found[-1], keep_frac=rung.rank_frac), found[-1]))
     if rung.zeros:
@@ -88,15 +96,24 @@ def _changed(after: Candidate, before: Candidate) -> Candidate:
     return after
 
 
+def _cut(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
+    return prune(candidate, ratio=dict(rung.cuts) or rung.cut, **_how(candidate, rung, lab))
+
+
 def _pruned(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
+    """Return a candidate cut, and repaired by least squares where that is understood."""
     ratio = dict(rung.cuts) or rung.cut
-    importance: Importance = _scores(candidate, lab) or "magnitude"
-    how = {"round_to": _ROUND_TO, "importance": importance, "through_norms": rung.through_norms}
     try:
-        pruned = prune_repaired(candidate, lab.calibration.inputs, ratio=ratio, **how)  # type: ignore[arg-type]
+        pruned = prune_repaired(candidate, lab.calibration.inputs, ratio=ratio, **_how(candidate, rung, lab))
     except (RefusedError, DataError):
-        pruned = prune(candidate, ratio=ratio, **how)  # type: ignore[arg-type]
+        pruned = _cut(candidate, rung, lab)
     return _changed(pruned, candidate)
+
+
+def _how(candidate: Candidate, rung: Rung, lab: Lab) -> dict[str, Any]:
+    """Return how channels are chosen."""
+    importance: Importance = _scores(candidate, lab) or "magnitude"
+    return {"round_to": _ROUND_TO, "importance": importance, "through_norms": rung.through_norms}
 
 
 def _scores(candidate: Candidate, lab: Lab) -> dict[str, NDArray[np.float64]] | None:

@@ -18,7 +18,7 @@ from twentywatts.slimming.choice import cost_of, likely
 from twentywatts.slimming.device_model import DeviceModel, Work, fitted, work_of
 from twentywatts.slimming.lab import Lab, Make
 from twentywatts.slimming.ladder import EPOCHS
-from twentywatts.slimming.making import untrained
+from twentywatts.slimming.making import untrained, why_no_training
 from twentywatts.slimming.prune import widths
 from twentywatts.slimming.rungs import FLOAT, Rung
 from twentywatts.slimming.sampler import make_sampler
@@ -80,8 +80,10 @@ class _Hunt:
 
 
 def search(lab: Lab, make: Make, progress: Progress) -> None:
-    """Try further widths until the budget is spent; there is nothing to do without training."""
-    base = Rung(is_folded="fold" in lab.question.methods, epochs=EPOCHS)
+    """Try further widths until the budget is spent; where nothing can be trained, as they are after their repair."""
+    methods = lab.question.methods
+    is_trained = "distil" in methods and not why_no_training(lab)
+    base = Rung(is_folded="fold" in methods, epochs=EPOCHS if is_trained else 0)
     groups = list(widths(untrained(replace(base, epochs=0), lab)[-1].content))
     if not groups:
         return
@@ -183,6 +185,8 @@ def _device_model(hunt: _Hunt) -> DeviceModel | None:
 
 def _tried(hunt: _Hunt, rung: Rung) -> float:
     """Return how a proposal fared: after a short training where that shows no hope, else after a full one."""
+    if not rung.epochs:
+        return min((_value(hunt, trial) for trial in hunt.trained(rung)), default=_hopeless(hunt))
     brief = replace(rung, epochs=max(1, EPOCHS // _SHORT))
     short = hunt.lab.tried(brief, hunt.make, hunt.lab.clock.left_s, is_brief=True)
     if not short:

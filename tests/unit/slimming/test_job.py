@@ -53,6 +53,7 @@ def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
 
         patch.setattr(job_module, "made", make)
         patch.setattr(job_module, "rungs", rungs)
+        patch.setattr(job_module, "search", lambda *_: None)
         patch.setattr(finish, "advice_for", lambda *_: ())  # trains classical methods, and has tests of its own
         model, data = files
         scenario = Scenario(batch=64)
