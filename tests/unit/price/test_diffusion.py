@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,10 +81,19 @@ def test_images_served_together_are_the_batch() -> None:
     assert [row.batch for row in found.rows] == [4]
     assert found.answer.startswith("One image (1024 × 1024 pixels, 30 steps) by Stable Diffusion XL")
     assert found.rows[0].ledger.per == "image"
-    assert found.rows[0].ledger.evidence.label == "L0"  # the published size of the U-Net is recalled
-    assert any("recalled" in note for note in found.notes)
+    assert found.rows[0].ledger.evidence.label == "L1"
+    assert not any("recalled" in note for note in found.notes)
     assert any("a U-Net" in note for note in found.notes)
     assert tw.estimate("flux", on="h100-sxm", batch=1).rows[0].ledger.evidence.label == "L1"
+
+
+def test_a_recalled_size_makes_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bundled model has one; a count that was not read must not pass for one that was."""
+    recalled = replace(load_diffusion("sdxl"), recalled=True)
+    monkeypatch.setattr("twentywatts.estimation.diffusion.load_diffusion", lambda name: recalled)
+    found = tw.estimate("sdxl", on="h100-sxm", batch=1)
+    assert found.rows[0].ledger.evidence.label == "L0"
+    assert any("recalled" in note for note in found.notes)
 
 
 def test_every_chip_must_hold_all_weights() -> None:
