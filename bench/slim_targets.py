@@ -23,14 +23,14 @@ from twentywatts.reports.slim_records import order_record
 from twentywatts.reports.slim_words import order_sentence
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.distil import Schedule, distil, planted_zeros
-from twentywatts.slimming.fold import fold
-from twentywatts.slimming.fronts import Target, Terms
-from twentywatts.slimming.guard import parted
-from twentywatts.slimming.orders import energies_of, order_differences
-from twentywatts.slimming.prune import prune
-from twentywatts.slimming.targets import targets
-from twentywatts.slimming.zeros import zeros
+from twentywatts.slimming.elsewhere.fronts import Target, Terms
+from twentywatts.slimming.elsewhere.orders import energies_of, order_differences
+from twentywatts.slimming.elsewhere.targets import targets
+from twentywatts.slimming.learning.distil import Schedule, distil, planted_zeros
+from twentywatts.slimming.proof.guard import parted
+from twentywatts.slimming.steps.fold import fold
+from twentywatts.slimming.steps.prune import prune
+from twentywatts.slimming.steps.zeros import zeros
 from twentywatts.units import format_interval
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,7 +130,8 @@ def main() -> None:
     )
     found = targets(made, MACHINES, terms=terms)
     print("# One recipe, several machines\n")
-    print((__doc__ or "").partition("\n\n")[2].rpartition("Usage")[0])
+    told = "Printed by `bench/slim_targets.py`; nothing is timed: every joule is predicted."
+    print(told, (__doc__ or "").partition("\n\n")[2].rpartition("Usage")[0])
     print(f"At most {100 * options.max_drop:g} points may go; batch {BATCH} where a machine takes batches.\n")
     for target in found:
         print("\n".join(front(target)))

@@ -220,7 +220,7 @@ def _times(ratio: Interval) -> str:
     bounds = ratio_interval_text(ratio)
     words = ratio_text(ratio.mid)
     words = f"{100 * abs(1 - ratio.mid):.2g} % {'less' if ratio.mid < 1 else 'more'}" if words == "the same" else words
-    return f"{words} ({bounds})" if bounds else words
+    return f"{words} ({bounds})" if bounds and ratio.high > ratio.low * _NARROW else words
 
 
 def advice_of(document: Record) -> list[Record]:
