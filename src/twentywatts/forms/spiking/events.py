@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 from twentywatts.forms.spiking import lanes as v
 from twentywatts.forms.spiking.lanes import compiled
 
-__all__ = ["Events", "Layout", "events_of", "from_bits", "from_dense", "late", "merged", "sum_up", "tally", "to_dense"]
+__all__ = [
+    "Events",
+    "Layout",
+    "events_of",
+    "from_bits",
+    "from_dense",
+    "late",
+    "listed",
+    "merged",
+    "sum_up",
+    "tally",
+    "to_dense",
+]
 
 Array = NDArray[Any]
 _ALL_ONES: dict[Any, Array] = {kind: np.zeros(0, kind) for kind in (np.int32, np.float32)}
@@ -78,8 +90,11 @@ def _places(shape: tuple[int, ...], width: int) -> NDArray[np.int64]:
 
 
 @compiled
-def _listed(words: Array, last: int) -> tuple[Array, Array]:
-    """Return first and index of the bits that are set in words (frames, words); of bytes (8 a word) the lowest bit."""
+def listed(words: Array, last: int) -> tuple[Array, Array]:
+    """Return first and index of the bits that are set in words (frames, words).
+
+    last: 0, or 1 where a word is 8 bytes of which the lowest bit counts.
+    """
     frames, width = words.shape
     first = np.zeros(frames + 1, np.int64)
     for frame in range(frames):
@@ -103,7 +118,7 @@ def _listed(words: Array, last: int) -> tuple[Array, Array]:
 
 def from_bits(spikes: NDArray[np.uint8], payloads: Array) -> Events:
     """Return the events of bits (frames, bytes), with the payloads of a table (frames, lanes) unless it is empty."""
-    first, index = _listed(spikes.view(np.uint64), 0)
+    first, index = listed(spikes.view(np.uint64), 0)
     if not payloads.size:
         return Events(first, index, _ALL_ONES[payloads.dtype.type])
     frame = np.repeat(np.arange(len(spikes)), np.diff(first))
@@ -115,7 +130,7 @@ def from_dense(array: Array, layout: Layout, kind: type) -> Events:
     frames = array.shape[0] * array.shape[1]
     parted = array.reshape(frames, layout.shape[0], layout.positions)
     active = parted if parted.dtype == np.bool_ else parted != 0
-    first, index = _listed(_by_position(active, -(-layout.lanes // 8) * 8).view(np.uint64), 1)
+    first, index = listed(_by_position(active, -(-layout.lanes // 8) * 8).view(np.uint64), 1)
     if parted.dtype == np.bool_ or _all_ones(parted, active):
         return Events(first, index, _ALL_ONES[kind])
     return Events(first, index, parted.swapaxes(1, 2)[active.swapaxes(1, 2)].astype(kind))
@@ -255,3 +270,28 @@ def sum_up(first: Array, many: Array, touched: Array, counts: Array) -> None:
         else:
             for event in range(first[frame], first[frame + 1]):
                 counts[4, frame % steps] += np.int64(many[event])
+
+
+@compiled
+def finish(
+    words: Array, touched: Array, arriving: tuple[Array, Array], fan_out: Array, counts: Array
+) -> tuple[Array, Array]:
+    """Return first and index of the spikes in words (frames, words), and do what ``tally`` and ``sum_up`` do.
+
+    arriving: first and index of the events that came, each of one spike.
+    """
+    steps = counts.shape[1]
+    first, index = listed(words, 0)
+    for frame in range(touched.shape[0]):
+        useful, idle = np.int64(0), np.int64(0)
+        for event in range(arriving[0][frame], arriving[0][frame + 1]):
+            neuron = np.uint64(arriving[1][event])
+            useful += fan_out[neuron, 0]
+            idle += fan_out[neuron, 1]
+        step = frame % steps
+        counts[0, step] += arriving[0][frame + 1] - arriving[0][frame]
+        counts[1, step] += useful
+        counts[2, step] += idle
+        counts[3, step] += touched[frame]
+        counts[4, step] += first[frame + 1] - first[frame]
+    return first, index

@@ -14,6 +14,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from twentywatts.forms.spiking import lane_neurons as a
 from twentywatts.forms.spiking import lanes as v
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
@@ -26,8 +27,12 @@ __all__ = [
     "ZERO",
     "Cells",
     "DenseRows",
+    "alike8",
     "dense",
-    "step_lanes",
+    "over8",
+    "places",
+    "step8",
+    "step_alike8",
 ]
 
 Array = NDArray[Any]
@@ -40,6 +45,7 @@ class Cells(NamedTuple):
     """Parameters of a layer's neurons, one entry per lane (float32, or int32 in the layer's unit).
 
     drop: what a spike subtracts, or the value after a reset to zero. leaky, biased: whether decay and bias do anything.
+    plain: leaky, without bias, subtracting at once, and all the same, so that the first of each entry stands for all.
     """
 
     threshold: Array
@@ -50,6 +56,7 @@ class Cells(NamedTuple):
     kind: int
     leaky: bool
     biased: bool
+    plain: bool = False
 
 
 class DenseRows(NamedTuple):
@@ -66,89 +73,106 @@ class DenseRows(NamedTuple):
 
 
 @inlined
-def _halves64(weight: Any, base: int, events: tuple[Any, int, int], total: Any) -> None:
+def _halves64(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
     """Sum byte rows of 128: neuron k lies in the low (+128) and neuron 64 + k in the high byte of word k."""
     index, first, last = events
-    for begin in range(first, last, _AT_ONCE):
-        end = min(last, begin + _AT_ONCE)
-        every = v.splat64(np.int16(0))
-        high = every
-        for event in range(begin, end):
-            word = v.words64(weight, base + np.int64(index[event]) * 128)
-            every = v.add(every, word)
-            high = v.add(high, v.shift_right(word, v.splat64(np.int16(8))))
-        shifted = v.shift_left(high, v.splat64(np.int16(8)))
-        low = v.minus(v.minus(every, shifted), v.splat64(np.int16(128 * (end - begin))))
-        if begin == first:
-            v.store(total, 0, low)
-            v.store(total, 64, high)
-        else:
-            v.store(total, 0, v.add(v.row64(total, 0), v.widened(low)))
-            v.store(total, 64, v.add(v.row64(total, 64), v.widened(high)))
-    if first == last:
-        for lane in range(0, 128, 8):
-            v.store(total, lane, v.zeros8(total))
+    every = v.splat64(np.int16(0))
+    high = every
+    for event in range(first, last):
+        word = v.words64(weight, np.int64(index[event]) * 128)
+        every = v.add(every, word)
+        high = v.add(high, v.shift_right(word, v.splat64(np.int16(8))))
+    shifted = v.shift_left(high, v.splat64(np.int16(8)))
+    v.store(part, 0, v.minus(v.minus(every, shifted), v.splat64(np.int16(128 * (last - first)))))
+    v.store(part, 64, high)
 
 
 @inlined
-def _plain64(weight: Any, base: int, events: tuple[Any, int, int], total: Any) -> None:
+def _plain64(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
     index, first, last = events
-    held = v.zeros64(weight)
+    held = v.zeros64(part)
     for event in range(first, last):
-        held = v.add(held, v.row64(weight, base + np.int64(index[event]) * 64))
-    v.store(total, 0, held)
+        held = v.add(held, v.row64(weight, np.int64(index[event]) * 64))
+    v.store(part, 0, held)
 
 
 @inlined
-def _plain32(weight: Any, base: int, events: tuple[Any, int, int], total: Any) -> None:
+def _plain32(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
     index, first, last = events
-    held = v.zeros32(weight)
+    held = v.zeros32(part)
     for event in range(first, last):
-        held = v.add(held, v.row32(weight, base + np.int64(index[event]) * 32))
-    v.store(total, 0, held)
+        held = v.add(held, v.row32_as(part, weight, np.int64(index[event]) * 32))
+    v.store(part, 0, held)
 
 
-def _wide(weight, base, events, total):  # type: ignore[no-untyped-def]
+@inlined
+def _fold(width: int, sums: Any, several: bool) -> None:
+    """Add a part of a sum to what came before it."""
+    part, total = sums
+    for lane in range(0, width, 8):
+        now = v.row8(part, lane)
+        v.store(total, lane, v.add(v.row8(total, lane), now) if several else now)
+
+
+def _sum(weight, width, events, sums):  # type: ignore[no-untyped-def]
+    """Put the sum of the events' rows into the part of ``sums``, or into their total and return True."""
     raise TypeError("for compiled code only")
 
 
-@overload(_wide)  # type: ignore[untyped-decorator]
-def _wide_for(weight, base, events, total):  # type: ignore[no-untyped-def]
+@overload(_sum, inline="always")  # type: ignore[untyped-decorator]
+def _sum_for(weight, width, events, sums):  # type: ignore[no-untyped-def]
     if weight.dtype == types.int8:
 
-        def chosen(weight, base, events, total):  # type: ignore[no-untyped-def]
-            _halves64(weight, base, events, total)
+        def chosen(weight, width, events, sums):  # type: ignore[no-untyped-def]
+            index, begin, last = events
+            several = False
+            while True:
+                end = min(last, begin + _AT_ONCE)
+                if width == NARROW:
+                    _plain32(weight, (index, begin, end), sums[0])
+                else:
+                    _halves64(weight, (index, begin, end), sums[0])
+                if end == last and not several:
+                    return False
+                _fold(width, sums, several)
+                several, begin = True, end
+                if end == last:
+                    return True
 
     else:
 
-        def chosen(weight, base, events, total):  # type: ignore[no-untyped-def]
-            _plain64(weight, base, events, total)
+        def chosen(weight, width, events, sums):  # type: ignore[no-untyped-def]
+            if width == NARROW:
+                _plain32(weight, events, sums[0])
+            else:
+                _plain64(weight, events, sums[0])
+            return False
 
     return chosen
 
 
 @inlined
 def places(cells: Cells) -> Any:
-    """Return where the parameters lie, in the order of Cells."""
+    """Return where the parameters lie, in the order of Cells, and the constants of their arithmetic."""
     arrays = (v.pointer(cells.threshold), v.pointer(cells.drop), v.pointer(cells.decay), v.pointer(cells.gain))
-    return (*arrays, v.pointer(cells.bias), cells.kind, cells.leaky, cells.biased)
+    return (*arrays, v.pointer(cells.bias), cells.kind, cells.leaky, cells.biased, a.bounds8(cells.kind >= 0))
 
 
 @inlined
-def step_lanes(membrane: Any, cells: Any, place: tuple[int, int], charge: Any) -> Any:
-    """Update as many neurons as ``charge`` has lanes; return who spikes, and who stays above threshold.
+def step8(membrane: Any, cells: Any, place: tuple[int, int], charge: Any) -> Any:
+    """Update 8 neurons; return who spikes, and who stays above threshold, a bit for each.
 
     membrane: where the states lie. cells: as ``places`` returns. place: first of the lanes in either.
     """
-    thresholds, drops, decays, gains, biases, kind, leaky, biased = cells
+    thresholds, drops, decays, gains, biases, kind, leaky, biased, bounds = cells
     where, at = place
     state, threshold = v.as_many(charge, membrane, where), v.as_many(charge, thresholds, at)
     over = v.at_least(state, threshold)
     if leaky:
-        state = v.leak(state, v.as_many(charge, decays, at))
+        state = a.leak(state, v.as_many(charge, decays, at), bounds)
     gain = v.as_many(charge, gains, at)
-    total = v.drive(charge, v.as_many(charge, biases, at), gain) if biased else v.scaled(charge, gain)
-    state = v.charge(state, total)
+    total = a.drive(charge, v.as_many(charge, biases, at), gain) if biased else a.scaled(charge, gain)
+    state = a.charge(state, total, bounds)
     drop, none = v.as_many(charge, drops, at), v.none_of(charge)
     if kind == DELAYED:
         state = v.minus(state, v.pick(over, drop, none))
@@ -162,27 +186,79 @@ def step_lanes(membrane: Any, cells: Any, place: tuple[int, int], charge: Any) -
 
 
 @inlined
+def alike8(cells: Cells) -> Any:
+    """Return the parameters that ``plain`` neurons have in common, 8 lanes each, for ``step_alike8``."""
+    known = cells.kind >= 0
+    below = a.below(v.spread8(cells.threshold[0]), known)
+    return below, v.spread8(cells.drop[0]), v.spread8(cells.decay[0]), v.spread8(cells.gain[0]), a.bounds8(known)
+
+
+@inlined
+def step_alike8(membrane: Any, alike: Any, where: int, charge: Any) -> Any:
+    """Do what ``step8`` does, for ``plain`` neurons."""
+    below, drop, decay, gain, bounds = alike
+    state = a.leak(v.as_many(charge, membrane, where), decay, bounds)
+    state = a.charge(state, a.scaled(charge, gain), bounds)
+    fires = a.passes(state, below)
+    state = v.minus(state, v.pick(fires, drop, v.none_of(charge)))
+    v.store(membrane, where, state)
+    return v.bits(fires), v.bits(a.passes(state, below))
+
+
+@inlined
 def over8(membrane: Any, cells: Any, place: tuple[int, int]) -> Any:
     """Return which of 8 neurons stand at or above their threshold: they change without an event."""
     return v.bits(v.at_least(v.row8(membrane, place[0]), v.row8(cells[0], place[1])))
 
 
 @inlined
-def _touched(rows: DenseRows, cells: Any, membrane: Any, block: tuple[int, int, int], events: Any) -> Any:
+def _update(neurons: Any, block: tuple[int, int, int], sums: Any, spikes: Any) -> None:
+    """Update a block of neurons in one frame; note who spikes, 8 neurons a byte.
+
+    block: first lane in the states, first in the parameters, lanes. sums: of the weights, a part or the total of them.
+    """
+    membrane, cells, alike, plain = neurons
+    offset, start, width = block
+    part, total, several = sums
+    if plain and not several:
+        for lane in range(0, width, 8):
+            fires, _ = step_alike8(membrane, alike, offset + lane, v.row8(part, lane))
+            spikes[lane // 8] = fires
+    else:
+        for lane in range(0, width, 8):
+            charge = v.row8(total, lane) if several else v.row8(part, lane)
+            fires, _ = step8(membrane, cells, (offset + lane, start + lane), charge)
+            spikes[lane // 8] = fires
+
+
+@compiled
+def _cover(first: Array, index: Array, marks: Array, real: Array, touched: Array) -> None:
+    """Set ``touched`` of the frames whose events reach all neurons, over weights that are not zero; few often do."""
+    seen, neurons = np.zeros(real.shape[0], np.uint32), np.int64(0)
+    for word in range(real.shape[0]):
+        neurons += np.int64(v.ones(np.uint64(real[word])))
+    for frame in range(touched.shape[0]):
+        seen[:] = 0
+        for event in range(first[frame], first[frame + 1]):
+            missing, row = np.uint32(0), np.uint64(index[event])
+            for word in range(seen.shape[0]):
+                seen[word] |= marks[row, word]
+                missing |= seen[word] ^ real[word]
+            if missing == 0:
+                touched[frame] = neurons
+                break
+
+
+@compiled
+def _touched(marks: Array, block: tuple[int, int], events: tuple[Any, int, int], above: Any) -> int:
     """Return how many neurons of a block an event reaches over a weight that is not zero, or stand above threshold."""
     index, first, last = events
-    offset, start, width = block
     found: Any = 0
-    for word in range(start // 32, (start + width) // 32):
-        marks, event, real = np.uint32(0), first, rows.real[np.uint64(word)]
-        while event < last and marks != real:
-            marks |= rows.marks[np.uint64(index[event]), np.uint64(word)]
-            event += 1
-        if marks != real:
-            for byte in range(4):
-                lane = word * 32 + byte * 8
-                marks |= np.uint32(over8(membrane, cells, (offset + lane, lane))) << np.uint32(8 * byte)
-        found += np.int64(v.ones(np.uint64(marks)))
+    for word in range(block[0] // 32, (block[0] + block[1]) // 32):
+        reached = v.word(above, 4 * word - block[0] // 8)
+        for event in range(first, last):
+            reached |= marks[np.uint64(index[event]), np.uint64(word)]
+        found += np.int64(v.ones(np.uint64(reached)))
     return found
 
 
@@ -193,34 +269,33 @@ def dense(
     """Run a window of a dense layer.
 
     first, index: events of the frames, frame = sample × steps + step. state: membranes (samples, lanes), changed.
-    found: spikes as bits (frames, lanes / 32), neurons touched (frames,), both filled here; steps of the window.
+    found: spikes as bits (frames, bytes), neurons touched (frames,), zeros at the start; steps of the window.
     """
     spikes, touched, steps = found
-    lanes, membrane, sources = state.shape[1], v.pointer(state), v.pointer(index)
+    lanes, membrane = state.shape[1], v.pointer(state)
     wide = WIDE_INT8 if rows.weight.itemsize == 1 else WIDE_SINGLE
-    held = np.zeros(wide, state.dtype)
-    total, weight, neurons = v.pointer(held), v.pointer(rows.weight), places(cells)
+    held = np.zeros(wide + wide // 64, np.uint64)
+    sums = (v.sums_room(held, v.pointer(rows.weight)), v.room(held, wide // 2, membrane))
+    over = v.room(held, wide, v.pointer(spikes))
+    neurons = (membrane, places(cells), alike8(cells), cells.plain)
+    if cells.biased:
+        touched[:] = rows.neurons
+    else:
+        _cover(first, index, rows.marks, rows.real, touched)
     start = 0
     while start < lanes:
         width = wide if lanes - start >= wide else NARROW
+        weight = v.moved(v.pointer(rows.weight), start * rows.inputs)
         for sample in range(state.shape[0]):
-            offset, above = sample * lanes, True
+            offset = sample * lanes + start
             for frame in range(sample * steps, (sample + 1) * steps):
-                events = (sources, first[frame], first[frame + 1])
-                if cells.biased:
-                    touched[frame] = rows.neurons
-                elif above or events[1] < events[2]:
-                    touched[frame] += _touched(rows, neurons, membrane, (offset, start, width), events)
-                if width == NARROW:
-                    _plain32(weight, start * rows.inputs, events, total)
-                else:
-                    _wide(weight, start * rows.inputs, events, total)
-                over = np.uint32(0)
-                for lane in range(0, width, 32):
-                    place = (offset + start + lane, start + lane)
-                    fires, stays = step_lanes(membrane, neurons, place, v.row32(total, lane))
-                    spikes[np.uint64(frame), np.uint64((start + lane) // 32)] = fires
-                    over |= stays
-                above = over != 0
+                events = (v.pointer(index), first[frame], first[frame + 1])
+                several = _sum(weight, width, events, sums)
+                if touched[frame] < rows.neurons:
+                    for lane in range(0, width, 8):
+                        over[lane // 8] = over8(membrane, neurons[1], (offset + lane, start + lane))
+                    touched[frame] += _touched(rows.marks, (start, width), events, over)
+                sent = v.moved(v.pointer(spikes), frame * spikes.shape[1] + start // 8)
+                _update(neurons, (offset, start, width), (sums[0], sums[1], several), sent)
         start += width
     held[0] = 0  # kept alive until here

@@ -13,10 +13,12 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from twentywatts.forms.spiking import lane_neurons as a
 from twentywatts.forms.spiking import lanes as v
 from twentywatts.forms.spiking.kernel_dense import DELAYED, SUBTRACT, ZERO, Cells
 from twentywatts.forms.spiking.kernel_scatter import Wiring
-from twentywatts.forms.spiking.lanes import DECAY_BITS, LARGEST, compiled, inlined
+from twentywatts.forms.spiking.lane_neurons import DECAY_BITS, LARGEST
+from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = ["DELAYED_ZERO", "GRADED", "MANY", "NONE", "ONE", "PAYLOAD", "Odd", "add_events", "update"]
 
@@ -67,7 +69,7 @@ def add_events(
                 lane = np.int64(wiring.target[tap]) * width + wiring.lane[channel]
                 at = frame * sums.shape[1] + lane
                 for unit in range(units):
-                    added = v.scaled(v.row8(weight, (row * units + unit) * 8), many)
+                    added = a.scaled(v.row8(weight, (row * units + unit) * 8), many)
                     v.store(total, at + 8 * unit, v.add(v.row8(total, at + 8 * unit), added))
                     marks[frame, lane // 8 + unit] |= wiring.marks[row * words * 8 + unit]
 

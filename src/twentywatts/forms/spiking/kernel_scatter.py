@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twentywatts.forms.spiking import lane_neurons as a
 from twentywatts.forms.spiking import lanes as v
-from twentywatts.forms.spiking.kernel_dense import Cells, over8, places, step_lanes
+from twentywatts.forms.spiking.kernel_dense import Cells, alike8, places, step8, step_alike8
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = ["Sleep", "Wiring", "scatter"]
@@ -43,9 +44,14 @@ class Wiring(NamedTuple):
 
 
 class Sleep(NamedTuple):
-    """Who was looked at when, by sample: last step of each cell, cells above threshold, and how many those are."""
+    """Who was looked at when, by sample.
+
+    last: step of each cell. above: bits of its neurons that stand above threshold, (samples, cells × words of a cell).
+    hot, hot_count: cells with such neurons, and how many there are.
+    """
 
     last: Array
+    above: Array
     hot: Array
     hot_count: Array
 
@@ -59,7 +65,7 @@ def _wires(wiring: Wiring) -> Any:
 
 
 @inlined
-def _listed(cell: int, frame: int, board: Any, count: int) -> int:
+def _noted(cell: int, frame: int, board: Any, count: int) -> int:
     """Put a cell on the list of those that are updated in this frame, once; return the length of the list."""
     _, _, _, seen, cells = board
     if seen[cell] != frame:
@@ -71,39 +77,29 @@ def _listed(cell: int, frame: int, board: Any, count: int) -> int:
 
 @inlined
 def _add_run(wires: Any, sources: Any, run: tuple[int, int, int], tap: int, board: Any) -> None:
-    """Add what the events of one position send through one tap; sums stay in registers where all rows line up."""
-    (_, entries, targets), (_, lane_of, weight, marks_of), (channels, words, units, width, _, room), together, full = (
-        wires
-    )
+    """Add what the events of one position send through one tap; sums of rows that line up stay in registers."""
+    (_, entries, targets), (_, lane_of, weight, marks_of), sizes, together, full = wires
+    channels, words, units, width, _, room = sizes
     event, end, position = run
     total, rows, marks, _, _ = board
     cell, entry, size = np.int64(targets[tap]), np.int64(entries[tap]), 8 * units
-    at = cell * width
     if together and size % 32 == 0:
         for unit in range(0, size, 32):
-            held = v.row32(total, at + unit)
+            held = v.row32(total, cell * width + unit)
             for k in range(end - event):
                 held = v.add(held, v.row32(weight, (rows[k] + entry) * size + unit))
-            v.store(total, at + unit, held)
-    elif together:
-        for unit in range(0, size, 8):
-            held = v.row8(total, at + unit)
-            for k in range(end - event):
-                held = v.add(held, v.row8(weight, (rows[k] + entry) * size + unit))
-            v.store(total, at + unit, held)
+            v.store(total, cell * width + unit, held)
     else:
         for k in range(end - event):
-            into = at + lane_of[sources[event + k] - position * channels]
-            for unit in range(0, size, 8):
-                old = v.row8(total, into + unit)
-                v.store(total, into + unit, v.add(old, v.row8(weight, (rows[k] + entry) * size + unit)))
+            into = cell * width + lane_of[sources[event + k] - position * channels]
+            for lane in range(0, size, 8):
+                added = v.row8(weight, (rows[k] + entry) * size + lane)
+                v.store(total, into + lane, v.add(v.row8(total, into + lane), added))
     if not full:
         for k in range(end - event):
-            shift = 0 if together else lane_of[sources[event + k] - position * channels]
+            first = cell * room * 8 + lane_of[sources[event + k] - position * channels] // 8
             for word in range(words):
-                v.unite(
-                    marks, cell * room * 8 + shift // 8 + 8 * word, marks_of, ((rows[k] + entry) * words + word) * 8
-                )
+                v.unite(marks, first + 8 * word, marks_of, ((rows[k] + entry) * words + word) * 8)
 
 
 @inlined
@@ -114,75 +110,58 @@ def _deliver(wires: Any, sources: Any, events: tuple[int, int, int], board: Any)
     rows = board[1]
     count = 0
     while event < last:
-        position = np.int64(sources[event]) // channels
+        position: Any = np.int64(np.uint32(sources[event]) // np.uint32(channels))
         end = event
         while end < last and sources[end] < (position + 1) * channels:
             rows[end - event] = row_of[sources[end] - position * channels] + position * stride
             end += 1
         for tap in range(firsts[position], firsts[position + 1]):
-            count = _listed(targets[tap], frame, board, count)
+            count = _noted(targets[tap], frame, board, count)
             _add_run(wires, sources, (event, end, position), tap, board)
         event = end
     return count
 
 
 @inlined
-def _decay(cell: int, neurons: Any, membrane: Any, gap: int, how: Any) -> None:
+def _decay(membrane: Any, cells: Any, place: tuple[int, int, int], gap: int) -> None:
     """Let a cell decay once for each step that it slept: exactly as if it had been looked at."""
-    width, offset, shared = how
-    decays = neurons[2]
-    for lane in range(cell * width, cell * width + width, 8):
-        state, decay = v.row8(membrane, offset + lane), v.row8(decays, lane - shared)
+    where, at, width = place
+    for lane in range(0, width, 8):
+        state, decay = v.row8(membrane, where + lane), v.row8(cells[2], at + lane)
         for _ in range(gap - 1):
-            state = v.leak(state, decay)
-        v.store(membrane, offset + lane, state)
+            state = a.leak(state, decay, cells[8])
+        v.store(membrane, where + lane, state)
 
 
 @inlined
-def _update(cell: int, neurons: Any, membrane: Any, board: Any, how: Any) -> Any:
-    """Update one cell; return whether a neuron stays above threshold, and how many were touched."""
-    total, _, marks, _, _ = board
-    width, offset, gap, full, spikes, room, alike = how
-    above, touched = np.uint8(0), np.int64(0)
-    mark = cell * room * 8
-    shared = cell * width if alike else 0
-    if gap > 1 and neurons[6]:
-        _decay(cell, neurons, membrane, gap, (width, offset, shared))
-    wide = width if width % 32 == 0 else 0
-    over = np.uint32(0)
-    for lane in range(cell * width, cell * width + wide, 32):
-        place = (offset + lane, lane - shared)
-        if not full:
-            stood = v.at_least(v.row32(membrane, place[0]), v.row32(neurons[0], place[1]))
-            touched += np.int64(v.ones(np.uint64(v.word(marks, mark) | v.bits(stood))))
-            v.store_word(marks, mark, np.uint32(0))
-            mark += 4
-        fires, stays = step_lanes(membrane, neurons, place, v.row32(total, lane))
-        v.store(total, lane, v.zeros32(total))
-        v.store_word(spikes, lane // 8, fires)
-        over |= stays
-    for lane in range(cell * width + wide, cell * width + width, 8):
-        place = (offset + lane, lane - shared)
-        if not full:
-            reached = marks[mark] | over8(membrane, neurons, place)
-            touched += np.int64(v.ones(np.uint64(reached)))
-            marks[mark] = np.uint8(0)
-            mark += 1
-        fires, stays = step_lanes(membrane, neurons, place, v.row8(total, lane))
-        v.store(total, lane, v.zeros8(total))
+def _update(neurons: Any, place: tuple[int, int, int], gap: int, total: Any, sent: Any) -> Any:
+    """Update one cell, note its spikes and who stays above threshold; return whether there is one who does."""
+    membrane, cells, alike, plain = neurons
+    where, at, width = place
+    spikes, stands = sent
+    above = np.uint8(0)
+    if gap > 1 and cells[6]:
+        _decay(membrane, cells, place, gap)
+    for lane in range(0, width, 8):
+        charge = v.row8(total, lane)
+        if plain:
+            fires, stays = step_alike8(membrane, alike, where + lane, charge)
+        else:
+            fires, stays = step8(membrane, cells, (where + lane, at + lane), charge)
+        v.store(total, lane, v.none_of(charge))
         spikes[lane // 8] = fires
+        stands[lane // 8] = stays
         above |= stays
-    return above != 0 or over != 0, touched
+    return above != 0
 
 
 @inlined
-def _over(cell: int, neurons: Any, membrane: Any, offset: int, how: tuple[int, bool]) -> Any:
-    """Return how many neurons of a cell stand above threshold."""
+def _count(marks: Any, above: Any, cell: int, room: int) -> int:
+    """Return how many neurons of a cell are marked or stand above threshold; clear the marks."""
     found: Any = 0
-    width, alike = how
-    shared = cell * width if alike else 0
-    for lane in range(cell * width, cell * width + width, 8):
-        found += np.int64(v.ones(np.uint64(over8(membrane, neurons, (offset + lane, lane - shared)))))
+    for word in range(cell * room, (cell + 1) * room):
+        found += np.int64(v.ones(marks[word] | above[word]))
+        marks[word] = np.uint64(0)
     return found
 
 
@@ -199,36 +178,39 @@ def scatter(
     """
     membranes, sleep, begin = state
     spikes, touched, steps, real, every = found
-    width, lanes, cell_count = wiring.sizes[3], membranes.shape[1], sleep.last.shape[1]
-    totals = np.zeros(lanes + 8, membranes.dtype)
-    rows = np.zeros(wiring.sizes[0], np.int64)
-    room = wiring.sizes[5]
-    marks = np.zeros((cell_count + 1 + wiring.sizes[1]) * room * 8, np.uint8)
+    width, room, cell_count = wiring.sizes[3], wiring.sizes[5], sleep.last.shape[1]
+    totals, rows = np.zeros(membranes.shape[1] + 8, membranes.dtype), np.zeros(wiring.sizes[0], np.int64)
+    marks = np.zeros((cell_count + 1 + wiring.sizes[1]) * room, np.uint64)
     seen, listed = np.full(cell_count, -1, np.int64), np.zeros(cell_count, np.int64)
-    board = (v.pointer(totals), v.pointer(rows), v.pointer(marks), v.pointer(seen), v.pointer(listed))
-    membrane, neurons, wires, sources = v.pointer(membranes), places(cells), _wires(wiring), v.pointer(index)
-    whole, alike = wiring.full or cells.biased, cells.threshold.shape[0] == width
+    total, bits = v.pointer(totals), v.pointer(marks.view(np.uint8))
+    board = (total, v.pointer(rows), bits, v.pointer(seen), v.pointer(listed))
+    neurons = (v.pointer(membranes), places(cells), alike8(cells), cells.plain)
+    whole, shared = wiring.full or cells.biased, cells.threshold.shape[0] == width
+    wires, stands, sources = _wires(wiring), sleep.above.view(np.uint8), v.pointer(index)
     for frame in range(first.shape[0] - 1):
         sample = frame // steps
-        now, offset = begin + frame - sample * steps + 1, sample * lanes
+        now, above = begin + frame - sample * steps + 1, v.pointer(sleep.above[sample])
         count = _deliver(wires, sources, (first[frame], first[frame + 1], frame), board)
         if whole:
             touched[frame] += count * real
         for k in range(cell_count if every else sleep.hot_count[sample]):
             cell = k if every else sleep.hot[sample, k]
             if whole and seen[cell] != frame:
-                touched[frame] += real if cells.biased else _over(cell, neurons, membrane, offset, (width, alike))
-            count = _listed(cell, frame, board, count)
+                touched[frame] += real if cells.biased else _count(v.pointer(marks), above, cell, room)
+            count = _noted(cell, frame, board, count)
         hot = 0
-        row = v.moved(v.pointer(spikes), frame * spikes.shape[1])
         for k in range(count):
             cell = listed[k]
-            how = (width, offset, now - sleep.last[sample, cell], whole, row, room, alike)
-            above, reached = _update(cell, neurons, membrane, board, how)
-            sleep.last[sample, cell] = now
-            touched[frame] += reached
-            if above:
+            if not whole:
+                touched[frame] += _count(v.pointer(marks), above, cell, room)
+            place = (sample * membranes.shape[1] + cell * width, 0 if shared else cell * width, width)
+            sent = (
+                v.moved(v.pointer(spikes), frame * spikes.shape[1] + cell * width // 8),
+                v.moved(v.pointer(stands), (sample * cell_count + cell) * room * 8),
+            )
+            if _update(neurons, place, now - sleep.last[sample, cell], v.moved(total, cell * width), sent):
                 sleep.hot[sample, hot] = cell
                 hot += 1
+            sleep.last[sample, cell] = now
         sleep.hot_count[sample] = hot
     totals[0], rows[0], marks[0] = 0, 0, 0  # kept alive until here

@@ -14,17 +14,13 @@ from numba import njit, types
 from numba.extending import intrinsic, models, register_model
 
 __all__ = [
-    "DECAY_BITS",
-    "LARGEST",
+    "Lanes",
     "add",
     "as_many",
     "at_least",
     "bits",
-    "charge",
     "compiled",
-    "drive",
     "inlined",
-    "leak",
     "lowest",
     "minus",
     "moved",
@@ -32,18 +28,20 @@ __all__ = [
     "ones",
     "pick",
     "pointer",
+    "room",
     "row8",
     "row32",
+    "row32_as",
     "row64",
-    "scaled",
+    "same",
     "shift_left",
     "shift_right",
     "splat64",
+    "spread",
     "spread8",
     "store",
-    "store_word",
+    "sums_room",
     "unite",
-    "widened",
     "word",
     "words64",
     "zeros8",
@@ -53,8 +51,7 @@ __all__ = [
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ELEMENTS = {"i1": ir.IntType(1), "i16": ir.IntType(16), "i32": ir.IntType(32), "f32": ir.FloatType()}
-DECAY_BITS = 15  # of an integer decay: 2^15 keeps everything
-LARGEST = 2**30  # an integer membrane saturates here
+_KINDS = {types.float32: "f32", types.int32: "i32", types.int16: "i16"}
 
 
 def compiled(function: _F) -> _F:
@@ -67,7 +64,7 @@ def compiled(function: _F) -> _F:
 
 def inlined(function: _F) -> _F:
     """Return a compiled function that becomes a part of each caller, so that its vectors stay in registers."""
-    return njit(forceinline=True, boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return njit(inline="always", boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -92,6 +89,29 @@ def pointer(context: Any, array: Any) -> Any:
         return context.make_array(array)(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def room(context: Any, words: Any, offset: Any, like: Any) -> Any:
+    """Return the place ``offset`` words of 64 bits into an array of them, for numbers as they are at ``like``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        begin = builder.gep(context.make_array(words)(context, builder, args[0]).data, [args[1]])
+        return builder.bitcast(begin, context.get_value_type(like))
+
+    return like(words, types.int64, like), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def sums_room(context: Any, words: Any, like: Any) -> Any:
+    """Return the place of an array of 64-bit words for sums of a few weights as at ``like``, 16 bits for bytes."""
+    kind = types.CPointer(types.int16 if like.dtype == types.int8 else like.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        begin = context.make_array(words)(context, builder, args[0]).data
+        return builder.bitcast(begin, context.get_value_type(kind))
+
+    return kind(words, like), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -121,8 +141,16 @@ def _read(builder: Any, place: Any, vector: Any) -> Any:
     return found
 
 
+def _widened(builder: Any, begin: Any, place: Any, wanted: Any) -> Any:
+    """Read as many elements as ``wanted`` has; integers of fewer bits are widened."""
+    bits = place.dtype.bitwidth
+    if isinstance(wanted.element, ir.FloatType) or wanted.element.width == bits:
+        return _read(builder, begin, wanted)
+    return builder.sext(_read(builder, begin, ir.VectorType(ir.IntType(bits), wanted.count)), wanted)
+
+
 def _rows(count: int) -> Any:
-    """Return a load of ``count`` elements; bytes are widened to 32 bits, other types stay."""
+    """Return a load of ``count`` elements; integers of fewer bits are widened to 32, other types stay."""
 
     @intrinsic  # type: ignore[untyped-decorator]
     def row(context: Any, place: Any, offset: Any) -> Any:
@@ -131,12 +159,25 @@ def _rows(count: int) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             begin = builder.gep(args[0], [args[1]])
-            wanted = context.get_value_type(lanes)
-            if place.dtype == types.int8:
-                return builder.sext(_read(builder, begin, ir.VectorType(ir.IntType(8), count)), wanted)
-            return _read(builder, begin, wanted)
+            return _widened(builder, begin, place, context.get_value_type(lanes))
 
         return lanes(place, types.int64), generate
+
+    return row
+
+
+def _rows_as(count: int) -> Any:
+    """Return a load of ``count`` elements, widened to the type of the elements at another place."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def row(context: Any, kind: Any, place: Any, offset: Any) -> Any:
+        lanes = Lanes(_KINDS[kind.dtype], count)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            begin = builder.gep(args[1], [args[2]])
+            return _widened(builder, begin, place, context.get_value_type(lanes))
+
+        return lanes(kind, place, types.int64), generate
 
     return row
 
@@ -176,17 +217,16 @@ def _words(count: int) -> Any:
 
 
 row8, row32, row64 = _rows(8), _rows(32), _rows(64)
+row32_as = _rows_as(32)
 words64 = _words(64)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def store(context: Any, place: Any, offset: Any, lanes: Any) -> Any:
-    """Write lanes to ``place`` from ``offset`` on; 16-bit lanes are widened to 32 bits."""
+    """Write lanes to ``place`` from ``offset`` on, as they are."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = args[2]
-        if lanes.kind == "i16":
-            value = builder.sext(value, ir.VectorType(ir.IntType(32), lanes.count))
         begin = builder.gep(args[0], [args[1]])
         done = builder.store(value, builder.bitcast(begin, value.type.as_pointer()))
         done.align = 1
@@ -205,19 +245,8 @@ def word(context: Any, place: Any, offset: Any) -> Any:
     return types.uint32(place, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store_word(context: Any, place: Any, offset: Any, word: Any) -> Any:
-    """Write a word of 32 bits to the bytes at ``place + offset``, its lowest byte first where the machine does."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        begin = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(32).as_pointer())
-        builder.store(args[2], begin).align = 1
-        return context.get_dummy_value()
-
-    return types.void(place, types.int64, types.uint32), generate
-
-
-def _spread(context: Any, builder: Any, lanes: Lanes, value: Any) -> Any:
+def spread(context: Any, builder: Any, lanes: Lanes, value: Any) -> Any:
+    """Return lanes that all hold a scalar, while code is made."""
     wanted = context.get_value_type(lanes)
     first = builder.insert_element(ir.Constant(wanted, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
@@ -232,7 +261,7 @@ def _splats(count: int) -> Any:
         lanes = Lanes("i16", count)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _spread(context, builder, lanes, args[0])
+            return spread(context, builder, lanes, args[0])
 
         return lanes(types.int16), generate
 
@@ -245,17 +274,17 @@ def spread8(context: Any, value: Any) -> Any:
     lanes = Lanes("f32" if value == types.float32 else "i32", 8)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _spread(context, builder, lanes, args[0])
+        return spread(context, builder, lanes, args[0])
 
     return lanes(types.float32 if value == types.float32 else types.int32), generate
 
 
 def _zeros(count: int) -> Any:
-    """Return ``count`` zeros of the kind that sums of a place's elements have."""
+    """Return ``count`` zeros of the kind of a place's elements, 32 bits of bytes."""
 
     @intrinsic  # type: ignore[untyped-decorator]
     def zeros(context: Any, place: Any) -> Any:
-        lanes = Lanes("f32" if place.dtype == types.float32 else "i32", count)
+        lanes = Lanes(_KINDS.get(place.dtype, "i32"), count)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return ir.Constant(context.get_value_type(lanes), None)
@@ -271,17 +300,6 @@ zeros8, zeros32, zeros64 = _zeros(8), _zeros(32), _zeros(64)
 splat64 = _splats(64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def widened(context: Any, words: Any) -> Any:
-    """Return 16-bit lanes as 32-bit lanes."""
-    lanes = Lanes("i32", words.count)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.sext(args[0], context.get_value_type(lanes))
-
-    return lanes(words), generate
-
-
 def _pairs(floating: str, whole: str) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def operation(context: Any, a: Any, b: Any) -> Any:
@@ -295,60 +313,9 @@ add, minus = _pairs("fadd", "add"), _pairs("fsub", "sub")
 shift_left, shift_right = _pairs("", "shl"), _pairs("", "ashr")
 
 
-def _same(vector: Any, value: int) -> Any:
+def same(vector: Any, value: int) -> Any:
+    """Return a constant whose lanes all hold a value, while code is made."""
     return ir.Constant(vector, [value] * vector.count)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def leak(context: Any, v: Any, decay: Any) -> Any:
-    """Return v × decay; integers as round(v × decay / 2^15), halves up, in 32 bits without overflow."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if v.kind == "f32":
-            return builder.fmul(*args)
-        vector, keep = args[0].type, 2**DECAY_BITS
-        high = builder.mul(builder.ashr(args[0], _same(vector, DECAY_BITS)), args[1])
-        low = builder.mul(builder.and_(args[0], _same(vector, keep - 1)), args[1])
-        return builder.add(high, builder.ashr(builder.add(low, _same(vector, keep // 2)), _same(vector, DECAY_BITS)))
-
-    return v(v, decay), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def charge(context: Any, v: Any, x: Any) -> Any:
-    """Return v + x; integers saturate at ±2^30."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if v.kind == "f32":
-            return builder.fadd(*args)
-        total = builder.add(*args)
-        for bound, order in ((_same(total.type, LARGEST), "<"), (_same(total.type, -LARGEST), ">")):
-            total = builder.select(builder.icmp_signed(order, total, bound), total, bound)
-        return total
-
-    return v(v, x), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def drive(context: Any, total: Any, bias: Any, gain: Any) -> Any:
-    """Return what reaches the membrane: gain × (total + bias) in floats, gain × total + bias in integers."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if total.kind == "f32":
-            return builder.fmul(builder.fadd(args[0], args[1]), args[2])
-        return builder.add(builder.mul(args[0], args[2]), args[1])
-
-    return total(total, bias, gain), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def scaled(context: Any, total: Any, gain: Any) -> Any:
-    """Return total × gain."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return (builder.fmul if total.kind == "f32" else builder.mul)(*args)
-
-    return total(total, gain), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

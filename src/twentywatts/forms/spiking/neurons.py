@@ -17,7 +17,7 @@ from twentywatts.errors import InputError
 from twentywatts.forms.spiking.events import Layout
 from twentywatts.forms.spiking.kernel_dense import DELAYED, SUBTRACT, ZERO, Cells
 from twentywatts.forms.spiking.kernel_general import DELAYED_ZERO, GRADED, MANY, NONE, ONE, PAYLOAD, Odd
-from twentywatts.forms.spiking.lanes import DECAY_BITS
+from twentywatts.forms.spiking.lane_neurons import DECAY_BITS
 from twentywatts.forms.spiking.packing import Packed
 from twentywatts.network_spiking import Emission, Neurons, Projection, Reset, SpikingLayer
 
@@ -78,6 +78,7 @@ def float_parameters(layer: SpikingLayer, layout: Layout) -> Parameters:
         leaky=bool(np.any(decay != 1)),
         biased=bool(np.any(bias != 0)),
     )
+    cells = cells._replace(plain=_plain(cells, layout))
     odd = _odd(neurons, layout, current_decay=lanes(neurons.values("synapse_decay")), whole=lanes(exact, _NEVER))
     return Parameters(
         cells=cells,
@@ -127,6 +128,7 @@ def whole_parameters(
         leaky=bool(np.any(decay != 1)),
         biased=bool(np.any(bias != 0)),
     )
+    cells = cells._replace(plain=_plain(cells, layout))
     most = min(PAYLOAD, bound) if graded and not np.any(decay) else PAYLOAD if graded else _most(neurons)
     return Parameters(
         cells=cells,
@@ -145,6 +147,13 @@ def whole_parameters(
 def _hot(start: Array, cells: Cells, layout: Layout) -> NDArray[np.int64]:
     over = (start >= cells.threshold)[: layout.width * layout.positions].reshape(-1, layout.width)
     return np.flatnonzero(over.any(axis=1)).astype(np.int64)
+
+
+def _plain(cells: Cells, layout: Layout) -> bool:
+    """Return whether all neurons leak, subtract at once, have no bias and have the same parameters."""
+    lanes = layout.places()
+    same = all(np.all(a[lanes] == a[0]) for a in (cells.threshold, cells.drop, cells.decay, cells.gain))
+    return same and cells.kind == SUBTRACT and cells.leaky and not cells.biased
 
 
 def _tile(cells: Cells, layout: Layout) -> Cells:

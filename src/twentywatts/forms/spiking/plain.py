@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.forms.spiking.kernel_general import PAYLOAD
-from twentywatts.forms.spiking.lanes import DECAY_BITS, LARGEST
+from twentywatts.forms.spiking.lane_neurons import DECAY_BITS, LARGEST
 from twentywatts.forms.spiking.plan import LayerPlan, plan_of
 from twentywatts.network_spiking import Conv, Dense, Emission, OneToOne, Reset, SpikingNetwork, Synapses
 

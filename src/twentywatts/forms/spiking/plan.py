@@ -26,7 +26,8 @@ class LayerPlan:
 
     rows: of a sole dense projection. is_simple: single spikes through one projection, which the fused kernels take;
     else the layer takes the general path. matrix_above: share of active inputs above which a dense layer is a matrix
-    product, or None. delays: by projection, a number or one per lane. sends_payloads: events are other than 1;
+    product, or None. delays: by projection, a number or one per lane. is_prompt: nothing is delayed, and all sources
+    run before the layer. sends_payloads: events are other than 1;
     sends_several: and are numbers of spikes. shows_membrane: it sends nothing, its membrane is the result.
     """
 
@@ -38,6 +39,7 @@ class LayerPlan:
     is_simple: bool
     matrix_above: float | None
     delays: tuple[Any, ...]
+    is_prompt: bool
     sends_payloads: bool
     sends_several: bool
     shows_membrane: bool
@@ -132,6 +134,7 @@ def _plan(
     rows = None
     if sole is not None and isinstance(sole.synapses, Dense) and layout.positions == 1:
         rows = dense_rows(sole.synapses, layouts[sole.source], layout)
+    delays = tuple(_delays(p, layouts[p.source]) for p in layer.projections)
     return LayerPlan(
         layer=layer,
         layout=layout,
@@ -140,7 +143,8 @@ def _plan(
         rows=rows if simple or matrix_above is not None else None,
         is_simple=simple,
         matrix_above=matrix_above if rows is not None else None,
-        delays=tuple(_delays(p, layouts[p.source]) for p in layer.projections),
+        delays=delays,
+        is_prompt=not any(np.any(delay) for delay in delays),
         sends_payloads=layer.neurons.signed or emission in (Emission.MANY, Emission.GRADED),
         sends_several=emission is not Emission.GRADED,
         shows_membrane=emission is Emission.NONE,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, nearest
-from twentywatts.forms.spiking.events import Events, from_bits, late, merged, sum_up, tally, to_dense
+from twentywatts.forms.spiking.events import Events, finish, from_bits, late, merged, sum_up, tally, to_dense
 from twentywatts.forms.spiking.kernel_dense import dense
 from twentywatts.forms.spiking.kernel_general import add_events, update
 from twentywatts.forms.spiking.kernel_scatter import Sleep, scatter
@@ -21,7 +21,12 @@ __all__ = ["LayerCounts", "Session", "Window"]
 
 Array = NDArray[Any]
 _NOTHING = np.zeros(0, np.int32)
-_AWAKE = Sleep(last=np.zeros((0, 0), np.int64), hot=np.zeros((0, 0), np.int64), hot_count=np.zeros(0, np.int64))
+_AWAKE = Sleep(
+    last=np.zeros((0, 0), np.int64),
+    above=np.zeros((0, 0), np.uint64),
+    hot=np.zeros((0, 0), np.int64),
+    hot_count=np.zeros(0, np.int64),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,6 +108,7 @@ class Session:
         self.step = 0
         self._states = {layer.layer.name: _state(layer, samples) for layer in plan.layers}
         self._payloads = dict.fromkeys(plan.network.inputs, payloads)
+        self._nothing: Array = np.zeros(0, plan.number)
         self._payloads |= {layer.layer.name: layer.sends_payloads for layer in plan.layers}
 
     def advance(self, inputs: Mapping[str, Events], steps: int) -> Window:
@@ -121,12 +127,13 @@ class Session:
         outputs, counts = {}, {}
         for layer in self.plan.layers:
             name = layer.layer.name
-            arriving = [self._arriving(layer, number, known, steps) for number in range(len(layer.packed))]
-            events, payloads, touched = self._run(layer, arriving, steps)
-            known[name] = events
-            counts[name] = self._counts(layer, arriving, events, touched, steps)
+            if layer.is_prompt:
+                arriving = [known[packed.source] for packed in layer.packed]
+            else:
+                arriving = [self._arriving(layer, number, known, steps) for number in range(len(layer.packed))]
+            known[name], payloads, counts[name] = self._run(layer, arriving, steps)
             if name in self.shown:
-                outputs[name] = self._shown(layer, events, payloads)
+                outputs[name] = self._shown(layer, known[name], payloads)
         if self.plan.delayed:
             self._remember(known, steps)
         self.step += steps
@@ -150,50 +157,42 @@ class Session:
                         "pass 32 bits; use float32 weights"
                     )
 
-    def _run(self, layer: LayerPlan, arriving: Sequence[Events], steps: int) -> tuple[Events, Array, Array]:
-        """Return a layer's events, its table of payloads if it shows its membrane, and neurons touched by frame."""
-        state = self._states[layer.layer.name]
-        frames, lanes = self.samples * steps, layer.layout.lanes
-        spikes = np.zeros((frames, -(-lanes // 64) * 8), np.uint8)
-        touched = np.zeros(frames, np.int64)
-        number = self.plan.number
-        payloads: Array = np.zeros(
-            (frames, lanes) if layer.sends_payloads or layer.shows_membrane else (frames, 0), number
-        )
-        cells = layer.parameters.cells
-        ones = not any(self._payloads[p.source] for p in layer.packed)
-        if layer.matrix_above is not None and ones and _rate(arriving[0], layer) > layer.matrix_above:
-            sums, marks = product(arriving[0], layer.rows, layer, number)  # type: ignore[arg-type]
-            update(sums, marks, cells, layer.parameters.odd, _states(state), (spikes, payloads, touched))
-        elif layer.is_simple and ones and layer.rows is not None:
-            events = arriving[0]
-            dense(
-                events.first,
-                events.neuron,
-                layer.rows,
-                cells,
-                state.membranes,
-                (spikes.view(np.uint32), touched, steps),
-            )
-        elif layer.is_simple and ones:
-            events, wiring = arriving[0], layer.packed[0].wiring
-            every = cells.biased
-            found = (spikes, touched, steps, layer.layout.shape[0], every)
-            scatter(
-                events.first,
-                events.neuron,
-                wiring,
-                layer.parameters.tile,
-                (state.membranes, state.sleep, self.step),
-                found,
-            )
+    def _run(self, layer: LayerPlan, arriving: Sequence[Events], steps: int) -> tuple[Events, Array, LayerCounts]:
+        """Return a layer's events, its table of payloads if it shows its membrane, and what it did."""
+        frames, lanes, number = self.samples * steps, layer.layout.lanes, self.plan.number
+        spikes, touched = np.zeros((frames, -(-lanes // 64) * 8), np.uint8), np.zeros(frames, np.int64)
+        single = not any(self._payloads[p.source] for p in layer.packed)
+        as_matrix = layer.matrix_above is not None and single and _rate(arriving[0], layer) > layer.matrix_above
+        if layer.is_simple and single and not as_matrix:
+            return self._simple(layer, arriving[0], (spikes, touched, steps))
+        width = lanes if layer.sends_payloads or layer.shows_membrane else 0
+        found: tuple[Array, Array, Array] = (spikes, np.zeros((frames, width), number), touched)
+        if as_matrix:
+            sums = product(arriving[0], layer.rows, layer, number)  # type: ignore[arg-type]
         else:
-            sums, marks = np.zeros((frames, lanes), number), np.zeros((frames, lanes // 8), np.uint8)
+            sums = (np.zeros((frames, lanes), number), np.zeros((frames, lanes // 8), np.uint8))
             for events, packed, factor in zip(arriving, layer.packed, layer.parameters.factors, strict=True):
-                add_events(events.first, events.neuron, events.value, factor, packed.wiring, (sums, marks))
-            update(sums, marks, cells, layer.parameters.odd, _states(state), (spikes, payloads, touched))
-        sent = payloads if layer.sends_payloads else payloads[:, :0]
-        return from_bits(spikes, sent), payloads, touched
+                add_events(events.first, events.neuron, events.value, factor, packed.wiring, sums)
+        state = self._states[layer.layer.name]
+        update(*sums, layer.parameters.cells, layer.parameters.odd, (state.membranes, state.currents), found)
+        sent = from_bits(spikes, found[1] if layer.sends_payloads else found[1][:, :0])
+        return sent, found[1], self._counts(layer, arriving, sent, touched, steps)
+
+    def _simple(
+        self, layer: LayerPlan, arriving: Events, found: tuple[Array, Array, int]
+    ) -> tuple[Events, Array, LayerCounts]:
+        """Do what ``_run`` does where single spikes come through one projection."""
+        spikes, touched, steps = found
+        state, wiring = self._states[layer.layer.name], layer.packed[0].wiring
+        first, index, nothing = arriving.first, arriving.neuron, self._nothing
+        if layer.rows is not None:
+            dense(first, index, layer.rows, layer.parameters.cells, state.membranes, found)
+        else:
+            cells, sleeping = layer.parameters.tile, (state.membranes, state.sleep, self.step)
+            scatter(first, index, wiring, cells, sleeping, (*found, layer.layout.shape[0], cells.biased))
+        table = np.zeros((5, steps), np.int64)
+        sent = finish(spikes.view(np.uint64), touched, (first, index), layer.packed[0].fan_out, table)
+        return Events(*sent, nothing), nothing, LayerCounts.of_table(table)
 
     def _arriving(self, layer: LayerPlan, number: int, known: Mapping[str, Events], steps: int) -> Events:
         """Return what arrives through one projection in this window."""
@@ -255,22 +254,26 @@ class Session:
 
 
 def _state(layer: LayerPlan, samples: int) -> _State:
-    parameters, layout = layer.parameters, layer.layout
-    membranes = np.empty((samples, layout.lanes), parameters.start.dtype)
-    membranes[:] = parameters.start
+    parameters = layer.parameters
+    membranes = parameters.start[None].repeat(samples, axis=0)
     currents = np.zeros_like(membranes) if parameters.odd.keeps_current else membranes[:, :0]
     if layer.rows is not None or not layer.is_simple:
         return _State(membranes=membranes, currents=currents, sleep=_AWAKE)
-    hot = np.zeros((samples, layout.positions), np.int64)
+    hot = np.zeros((samples, layer.layout.positions), np.int64)
     hot[:, : len(parameters.hot)] = parameters.hot
     count = np.full(samples, len(parameters.hot), np.int64)
-    return _State(
-        membranes=membranes, currents=currents, sleep=Sleep(last=np.zeros_like(hot), hot=hot, hot_count=count)
-    )
+    above = _above(layer)[None].repeat(samples, axis=0)
+    sleep = Sleep(last=np.zeros_like(hot), above=above, hot=hot, hot_count=count)
+    return _State(membranes=membranes, currents=currents, sleep=sleep)
 
 
-def _states(state: _State) -> tuple[Array, Array]:
-    return state.membranes, state.currents
+def _above(layer: LayerPlan) -> Array:
+    """Return the bits of the neurons that start above threshold, whole words for each position."""
+    layout, parameters = layer.layout, layer.parameters
+    over = (parameters.start >= parameters.cells.threshold)[: layout.width * layout.positions]
+    padded = np.zeros((layout.positions, -(-layout.width // 64) * 64), np.bool_)
+    padded[:, : layout.width] = over.reshape(layout.positions, layout.width)
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64).ravel()
 
 
 def _rate(events: Events, layer: LayerPlan) -> float:

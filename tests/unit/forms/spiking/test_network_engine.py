@@ -176,6 +176,40 @@ def test_all_other_neurons_equal_the_equations(
     check(network if kind == "float32" else to_int8(network), x)
 
 
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_neurons_that_differ_equal_the_equations(kind: str) -> None:
+    """A threshold, a decay and a start for each neuron: what layers of equal neurons keep in common holds for none."""
+    rng = np.random.default_rng(6)
+    weight = weights(rng, (150, 20), 0.5), weights(rng, (8, 150, 1, 1), 0.5)
+    each = [
+        {"threshold": rng.uniform(1, 2, n), "decay": rng.uniform(0.5, 1, n), "start": rng.uniform(0, 2.5, n)}
+        for n in (150, 8)
+    ]
+    layers = (
+        layer("d", Neurons(shape=(150, 1, 1), **{k: x.reshape(150, 1, 1) for k, x in each[0].items()}),
+              Projection(source="x", synapses=Conv(weight=weight[0][:, :, None, None]))),
+        layer("c", Neurons(shape=(8, 1, 1), **{k: x.reshape(8, 1, 1) for k, x in each[1].items()}),
+              Projection(source="d", synapses=Conv(weight=weight[1]))),
+    )  # fmt: skip
+    flat = layer("d", Neurons(shape=(150,), **each[0]), Projection(source="x", synapses=Dense(weight=weight[0])))
+    wide = SpikingNetwork(inputs={"x": (20, 1, 1)}, layers=layers)
+    rows = SpikingNetwork(inputs={"x": (20,)}, layers=(flat,))
+    for network, shape in ((wide, (20, 1, 1)), (rows, (20,))):
+        x = rng.random((2, 10, *shape)) < 0.1
+        assert check(network if kind == "float32" else to_int8(network), x) > 50
+
+
+def test_sums_of_more_rows_than_16_bits_hold_are_exact() -> None:
+    """600 inputs that nearly all spike, weights of one sign: sums up to 76,200 counts."""
+    rng = np.random.default_rng(7)
+    weight = rng.integers(100, 128, (150, 600)).astype(np.int8) * rng.choice([-1, 1], (150, 1)).astype(np.int8)
+    neurons = Neurons(shape=(150,), threshold=5000.0, decay=0.5)
+    network = SpikingNetwork(
+        inputs={"x": (600,)}, layers=(layer("d", neurons, Projection(source="x", synapses=Dense(weight=weight))),)
+    )
+    assert check(network, rng.random((1, 6, 600)) < 0.95) > 100
+
+
 def test_the_comparison_sees_spikes() -> None:
     rng = np.random.default_rng(0)
     assert check(dense_network(rng, SIMPLE[0]), rng.random((2, 10, 20)) < 0.2) > 100
