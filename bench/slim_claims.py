@@ -28,11 +28,11 @@ from slim_measured import BATCHES, right, samples, shipped
 from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.choice import asking_order, cost_of
-from twentywatts.slimming.guard import look, walk
-from twentywatts.slimming.measuring import Rounds, remeasured
-from twentywatts.slimming.rungs import Rung
-from twentywatts.slimming.trial import Trial, score_of
+from twentywatts.slimming.proof.guard import look, walk
+from twentywatts.slimming.proof.trial import Trial, score_of
+from twentywatts.slimming.searching.choice import asking_order, cost_of
+from twentywatts.slimming.searching.rungs import Rung
+from twentywatts.slimming.timing.measuring import Rounds, remeasured
 
 WITHIN = 0.15
 BUDGETS = (0.005, 0.01, 0.02)

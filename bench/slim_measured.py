@@ -18,9 +18,9 @@ import numpy as np
 import slim_peers
 from twentywatts.comparison.bound import drop_bound, judge
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.fold import fold
-from twentywatts.slimming.int8 import quantised, shipped_session
-from twentywatts.slimming.measuring import Rounds, median_interval, remeasured
+from twentywatts.slimming.steps.fold import fold
+from twentywatts.slimming.steps.int8 import quantised, shipped_session
+from twentywatts.slimming.timing.measuring import Rounds, median_interval, remeasured
 
 LIMIT = 0.01
 BATCHES = (64, 1)

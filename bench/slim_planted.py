@@ -15,9 +15,9 @@ from slim_measured import BATCHES, right, samples, shipped
 from twentywatts.comparison.bound import judge
 from twentywatts.errors import RefusedError
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.measuring import Rounds, against, interleaved, session_call
-from twentywatts.slimming.noop import Standing, effect
-from twentywatts.slimming.trial import opened
+from twentywatts.slimming.proof.trial import opened
+from twentywatts.slimming.timing.measuring import Rounds, against, interleaved, session_call
+from twentywatts.slimming.timing.noop import Standing, effect
 
 LIMIT = 0.01
 IDLE = ("int8", "int4", "prune", "lowrank", "fold", "distil", "qat", "zeros")

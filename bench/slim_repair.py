@@ -18,10 +18,10 @@ from slim_networks import DIGITS, exported, trained
 from twentywatts.forms.runtime import shipped_session
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.fold import fold
-from twentywatts.slimming.prune import Importance, prune
-from twentywatts.slimming.pruners import taylor_scores
-from twentywatts.slimming.repair import prune_repaired
+from twentywatts.slimming.learning.pruners import taylor_scores
+from twentywatts.slimming.steps.fold import fold
+from twentywatts.slimming.steps.prune import Importance, prune
+from twentywatts.slimming.steps.repair import prune_repaired
 
 SHARES = (0.25, 0.5, 0.75)
 SPLIT = 1200  # samples to train on; the other 597 judge
@@ -39,7 +39,7 @@ def main() -> None:
     order = np.random.default_rng(0).permutation(len(x))
     train, test = order[:SPLIT], order[SPLIT:]
     print("# Repair after a cut\n\nCode: `slimming`, `bench/slim_repair.py`. Nothing is trained after the cut.\n")
-    print(f"Digits, {SPLIT} samples to train on, {len(test)} that judge. Right answers [%]; *repaired* is least squares, "
+    print(f"Digits, {SPLIT} samples to train on, {len(test)} that judge. Right answers [%]; *repaired*: least squares, "
           "layer by layer, on training inputs without targets.\n")  # fmt: skip
     print("| network, as given | cut | random | magnitude | first order | random, repaired | magnitude, repaired | "
           "first order, repaired | seconds of a repair |\n|---|---|---|---|---|---|---|---|---|")  # fmt: skip
@@ -76,7 +76,7 @@ def rows(name: str, path: Path, samples: Samples, judge: tuple[np.ndarray, np.nd
 
 def drawn(given: Candidate) -> Mapping[str, np.ndarray]:
     """Return scores that mean nothing."""
-    from twentywatts.slimming.recipe import weights_of
+    from twentywatts.slimming.shipping.recipe import weights_of
 
     random = np.random.default_rng(1)
     return {name: random.exponential(size=value.shape) ** 4 for name, value in weights_of(given.content).items()}

@@ -13,7 +13,7 @@ import pytest
 from tests.support.golden import RUN, check_golden, check_schema
 
 from twentywatts.reports.slim_language_document import language_document
-from twentywatts.slimming.language import Load, recommend
+from twentywatts.slimming.language.ranking import Load, recommend
 
 GOLDEN = Path(__file__).with_name("slim-language-1.json")
 

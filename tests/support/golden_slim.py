@@ -12,17 +12,17 @@ from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.ledger import Ledger
 from twentywatts.price import price
 from twentywatts.scenario import Scenario
-from twentywatts.slimming.advice import Advice, Basis
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.guard import ClassDrop, Look
-from twentywatts.slimming.measuring import Timing
-from twentywatts.slimming.noop import Effect, Standing
-from twentywatts.slimming.orders import OrderDifference
-from twentywatts.slimming.outcome import Outcome
-from twentywatts.slimming.payback import Cost, Payback
+from twentywatts.slimming.elsewhere.advice import Advice, Basis
+from twentywatts.slimming.elsewhere.orders import OrderDifference
+from twentywatts.slimming.elsewhere.targets import Point, Target
+from twentywatts.slimming.proof.guard import ClassDrop, Look
+from twentywatts.slimming.proof.trial import Score
 from twentywatts.slimming.result import Entry, SlimData, Slimmed
-from twentywatts.slimming.targets import Point, Target
-from twentywatts.slimming.trial import Score
+from twentywatts.slimming.timing.measuring import Timing
+from twentywatts.slimming.timing.noop import Effect, Standing
+from twentywatts.slimming.timing.outcome import Outcome
+from twentywatts.slimming.timing.payback import Cost, Payback
 from twentywatts.uncertain import Interval
 
 GIVEN = Candidate(content=b"the model as given")

@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 from tests.support.onnx_models import info, model_of
 
 from twentywatts.readers.samples import Samples
-from twentywatts.slimming.guard import parted
+from twentywatts.slimming.proof.guard import parted
 
 FEATURES, CLASSES, WIDE, MIDDLE, NARROW = 12, 4, 2048, 256, 16
 FLAG = FEATURES - 1  # a feature that the network does not look at

@@ -40,7 +40,7 @@ def run_language(args: argparse.Namespace) -> int:
     from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.slim_language import language_view
     from twentywatts.reports.slim_language_document import language_document
-    from twentywatts.slimming.quantizers import recipes, write_recipes
+    from twentywatts.slimming.language.quantizers import recipes, write_recipes
 
     check_reports(args.json, args.html, keep=[args.model, *args.on.split(",")])
     advice = _advice(args)
@@ -63,7 +63,7 @@ def run_language(args: argparse.Namespace) -> int:
 
 def _advice(args: argparse.Namespace) -> Any:
     from twentywatts.errors import InputError
-    from twentywatts.slimming.language import Load, recommend
+    from twentywatts.slimming.language.ranking import Load, recommend
     from twentywatts.units import parse_quantity
 
     if args.on == "this-cpu":

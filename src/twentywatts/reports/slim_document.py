@@ -11,12 +11,12 @@ from twentywatts.figures import Source
 from twentywatts.ledger import Ledger
 from twentywatts.reports.records import plain, source_records
 from twentywatts.reports.slim_records import advice_record, order_record, score_record, target_record
-from twentywatts.slimming.advice import Advice, Basis
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.guard import ClassDrop
-from twentywatts.slimming.noop import Effect
-from twentywatts.slimming.outcome import Outcome
+from twentywatts.slimming.elsewhere.advice import Advice, Basis
+from twentywatts.slimming.proof.guard import ClassDrop
 from twentywatts.slimming.result import Entry, Slimmed
+from twentywatts.slimming.timing.noop import Effect
+from twentywatts.slimming.timing.outcome import Outcome
 from twentywatts.uncertain import Interval
 
 __all__ = ["SCHEMA", "slim_document"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from twentywatts.figures import Source
 from twentywatts.reports.records import plain, source_records
-from twentywatts.slimming.language import LanguageAdvice, Option
-from twentywatts.slimming.pairs import Band, Pairs
-from twentywatts.slimming.quantizers import recipes
+from twentywatts.slimming.language.pairs import Band, Pairs
+from twentywatts.slimming.language.quantizers import recipes
+from twentywatts.slimming.language.ranking import LanguageAdvice, Option
 
 __all__ = ["SCHEMA", "language_document"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twentywatts.slimming.advice import Advice
-from twentywatts.slimming.orders import OrderDifference
-from twentywatts.slimming.targets import Point, Target
-from twentywatts.slimming.trial import Score
+from twentywatts.slimming.elsewhere.advice import Advice
+from twentywatts.slimming.elsewhere.orders import OrderDifference
+from twentywatts.slimming.elsewhere.targets import Point, Target
+from twentywatts.slimming.proof.trial import Score
 
 __all__ = ["advice_record", "order_record", "score_record", "target_record"]
 

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.comparison.search import Progress
 from twentywatts.counting import Counts
-from twentywatts.slimming.choice import asking_order, cost_of, front, likely
-from twentywatts.slimming.guard import Look, Walk, provable, walk
-from twentywatts.slimming.lab import Lab
-from twentywatts.slimming.making import chain, why_no_training
-from twentywatts.slimming.measuring import Call, Rounds
-from twentywatts.slimming.others import advice_for, fronts
-from twentywatts.slimming.outcome import Outcome, measured_outcome, step_effects
-from twentywatts.slimming.payback import Cost
-from twentywatts.slimming.pricing import counted, predicted
+from twentywatts.slimming.elsewhere.others import advice_for, fronts
+from twentywatts.slimming.proof.guard import Look, Walk, provable, walk
+from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.result import Entry, SlimData, Slimmed
-from twentywatts.slimming.rungs import PRECISIONS
-from twentywatts.slimming.trial import Trial
+from twentywatts.slimming.searching.choice import asking_order, cost_of, front, likely
+from twentywatts.slimming.searching.lab import Lab
+from twentywatts.slimming.searching.making import chain, why_no_training
+from twentywatts.slimming.searching.rungs import PRECISIONS
+from twentywatts.slimming.timing.measuring import Call, Rounds
+from twentywatts.slimming.timing.outcome import Outcome, measured_outcome, step_effects
+from twentywatts.slimming.timing.payback import Cost
+from twentywatts.slimming.timing.pricing import counted, predicted
 
 if TYPE_CHECKING:
+    from twentywatts.slimming.elsewhere.targets import Target
     from twentywatts.slimming.job import Job
-    from twentywatts.slimming.targets import Target
 
 __all__ = ["finished"]
 

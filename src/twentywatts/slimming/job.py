@@ -20,25 +20,25 @@ from twentywatts.readers import read
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.slimming.artefacts import check_folder
-from twentywatts.slimming.clock import Clock
-from twentywatts.slimming.eager import eager_call
 from twentywatts.slimming.files import given
 from twentywatts.slimming.finish import finished
-from twentywatts.slimming.guard import parted
-from twentywatts.slimming.lab import Lab, Question, make_lab
-from twentywatts.slimming.ladder import AS_GIVEN, climb, hardened, rungs
-from twentywatts.slimming.making import made, why_no_training
-from twentywatts.slimming.measuring import Call
-from twentywatts.slimming.memory import Memory, remembered
-from twentywatts.slimming.overlap import apart
-from twentywatts.slimming.payback import spending
-from twentywatts.slimming.pricing import THIS_CPU
+from twentywatts.slimming.learning.eager import eager_call
+from twentywatts.slimming.proof.guard import parted
+from twentywatts.slimming.proof.overlap import apart
+from twentywatts.slimming.proof.trial import Artefact, opened
 from twentywatts.slimming.result import SlimData, Slimmed
-from twentywatts.slimming.search import search
-from twentywatts.slimming.shipping import shipped_files
-from twentywatts.slimming.storage import open_storage
-from twentywatts.slimming.trial import Artefact, opened
+from twentywatts.slimming.searching.clock import Clock
+from twentywatts.slimming.searching.lab import Lab, Question, make_lab
+from twentywatts.slimming.searching.ladder import AS_GIVEN, climb, hardened, rungs
+from twentywatts.slimming.searching.making import made, why_no_training
+from twentywatts.slimming.searching.memory import Memory, remembered
+from twentywatts.slimming.searching.search import search
+from twentywatts.slimming.searching.storage import open_storage
+from twentywatts.slimming.shipping.artefacts import check_folder
+from twentywatts.slimming.shipping.folder import shipped_files
+from twentywatts.slimming.timing.measuring import Call
+from twentywatts.slimming.timing.payback import spending
+from twentywatts.slimming.timing.pricing import THIS_CPU
 
 __all__ = ["METHODS", "Job", "run", "slim"]
 

@@ -11,14 +11,14 @@ from typing import Any
 from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.ledger import Ledger
 from twentywatts.scenario import Scenario
-from twentywatts.slimming.advice import Advice
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.guard import Look
-from twentywatts.slimming.noop import Effect
-from twentywatts.slimming.orders import OrderDifference
-from twentywatts.slimming.outcome import Outcome
-from twentywatts.slimming.targets import Target
-from twentywatts.slimming.trial import Score
+from twentywatts.slimming.elsewhere.advice import Advice
+from twentywatts.slimming.elsewhere.orders import OrderDifference
+from twentywatts.slimming.elsewhere.targets import Target
+from twentywatts.slimming.proof.guard import Look
+from twentywatts.slimming.proof.trial import Score
+from twentywatts.slimming.timing.noop import Effect
+from twentywatts.slimming.timing.outcome import Outcome
 
 __all__ = ["Entry", "SlimData", "Slimmed"]
 

@@ -14,11 +14,11 @@ from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.split import Parts
 from twentywatts.readers.samples import Samples
-from twentywatts.slimming.advice import Advice, Basis, advise
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.measuring import Rounds
-from twentywatts.slimming.targets import Terms, targets
-from twentywatts.slimming.using import eager_saving
+from twentywatts.slimming.elsewhere.advice import Advice, Basis, advise
+from twentywatts.slimming.elsewhere.targets import Terms, targets
+from twentywatts.slimming.timing.measuring import Rounds
+from twentywatts.slimming.timing.using import eager_saving
 
 PLAN = Rounds(rounds=7, window_s=0.002)
 WIDTH = 16

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from twentywatts.comparison.bound import Verdict
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.choice import asking_order, cost_of, front, likely
-from twentywatts.slimming.rungs import FLOAT, Rung
-from twentywatts.slimming.trial import Score, Trial
+from twentywatts.slimming.proof.trial import Score, Trial
+from twentywatts.slimming.searching.choice import asking_order, cost_of, front, likely
+from twentywatts.slimming.searching.rungs import FLOAT, Rung
 
 
 def trial(place: int, saving: float, drop: float, idle: str = "") -> Trial:

@@ -7,8 +7,8 @@ from tests.support.onnx_models import info, model_of, zeros
 
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.device_model import Work, fitted, work_of
-from twentywatts.slimming.int8 import quantised
+from twentywatts.slimming.steps.int8 import quantised
+from twentywatts.slimming.timing.device_model import Work, fitted, work_of
 
 
 def work(macs=1e5, narrow=0.0, weights=1e4, activations=1e4, kernels=5.0, batch=1):

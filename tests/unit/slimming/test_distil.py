@@ -15,7 +15,7 @@ from tests.support.onnx_models import constant, info, model_of
 from twentywatts.errors import DataError, InputError, RefusedError
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.distil import Schedule, distil, planted_zeros
+from twentywatts.slimming.learning.distil import Schedule, distil, planted_zeros
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -129,8 +129,8 @@ def test_features_of_another_width_are_matched() -> None:
     found = distil(network(), teacher=TEACHER, samples=samples(), schedule=schedule)
 
     def unlike(candidate: Candidate) -> float:
-        from twentywatts.slimming.trainable import trainable
-        from twentywatts.slimming.training.losses import likeness
+        from twentywatts.slimming.learning.trainable import trainable
+        from twentywatts.slimming.learning.training.losses import likeness
 
         x = {"x": torch.from_numpy(samples().inputs["x"])}
         own, given = (trainable(c.content)(x, ("r",))["r"] for c in (candidate, TEACHER))
@@ -237,7 +237,7 @@ def test_a_schedule_that_makes_no_sense_is_refused(change: dict[str, Any]) -> No
 
 
 def test_the_optimiser_is_the_published_algorithm() -> None:
-    from twentywatts.slimming.training.adam import Adam
+    from twentywatts.slimming.learning.training.adam import Adam
 
     start, rate = array(4, 3).astype(np.float64), 0.03
     own, mean, square = torch.nn.Parameter(torch.from_numpy(start.copy())), 0.0, 0.0

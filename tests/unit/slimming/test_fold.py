@@ -8,9 +8,9 @@ from tests.support.random_networks import Builder
 from tests.unit.slimming.test_prune import outputs
 
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.coupling import coupled
-from twentywatts.slimming.fold import fold
-from twentywatts.slimming.settle import settle
+from twentywatts.slimming.cutting.coupling import coupled
+from twentywatts.slimming.cutting.settle import settle
+from twentywatts.slimming.steps.fold import fold
 
 
 def kinds(content: bytes) -> list[str]:

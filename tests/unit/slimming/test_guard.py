@@ -14,9 +14,9 @@ from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
 from twentywatts.errors import DataError
 from twentywatts.readers.samples import Samples
-from twentywatts.slimming.guard import Look, look, parted, provable, walk
-from twentywatts.slimming.overlap import apart
-from twentywatts.slimming.trial import Score
+from twentywatts.slimming.proof.guard import Look, look, parted, provable, walk
+from twentywatts.slimming.proof.overlap import apart
+from twentywatts.slimming.proof.trial import Score
 
 GOAL = Goal(metric=metric_of("accuracy"), max_drop=0.01)
 

@@ -17,12 +17,12 @@ from twentywatts.reports.slim_document import slim_document
 from twentywatts.scenario import Scenario
 from twentywatts.slimming import finish
 from twentywatts.slimming import job as job_module
-from twentywatts.slimming import lab as lab_module
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.job import Job, run, slim
-from twentywatts.slimming.lab import Lab
 from twentywatts.slimming.result import Slimmed
-from twentywatts.slimming.rungs import Rung
+from twentywatts.slimming.searching import lab as lab_module
+from twentywatts.slimming.searching.lab import Lab
+from twentywatts.slimming.searching.rungs import Rung
 from twentywatts.uncertain import Interval
 
 GOOD, BAD, SAME = 0.5, 0.75, 0.25  # names of what is planted: the shares that are said to be cut

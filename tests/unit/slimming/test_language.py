@@ -20,9 +20,9 @@ from twentywatts.readers.architectures import load_architecture
 from twentywatts.reports.slim_language import language_headline, language_view
 from twentywatts.reports.slim_language_document import language_document
 from twentywatts.reports.slim_language_page import language_page
-from twentywatts.slimming.language import LanguageAdvice, Load, recommend
-from twentywatts.slimming.pairs import Pairs, ratio_of
-from twentywatts.slimming.quantizers import recipe_of, recipes, write_recipes
+from twentywatts.slimming.language.pairs import Pairs, ratio_of
+from twentywatts.slimming.language.quantizers import recipe_of, recipes, write_recipes
+from twentywatts.slimming.language.ranking import LanguageAdvice, Load, recommend
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twentywatts.errors import DataError, InputError, TwentyWattsError
-from twentywatts.slimming import measuring
-from twentywatts.slimming.measuring import Rounds, interleaved, median_interval, remeasured, session_call
+from twentywatts.slimming.timing import measuring
+from twentywatts.slimming.timing.measuring import Rounds, interleaved, median_interval, remeasured, session_call
 from twentywatts.uncertain import Interval
 
 

@@ -5,8 +5,8 @@ from onnx import helper, numpy_helper
 from tests.support.onnx_models import info, model_of
 
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.int8 import quantised
-from twentywatts.slimming.noop import Standing, effect, executed, idle_reason
+from twentywatts.slimming.steps.int8 import quantised
+from twentywatts.slimming.timing.noop import Standing, effect, executed, idle_reason
 from twentywatts.uncertain import Interval
 
 RANDOM = np.random.Generator(np.random.PCG64(5))

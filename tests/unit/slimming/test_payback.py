@@ -5,8 +5,8 @@ from tests.support.living import living
 
 from twentywatts.errors import TwentyWattsError
 from twentywatts.meter.shared import close_shared
-from twentywatts.slimming.measuring import Timing
-from twentywatts.slimming.payback import Cost, payback, spending
+from twentywatts.slimming.timing.measuring import Timing
+from twentywatts.slimming.timing.payback import Cost, payback, spending
 from twentywatts.uncertain import Interval
 
 

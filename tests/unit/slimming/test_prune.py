@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.support.random_networks import Builder, Made, convnets, fused_heads, grouped_heads, transformers
 
 from twentywatts.errors import InputError, ModelError
-from twentywatts.slimming import _cut
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.coupling import coupled, groups
-from twentywatts.slimming.prune import prune, prune_to, widths, zeroed
+from twentywatts.slimming.cutting import _cut
+from twentywatts.slimming.cutting.coupling import coupled, groups
+from twentywatts.slimming.steps.prune import prune, prune_to, widths, zeroed
 
 ort = pytest.importorskip("onnxruntime")
 

@@ -9,8 +9,8 @@ from tests.unit.slimming.test_prune import outputs, transformer
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.prune import prune, widths
-from twentywatts.slimming.pruners import taylor_scores, torch_pruning
+from twentywatts.slimming.learning.pruners import taylor_scores, torch_pruning
+from twentywatts.slimming.steps.prune import prune, widths
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")

@@ -15,7 +15,7 @@ from tests.support.onnx_models import constant, info, model_of
 from twentywatts.errors import DataError, RefusedError
 from twentywatts.forms.runtime import open_session
 from twentywatts.readers.exported import load_program
-from twentywatts.slimming.pt2 import exported
+from twentywatts.slimming.learning.pt2 import exported
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

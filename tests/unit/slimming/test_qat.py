@@ -15,9 +15,9 @@ from twentywatts.errors import InputError, RefusedError
 from twentywatts.forms.runtime import open_session
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.distil import Schedule
-from twentywatts.slimming.int8 import quantised
-from twentywatts.slimming.qat import qat
+from twentywatts.slimming.learning.distil import Schedule
+from twentywatts.slimming.learning.qat import qat
+from twentywatts.slimming.steps.int8 import quantised
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -58,9 +58,9 @@ def samples() -> Samples:
 
 
 def test_the_rounded_module_is_the_graph_that_onnxruntime_quantised() -> None:
-    from twentywatts.slimming.qat import _folded
-    from twentywatts.slimming.trainable import trainable
-    from twentywatts.slimming.training.rounding import Rounding, plan_of
+    from twentywatts.slimming.learning.qat import _folded
+    from twentywatts.slimming.learning.trainable import trainable
+    from twentywatts.slimming.learning.training.rounding import Rounding, plan_of
 
     plain = Candidate(content=_folded(hostile()))
     graph = quantised(plain, samples().inputs)

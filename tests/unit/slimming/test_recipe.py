@@ -15,12 +15,12 @@ from tests.unit.slimming.test_prune import transformer
 
 from twentywatts.errors import InputError, ModelError
 from twentywatts.readers.state_file import read_state
-from twentywatts.slimming.artefacts import check_folder, safetensors, write_artefacts
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.fold import fold
-from twentywatts.slimming.lowrank import lowrank
-from twentywatts.slimming.prune import prune
-from twentywatts.slimming.recipe import read_recipe, rebuilt, recipe_of, weights_of
+from twentywatts.slimming.shipping.artefacts import check_folder, safetensors, write_artefacts
+from twentywatts.slimming.shipping.recipe import read_recipe, rebuilt, recipe_of, weights_of
+from twentywatts.slimming.steps.fold import fold
+from twentywatts.slimming.steps.lowrank import lowrank
+from twentywatts.slimming.steps.prune import prune
 
 
 def network() -> bytes:

@@ -9,10 +9,10 @@ from tests.unit.slimming.test_prune import outputs, transformer
 
 from twentywatts.errors import DataError
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.coupling import coupled
-from twentywatts.slimming.prune import prune
-from twentywatts.slimming.recipe import recipe_of
-from twentywatts.slimming.repair import prune_repaired, repaired
+from twentywatts.slimming.cutting.coupling import coupled
+from twentywatts.slimming.shipping.recipe import recipe_of
+from twentywatts.slimming.steps.prune import prune
+from twentywatts.slimming.steps.repair import prune_repaired, repaired
 
 
 def inputs(*shape: int, seed: int = 3) -> dict[str, np.ndarray]:

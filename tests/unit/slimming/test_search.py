@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from twentywatts.slimming import sampler
-from twentywatts.slimming.clock import Clock
-from twentywatts.slimming.sampler import GRAIN, LARGEST, Sampler, make_sampler
+from twentywatts.slimming.searching import sampler
+from twentywatts.slimming.searching.clock import Clock
+from twentywatts.slimming.searching.sampler import GRAIN, LARGEST, Sampler, make_sampler
 
 NAMES = ("a", "b", "c")
 

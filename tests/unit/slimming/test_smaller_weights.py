@@ -11,10 +11,10 @@ from tests.unit.slimming.test_prune import outputs
 
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.int4 import int4
-from twentywatts.slimming.lowrank import full_ranks, lowrank, lowrank_to
-from twentywatts.slimming.recipe import weights_of
-from twentywatts.slimming.zeros import zeros
+from twentywatts.slimming.shipping.recipe import weights_of
+from twentywatts.slimming.steps.int4 import int4
+from twentywatts.slimming.steps.lowrank import full_ranks, lowrank, lowrank_to
+from twentywatts.slimming.steps.zeros import zeros
 
 
 def network() -> Made:

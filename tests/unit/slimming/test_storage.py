@@ -10,11 +10,11 @@ import pytest
 from twentywatts.comparison.bound import Verdict
 from twentywatts.errors import InputError
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.guard import ClassDrop, Look
-from twentywatts.slimming.memory import remembered
-from twentywatts.slimming.rungs import FLOAT, Rung
-from twentywatts.slimming.storage import open_storage
-from twentywatts.slimming.trial import Score, Trial
+from twentywatts.slimming.proof.guard import ClassDrop, Look
+from twentywatts.slimming.proof.trial import Score, Trial
+from twentywatts.slimming.searching.memory import remembered
+from twentywatts.slimming.searching.rungs import FLOAT, Rung
+from twentywatts.slimming.searching.storage import open_storage
 
 QUESTION = {"model": "a", "max_drop": 0.01, "axes": {"t": 5}}
 SCORE = Score(

@@ -15,8 +15,8 @@ from twentywatts.comparison.split import Parts
 from twentywatts.errors import InputError, MachineError
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.orders import energies_of, order_differences
-from twentywatts.slimming.targets import Target, Terms, targets
+from twentywatts.slimming.elsewhere.orders import energies_of, order_differences
+from twentywatts.slimming.elsewhere.targets import Target, Terms, targets
 from twentywatts.uncertain import Spread
 
 FEATURES, NEURONS, CLASSES = 12, 24, 4

@@ -21,7 +21,7 @@ from twentywatts.errors import DataError, ModelError, RefusedError
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from twentywatts.slimming.trainable import trainable, weights_of, written  # noqa: E402
+from twentywatts.slimming.learning.trainable import trainable, weights_of, written  # noqa: E402
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits.onnx"
 Feeds = Mapping[str, NDArray[Any]]

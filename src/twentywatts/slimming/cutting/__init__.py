@@ -1,0 +1,1 @@
+"""Cutting: which positions of which constants go together, and a graph without them."""

@@ -1,0 +1,69 @@
+"""What a result says of other machines and of other ways: fronts, places where orders differ, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from twentywatts.comparison.search import Progress
+from twentywatts.comparison.split import TUNING_LIMIT
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.elsewhere.advice import Advice, advise
+from twentywatts.slimming.elsewhere.orders import OrderDifference, energies_of, order_differences
+from twentywatts.slimming.elsewhere.targets import Target, Terms, targets
+from twentywatts.slimming.searching.choice import cost_of
+from twentywatts.slimming.searching.lab import Lab
+from twentywatts.slimming.searching.rungs import FLOAT
+from twentywatts.slimming.timing.measuring import Call, Rounds
+from twentywatts.slimming.timing.pricing import THIS_CPU
+
+__all__ = ["advice_for", "floats", "fronts"]
+
+_FLOATS = 6  # candidates that other machines are asked about
+_QUICK = Rounds(rounds=9, window_s=0.005)
+
+
+def floats(lab: Lab) -> list[Candidate]:
+    """Return the model as given and the cheapest float candidates that the search samples do not reject."""
+    limit = lab.question.goal.max_drop
+    wanted = [trial for trial in lab.trials.values() if trial.packing == FLOAT and trial.score.drop <= limit]
+    found = {lab.given.candidate.digest: lab.given.candidate}
+    for trial in sorted(wanted, key=cost_of)[: _FLOATS - 1]:
+        found.setdefault(trial.floating.digest, trial.floating)
+    return list(found.values())
+
+
+def fronts(
+    lab: Lab, machines: Sequence[str], progress: Progress
+) -> tuple[tuple[Target, ...], tuple[OrderDifference, ...]]:
+    """Return one front per machine other than the processor at hand, and where the order of candidates differs."""
+    others = [name for name in machines if name != THIS_CPU]
+    if not others:
+        return (), ()
+    found = tuple(targets(floats(lab), others, terms=_terms(lab, progress)))
+    return found, tuple(order_differences(energies_of(found)))
+
+
+def advice_for(
+    lab: Lab, shipped: Candidate, found: Sequence[Target], eager: Call | None, progress: Progress
+) -> tuple[Advice, ...]:
+    """Return what else would save joules; nothing where this processor was not asked for."""
+    if not lab.question.is_timed:
+        return ()
+    terms = _terms(lab, progress)
+    if terms.train is not None and terms.train.count > TUNING_LIMIT:  # classical methods are slow on many samples
+        terms = replace(terms, train=terms.train.take(np.arange(TUNING_LIMIT)))
+    return advise(lab.given.candidate, shipped, terms=terms, targets=found, eager=eager, plan=_QUICK)
+
+
+def _terms(lab: Lab, progress: Progress) -> Terms:
+    return Terms(
+        parts=lab.parts,
+        goal=lab.question.goal,
+        scenario=lab.question.scenario,
+        train=lab.train,
+        budget_s=max(lab.clock.others_s, lab.clock.left_s),
+        progress=progress,
+    )

@@ -1,0 +1,1 @@
+"""Language models: precision, cache, chips and batch ranked by predicted joules; recipes for other tools."""

@@ -1,0 +1,66 @@
+"""Quantisation-aware fine-tuning: a float network learns to be right once its numbers have eight bits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twentywatts.errors import MissingExtraError
+from twentywatts.forms.runtime import folded_model
+from twentywatts.readers import read
+from twentywatts.readers.samples import Samples
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.cutting.settle import serialised
+from twentywatts.slimming.files import candidate_file
+from twentywatts.slimming.learning.distil import Masks, Progress, Schedule, check_finite, step_of, usual_rate
+from twentywatts.slimming.steps.fold import fold
+from twentywatts.slimming.steps.int8 import quantised
+
+__all__ = ["qat"]
+
+_EPOCHS = 10
+_SLOWER = 0.25  # of the usual learning rate: the network is trained already
+
+
+def qat(
+    candidate: Candidate,
+    *,
+    teacher: Candidate,
+    samples: Samples,
+    schedule: Schedule | None = None,
+    keep: Masks | None = None,
+    progress: Progress = lambda text, share: None,
+) -> Candidate:
+    """Return the candidate, still in float, trained with its weights and activations rounded as int8 will round them.
+
+    Weights are rounded symmetrically by channel, activations to 256 levels of a range that follows the samples, where
+    onnxruntime's quantiser would do so. BatchNormalization is folded first, as it is before every quantisation. The
+    losses of the step are those of the rounded network, so the first is that of quantising without this. Arguments and
+    errors are those of ``distil``; the schedule is shorter and slower where none is given.
+    """
+    schedule = schedule or Schedule(epochs=_EPOCHS)
+    schedule.check()
+    check_finite(samples)
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("torch", "torch") from None
+    from twentywatts.slimming.learning.trainable import trainable, written
+    from twentywatts.slimming.learning.training.lesson import lesson_of
+    from twentywatts.slimming.learning.training.loop import train
+    from twentywatts.slimming.learning.training.rounding import Rounding, plan_of
+
+    plain = _folded(candidate)
+    module = trainable(plain)
+    rounding = Rounding(module, plan_of(quantised(Candidate(content=plain), samples.inputs).content))
+    rate = schedule.learning_rate or _SLOWER * usual_rate(module.graph)
+    schedule = replace(schedule, learning_rate=rate)
+    lesson = lesson_of(module, teacher.content, samples, schedule=schedule)
+    outcome = train(module, lesson, schedule=schedule, keep=keep or {}, progress=progress, rounding=rounding)
+    step = step_of("qat", outcome, schedule, teacher=teacher, notes=lesson.notes)
+    return candidate.then(step, written(module))
+
+
+def _folded(candidate: Candidate) -> bytes:
+    """Return the graph that the quantiser starts from; our own folding keeps the names of weights."""
+    with candidate_file(fold(candidate)) as path:
+        return serialised(folded_model(read(path)))

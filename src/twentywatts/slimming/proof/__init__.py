@@ -1,0 +1,1 @@
+"""Proof: samples that search and samples that guard, and what they say of a candidate."""

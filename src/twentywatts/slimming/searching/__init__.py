@@ -1,0 +1,1 @@
+"""Searching: requests, the lab that tries them, the ladder, the hunt for widths, and their memory."""

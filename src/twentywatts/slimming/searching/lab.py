@@ -1,0 +1,197 @@
+"""The lab: one model on its samples. It runs candidates as they ship, times them and remembers all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.comparison.search import Goal
+from twentywatts.comparison.split import Parts
+from twentywatts.errors import DataError, RefusedError, TwentyWattsError
+from twentywatts.readers.samples import Samples
+from twentywatts.scenario import Scenario
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.proof.guard import Look, look
+from twentywatts.slimming.proof.trial import Artefact, Outputs, Trial, opened, score_of
+from twentywatts.slimming.searching.clock import Clock
+from twentywatts.slimming.searching.memory import Memory
+from twentywatts.slimming.searching.packing import packed, worth_trying
+from twentywatts.slimming.searching.rungs import FLOAT, RepeatedError, Rung
+from twentywatts.slimming.timing.measuring import Call, Rounds, Timing, interleaved, joules, session_call
+from twentywatts.slimming.timing.noop import idle_reason
+
+__all__ = ["Lab", "Make", "Question", "begun_key", "make_lab"]
+
+# request, lab, seconds that it may take → float candidate; raises RefusedError where it cannot be made
+Make = Callable[[Rung, "Lab", float], Candidate]
+_QUICK = Rounds(rounds=5, window_s=0.004)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """What is asked: what must be kept, how the model is used, which kinds of steps may be taken, whether to time."""
+
+    goal: Goal
+    scenario: Scenario
+    methods: frozenset[str]
+    is_timed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lab:
+    """A model, its samples, and everything that was tried so far.
+
+    parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
+    were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
+    key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
+    begun: requests by what they come to before training. memory: where trials are kept. scores: how much each weight
+    matters, by the digest of the candidate that has it.
+    """
+
+    given: Artefact
+    parts: Parts
+    train: Samples | None
+    question: Question
+    given_search: Outputs
+    given_guard: Outputs
+    memory: Memory
+    clock: Clock
+    trials: dict[str, Trial] = field(default_factory=dict)
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+    _open: dict[str, Artefact] = field(default_factory=dict)
+
+    @property
+    def calibration(self) -> Samples:
+        """Samples that ranges of activations are taken from: to train on, else those of the search."""
+        return self.train or self.parts.tuning
+
+    def tried(self, rung: Rung, make: Make, time_s: float, *, is_brief: bool = False) -> list[Trial]:
+        """Return the trials of a rung as far as they can be made; found ones are not made again.
+
+        time_s: that training may take [s]. is_brief: in float alone.
+        """
+        found: dict[str, Trial] = {}
+        for packing in (FLOAT,) if is_brief else worth_trying(self, rung, found):
+            key = f"{packing} {rung.key}"
+            if key not in self.trials and key not in self.refused:
+                self._try(key, rung, packing, lambda: make(rung, self, time_s))
+            if key in self.trials:
+                found[packing] = self.trials[key]
+        return list(found.values())
+
+    def _try(self, key: str, rung: Rung, packing: str, make: Callable[[], Candidate]) -> None:
+        try:
+            made = self.trials.get(f"{FLOAT} {rung.key}")
+            self.trials[key] = self._run(rung, make() if made is None else made.floating, packing)
+            self.memory.remember(self.trials[key])
+            self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
+        except RepeatedError:
+            self.refused[key] = ("", "")
+        except (RefusedError, DataError) as error:
+            words = rung.text if packing == FLOAT else f"{rung.text}, {packing}"
+            self.refused[key] = (words, str(error))
+
+    def _run(self, rung: Rung, floating: Candidate, packing: str) -> Trial:
+        shipped = packed(floating, packing, self)
+        artefact = self.opened(shipped)
+        outputs = artefact.outputs(self.parts.tuning)
+        score = score_of(self.question.goal, self.given_search, outputs, self.parts.tuning.targets)
+        timing = self.timed({self.given.candidate.digest: self.given, shipped.digest: artefact}, _QUICK)
+        return Trial(
+            rung=rung,
+            floating=floating,
+            shipped=shipped,
+            packing=packing,
+            score=score,
+            time_s=timing[shipped.digest].time_s.mid if timing else None,
+            saving=timing[shipped.digest].saving.mid if timing else None,
+            idle=self._idle(floating, shipped),
+        )
+
+    def _idle(self, floating: Candidate, shipped: Candidate) -> str:
+        """Return why the last step did nothing, where the candidate before it is at hand; else an empty text."""
+        before = floating if shipped is not floating else self.given.candidate
+        return idle_reason(before, shipped) if len(shipped.steps) == len(before.steps) + 1 else ""
+
+    def opened(self, candidate: Candidate, *, is_held: bool = False) -> Artefact:
+        """Return a candidate in its session: the one whose outputs are scored is the one that is timed.
+
+        is_held: keep the session, for the few that are asked about again.
+        """
+        if candidate.digest == self.given.candidate.digest:
+            return self.given
+        if candidate.digest in self._open:
+            return self._open[candidate.digest]
+        artefact = opened(candidate, limit=self.given.limit)
+        if is_held:
+            self._open[candidate.digest] = artefact
+        return artefact
+
+    def metered(self, artefacts: Mapping[str, Artefact]) -> dict[str, float]:
+        """Return joules of the model as given over those of each artefact by digest; empty where no counter lives."""
+        if not self.question.is_timed:
+            return {}
+        try:
+            found = joules(self._calls(artefacts), count=self.question.scenario.batch)
+        except TwentyWattsError:
+            return {}
+        given_j = found[self.given.candidate.digest].mid
+        return {digest: given_j / own.mid for digest, own in found.items() if own.mid > 0}
+
+    def _calls(self, artefacts: Mapping[str, Artefact]) -> dict[str, Call]:
+        inputs, batch = self.parts.tuning.inputs, self.question.scenario.batch
+        return {name: session_call(one.session, inputs, batch=batch) for name, one in artefacts.items()}
+
+    def timed(self, artefacts: Mapping[str, Artefact], plan: Rounds) -> dict[str, Timing]:
+        """Return processor time by digest, in turns, the model as given first; empty where nothing is timed here."""
+        if not self.question.is_timed:
+            return {}
+        return interleaved(self._calls(artefacts), count=self.question.scenario.batch, plan=plan)
+
+    def asked(self, trial: Trial) -> Look:
+        """Return what the guard samples say of a trial, in the session that is timed; asked once, then remembered."""
+        known = self.memory.looks.get(trial.digest)
+        if known is None:
+            self.memory.announce(trial.digest)
+            outputs = self.opened(trial.shipped, is_held=True).outputs(self.parts.reported)
+            known = look(trial.digest, self.question.goal, self.given_guard, outputs, self.parts.reported.targets)
+            self.memory.seen(known)
+        return known
+
+
+def make_lab(
+    given: Artefact, parts: Parts, *, train: Samples | None, question: Question, memory: Memory, clock: Clock
+) -> Lab:
+    """Return the lab of a model; raises DataError where its own outputs cannot be held against."""
+    outputs = []
+    for samples in (parts.tuning, parts.reported):
+        try:
+            found = given.outputs(samples)
+        except RefusedError as error:
+            raise DataError(f"{error}: check the model's weights and how 'x' is scaled") from None
+        outputs.append(found)
+        score_of(question.goal, found, found, samples.targets)
+    lab = Lab(
+        given=given,
+        parts=parts,
+        train=train,
+        question=question,
+        given_search=outputs[0],
+        given_guard=outputs[1],
+        memory=memory,
+        clock=clock,
+    )
+    for trial in memory.recalled():
+        lab.trials[trial.key] = trial
+        lab.begun[begun_key(trial.floating.parent, trial.rung)] = trial.rung.key
+    return lab
+
+
+def begun_key(digest: str, rung: Rung) -> str:
+    """Return what a request comes to before training: the same for the same widths and the same training."""
+    return f"{digest} {rung.epochs} {rung.is_hardened} {rung.seed}"

@@ -1,0 +1,159 @@
+"""Making a candidate of a request: the steps in their order, from the model as given."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.errors import DataError, RefusedError
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.proof.trial import Trial
+from twentywatts.slimming.searching.lab import Lab, begun_key
+from twentywatts.slimming.searching.rungs import RepeatedError, Rung
+from twentywatts.slimming.steps.fold import fold
+from twentywatts.slimming.steps.lowrank import lowrank
+from twentywatts.slimming.steps.prune import Importance, prune
+from twentywatts.slimming.steps.repair import prune_repaired
+from twentywatts.slimming.steps.zeros import zeros
+from twentywatts.slimming.timing.noop import idle_reason
+
+__all__ = ["chain", "made", "untrained", "why_no_training"]
+
+_ROUND_TO = 8  # channels: what vector units and caches like
+_HARDENING = 10  # epochs of training with rounded numbers
+_LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its passes, tells nothing about its widths
+
+
+def why_no_training(lab: Lab) -> str:
+    """Return why nothing can be trained here, or an empty text."""
+    if lab.train is None:
+        return "no samples to train on (--train): what is cut is repaired by least squares, nothing is distilled"
+    if find_spec("torch") is None:
+        return (
+            "torch is not installed (pip install 'twentywatts[torch]'): what is cut is repaired by least squares, "
+            "nothing is distilled"
+        )
+    return ""
+
+
+def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
+    """Return the float candidate of a request; raises RefusedError where a step cannot be taken.
+
+    time_s: training ends after so many seconds [s].
+    """
+    candidate = untrained(rung, lab)[-1]
+    if rung.is_folded and not candidate.steps:
+        raise RefusedError("there is no BatchNormalization that could be folded")
+    _check_new(candidate, rung, lab)
+    if rung.epochs:
+        candidate = _distilled(candidate, rung, lab, time_s)
+    return _hardened(candidate, rung, lab, time_s) if rung.is_hardened else candidate
+
+
+def _check_new(candidate: Candidate, rung: Rung, lab: Lab) -> None:
+    """Raise RepeatedError where another request came to the same widths and the same training."""
+    if lab.begun.setdefault(begun_key(candidate.digest, rung), rung.key) != rung.key:
+        raise RepeatedError("the same widths were asked for before")
+
+
+def chain(trial: Trial, lab: Lab) -> list[Candidate]:
+    """Return the candidates that a trial went through, the model as given first and what ships last."""
+    way = untrained(trial.rung, lab, is_whole=True)
+    found = {one.digest: one for one in (*way, trial.floating, trial.shipped)}
+    return list(found.values())
+
+
+def untrained(rung: Rung, lab: Lab, *, is_whole: bool = False) -> list[Candidate]:
+    """Return the model as given and what folding and cutting make of it; raises RefusedError.
+
+    is_whole: what a cut leaves before it is repaired is among them.
+    """
+    found = [lab.given.candidate]
+    if rung.is_folded:
+        folded = fold(found[-1])
+        if folded.steps[-1].settings["folded"]:
+            found.append(folded)
+    if rung.is_cut:
+        pruned = _pruned(found[-1], rung, lab)
+        if is_whole and pruned.parent != found[-1].digest:
+            found.append(_cut(found[-1], rung, lab))
+        found.append(pruned)
+    if rung.rank_frac:
+        found.append(_changed(lowrank(found[-1], keep_frac=rung.rank_frac), found[-1]))
+    if rung.zeros:
+        found.append(_changed(zeros(found[-1], pattern=rung.zeros), found[-1]))
+    return found
+
+
+def _changed(after: Candidate, before: Candidate) -> Candidate:
+    """Return a candidate that a step has changed; raises RefusedError with the reason where it has not."""
+    why = idle_reason(before, after)
+    if why:
+        raise RefusedError("; ".join(after.steps[-1].notes) or why)
+    return after
+
+
+def _cut(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
+    return prune(candidate, ratio=dict(rung.cuts) or rung.cut, **_how(candidate, rung, lab))
+
+
+def _pruned(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
+    """Return a candidate cut, and repaired by least squares where that is understood."""
+    ratio = dict(rung.cuts) or rung.cut
+    try:
+        pruned = prune_repaired(candidate, lab.calibration.inputs, ratio=ratio, **_how(candidate, rung, lab))
+    except (RefusedError, DataError):
+        pruned = _cut(candidate, rung, lab)
+    return _changed(pruned, candidate)
+
+
+def _how(candidate: Candidate, rung: Rung, lab: Lab) -> dict[str, Any]:
+    """Return how channels are chosen."""
+    importance: Importance = _scores(candidate, lab) or "magnitude"
+    return {"round_to": _ROUND_TO, "importance": importance, "through_norms": rung.through_norms}
+
+
+def _scores(candidate: Candidate, lab: Lab) -> dict[str, NDArray[np.float64]] | None:
+    """Return what every weight matters to first order on samples to train on, None where that cannot be asked.
+
+    Kept with the lab: all widths are cut from the same weights.
+    """
+    if lab.train is None or why_no_training(lab):
+        return None
+    if candidate.digest not in lab.scores:
+        from twentywatts.slimming.learning.pruners import taylor_scores
+
+        try:
+            lab.scores[candidate.digest] = taylor_scores(candidate, lab.train)
+        except (RefusedError, DataError):
+            lab.scores[candidate.digest] = {}
+    return lab.scores[candidate.digest] or None
+
+
+def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
+    if lab.train is None:
+        raise RefusedError("there are no samples to train on")
+    from twentywatts.slimming.learning.distil import Schedule, distil
+
+    if time_s <= 0:
+        raise RefusedError("there was no time left to train it")
+    schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
+    trained = distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
+    epochs = int(trained.steps[-1].settings["epochs"])
+    if epochs < rung.epochs / 4 and epochs * lab.train.count / schedule.batch < _LEAST_STEPS:
+        raise RefusedError(f"the budget was too short to train it: {epochs} of {rung.epochs} passes")
+    return trained
+
+
+def _hardened(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
+    """Return a candidate trained to be right in eight bits."""
+    if lab.train is None:
+        raise RefusedError("there are no samples to train on")
+    from twentywatts.slimming.learning.distil import Schedule
+    from twentywatts.slimming.learning.qat import qat
+
+    schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=max(time_s, 1.0))
+    return qat(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)

@@ -1,0 +1,50 @@
+"""Shipping: the files of what is proved, in the folder that was named; nothing else of an earlier run stays there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twentywatts.errors import TwentyWattsError
+from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.result import Entry
+from twentywatts.slimming.searching.lab import Lab
+from twentywatts.slimming.searching.making import why_no_training
+from twentywatts.slimming.shipping.artefacts import INT8_FILE, write_artefacts
+
+__all__ = ["INT4_FILE", "TORCH_FILE", "shipped_files"]
+
+INT4_FILE, TORCH_FILE = "model-int4.onnx", "model.pt2"
+_PACKED = {"int8": INT8_FILE, "int4": INT4_FILE}
+_FEW = 4  # samples that torch's export is shown
+
+
+def shipped_files(folder: Path, best: Entry, lab: Lab, *, force: bool) -> tuple[str, ...]:
+    """Write what ships, and return what a reader must know.
+
+    That is the float model with its weights and recipe, the same in fewer bits only where that is what was proved, and
+    for torch where something was trained with it. Raises InputError where the folder holds something else or cannot be
+    written.
+    """
+    others: dict[str, bytes] = {}
+    if best.precision in _PACKED:
+        others[_PACKED[best.precision]] = best.candidate.content
+    program, why_not = _program(best.floating, lab)
+    if program:
+        others[TORCH_FILE] = program
+    write_artefacts(folder, original=lab.given.candidate.content, floating=best.floating, others=others, force=force)
+    for name in (*_PACKED.values(), TORCH_FILE):
+        if name not in others:
+            (folder / name).unlink(missing_ok=True)  # of an earlier run: nothing that is not proved lies there
+    return (why_not,) if why_not else ()
+
+
+def _program(floating: Candidate, lab: Lab) -> tuple[bytes, str]:
+    """Return the float model for torch, or nothing and why; torch is not loaded for this alone."""
+    if why_no_training(lab) or not floating.steps:
+        return b"", ""
+    from twentywatts.slimming.learning.pt2 import exported
+
+    try:
+        return exported(floating.content, inputs={name: x[:_FEW] for name, x in lab.parts.tuning.inputs.items()}), ""
+    except TwentyWattsError as error:
+        return b"", f"no {TORCH_FILE} was written: {error}"

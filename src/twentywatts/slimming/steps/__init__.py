@@ -1,0 +1,1 @@
+"""Steps: each takes a candidate and returns another; nothing here needs torch."""

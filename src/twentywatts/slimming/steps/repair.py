@@ -1,0 +1,234 @@
+"""Repair after a cut, without training: each layer's weights are fitted so that it gives what it gave before.
+
+Layer by layer, in the order in which they run, the weights of a cut model are those that map its own activations (the
+layers before are repaired already) to the outputs of the whole model, by least squares on calibration samples:
+
+    min over D of  ‖X (W + D) − Y‖² + λ ‖D‖²        λ = a small share of the mean of the diagonal of XᵀX
+
+No targets are needed, and no torch. Source: He et al. 2017 (arXiv 1707.06168), its reconstruction of feature maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twentywatts.errors import RefusedError
+from twentywatts.forms.runtime import check_inputs, open_session, run_session, with_outputs
+from twentywatts.network import Layer
+from twentywatts.slimming.candidate import Candidate, Step
+from twentywatts.slimming.cutting.coupling import Coupling, coupled
+from twentywatts.slimming.cutting.settle import read_once, serialised
+from twentywatts.slimming.steps.prune import Importance, Ratio, atoms_of, chosen, chosen_settings, without
+
+__all__ = ["prune_repaired", "repaired"]
+
+_SAMPLES = 1024
+_BYTES = 2**27  # of the largest tensor of all samples
+_MOST_INPUTS = 2304  # of one output; a larger system of equations takes too long
+_ROWS_PER_INPUT = 8
+_RIDGE = 1e-2
+_CHANGED = 1e-6  # relative; below it nothing before the layer was cut
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Product:
+    """A layer that multiplies by a constant.
+
+    output: the tensor that is fitted, after the bias. weight: shape (inputs, outputs). bias_name: empty where it adds
+    nothing. scale: factor of the product.
+    """
+
+    layer: Layer
+    output: str
+    weight: NDArray[Any]
+    bias_name: str = ""
+    bias: NDArray[Any] | None = None
+    scale: float = 1.0
+
+
+def prune_repaired(
+    candidate: Candidate,
+    calibration: Mapping[str, Any],
+    *,
+    ratio: Ratio,
+    round_to: int = 8,
+    importance: Importance = "magnitude",
+    through_norms: bool = False,
+) -> Candidate:
+    """Return the candidate pruned as ``prune`` does it, and repaired: two steps, or the one where nothing was cut.
+
+    calibration: inputs by name, samples first, as many as there are (no targets). Raises what ``prune`` raises,
+    DataError for samples that do not fit, RefusedError where onnxruntime cannot run the model.
+    """
+    coupling = coupled(candidate.content, through_norms=through_norms)
+    gone = chosen(coupling, ratio=ratio, round_to=round_to, importance=importance)
+    settings = chosen_settings(ratio=ratio, round_to=round_to, importance=importance, through_norms=through_norms)
+    small = without(candidate, coupling, gone, settings=settings)
+    if not any(gone.values()):
+        return small
+    content = repaired(coupling, atoms_of(coupling, gone), small.content, calibration)
+    return small.then(Step(name="repair", settings={"ridge_frac": _RIDGE}), content)
+
+
+def repaired(coupling: Coupling, gone: NDArray[np.int64], content: bytes, calibration: Mapping[str, Any]) -> bytes:
+    """Return a cut model with its weights fitted.
+
+    coupling, gone: the whole model and the sets that were cut of it. content: the cut model. calibration: inputs by
+    name, samples first; at most 1024 are used. Convolutions in groups, and layers with more than 2304 inputs to an
+    output, stay as they are. Raises DataError for samples that do not fit, RefusedError where onnxruntime cannot run
+    the model.
+    """
+    import onnx
+
+    whole = onnx.ModelProto.FromString(coupling.settled.content)
+    small = onnx.ModelProto.FromString(content)
+    session = open_session(coupling.settled.content, what="the whole model")
+    count = _sample_count(coupling)
+    feeds = check_inputs(session, {name: np.asarray(array)[:count] for name, array in calibration.items()})
+    random = np.random.default_rng(0)
+    for layer in coupling.settled.first.layers:
+        product = _product(small.graph, layer)
+        if product is None:
+            continue
+        wanted = _values(whole, product.output, feeds)
+        kept = _kept(coupling, product.output, _channel_axis(layer), gone)
+        given = _values(small, layer.inputs[0], feeds)
+        _fit(small.graph, product, given, np.compress(kept, wanted, axis=_channel_axis(layer)), random)
+    return serialised(small)
+
+
+def _sample_count(coupling: Coupling) -> int:
+    first = coupling.settled.first
+    sizes = [spec.element_count or 0 for spec in first.tensors.values()]
+    return int(np.clip(_BYTES // max(1, 4 * max(sizes, default=1) // first.batch), 8, _SAMPLES))
+
+
+def _values(model: Any, name: str, feeds: Mapping[str, Any]) -> Floats:
+    if name in feeds:
+        return np.asarray(feeds[name], dtype=np.float32)
+    session = open_session(with_outputs(model, [name]), what="the model that is repaired")
+    return np.asarray(run_session(session, feeds, [name], what="repair")[0], dtype=np.float32)
+
+
+def _channel_axis(layer: Layer) -> int:
+    return -1 if layer.op == "MatMul" else 1
+
+
+def _kept(coupling: Coupling, name: str, index: int, gone: NDArray[np.int64]) -> NDArray[np.bool_]:
+    axis = coupling.axes[name][index]
+    size = int((coupling.settled.first.shape(name) or ())[index])  # type: ignore[arg-type]
+    return np.ones(size, dtype=bool) if axis is None else ~np.isin(axis, gone)
+
+
+def _product(graph: Any, layer: Layer) -> _Product | None:
+    """Return a layer's weights as a matrix, None where it is none that could be fitted."""
+    take = layer.attributes.get
+    is_plain = layer.op in ("Conv", "Gemm", "MatMul") and not layer.domain and len(layer.inputs) > 1
+    if not is_plain or take("group", 1) != 1 or take("transA", 0) or take("auto_pad", "NOTSET") != "NOTSET":
+        return None
+    own = _own_floats(graph)
+    weight = own.get(layer.inputs[1])
+    if weight is None or (layer.op != "Conv" and weight.ndim != 2):
+        return None
+    weight = weight.reshape(len(weight), -1).T if layer.op == "Conv" else weight.T if take("transB", 0) else weight
+    if len(weight) > _MOST_INPUTS:
+        return None
+    output, bias_name = layer.outputs[0], layer.inputs[2] if len(layer.inputs) > 2 else ""
+    if layer.op == "MatMul":
+        output, bias_name = _added(graph, output, own)
+    bias = own.get(bias_name)
+    if bias_name and (bias is None or bias.shape != weight.shape[1:] or take("beta", 1.0) != 1):
+        return None
+    scale = float(take("alpha", 1.0))
+    return _Product(layer=layer, output=output, weight=weight, bias_name=bias_name, bias=bias, scale=scale)
+
+
+def _own_floats(graph: Any) -> dict[str, NDArray[Any]]:
+    """Return the float32 constants that one node alone reads."""
+    from onnx import numpy_helper
+
+    once = read_once(graph)
+    tensors = [tensor for tensor in graph.initializer if tensor.data_type == 1 and tensor.name in once]
+    return {tensor.name: np.asarray(numpy_helper.to_array(tensor)) for tensor in tensors}
+
+
+def _added(graph: Any, name: str, own: Mapping[str, NDArray[Any]]) -> tuple[str, str]:
+    """Return the sum that alone reads a product and its bias, or the product itself and an empty text."""
+    readers = [node for node in graph.node if name in node.input]
+    if len(readers) == 1 and readers[0].op_type == "Add" and name in read_once(graph):
+        bias = next(item for item in readers[0].input if item != name)
+        if bias in own and own[bias].ndim == 1 and name not in {value.name for value in graph.output}:
+            return str(readers[0].output[0]), bias
+    return name, ""
+
+
+def _fit(graph: Any, product: _Product, given: Floats, wanted: Floats, random: np.random.Generator) -> None:
+    """Put the weights into the graph that map the rows of ``given`` to those of ``wanted``."""
+    layer = product.layer
+    if layer.op == "Conv":
+        targets = np.moveaxis(wanted, 1, -1).reshape(-1, wanted.shape[1])
+        chosen, rows = _windows(layer, given, product.weight, len(targets), random)
+        targets = targets[chosen]
+    else:
+        targets, rows = wanted.reshape(-1, wanted.shape[-1]), given.reshape(-1, given.shape[-1])
+    inputs = rows.astype(np.float64) * product.scale
+    bias = np.zeros(targets.shape[1]) if product.bias is None else product.bias
+    missing = targets - inputs @ product.weight - bias
+    if not np.isfinite(missing).all() or np.abs(missing).max(initial=0) <= _CHANGED * np.abs(targets).max(initial=0):
+        return
+    middle, gap = inputs.mean(axis=0), missing.mean(axis=0)
+    if product.bias is None:
+        middle, gap = np.zeros_like(middle), np.zeros_like(gap)
+    inputs, missing = inputs - middle, missing - gap
+    gram = inputs.T @ inputs
+    ridge = max(_RIDGE * float(np.trace(gram)) / len(gram), 1e-12)
+    change = np.linalg.solve(gram + ridge * np.eye(len(gram)), inputs.T @ missing)
+    matrix = product.weight + change
+    _put(graph, layer.inputs[1], matrix.T if layer.op == "Conv" or layer.attributes.get("transB", 0) else matrix)
+    if product.bias is not None:
+        _put(graph, product.bias_name, bias + gap - middle @ change)
+
+
+def _windows(
+    layer: Layer, given: Floats, weight: NDArray[Any], count: int, random: np.random.Generator
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return some of a convolution's windows, and which: shape (rows, channels and taps)."""
+    rank = given.ndim - 2
+    take = layer.attributes.get
+    kernel = [int(size) for size in take("kernel_shape", ())] or _kernel(given, weight, rank)
+    strides, dilations = take("strides", (1,) * rank), take("dilations", (1,) * rank)
+    pads = take("pads", (0,) * (2 * rank))
+    padded = np.pad(given, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
+    spans = [(size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True)]
+    views = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=tuple(range(2, 2 + rank)))
+    steps = [1, 1, *strides, *dilations]
+    views = views[tuple(slice(None, None, int(step)) for step in steps)]
+    places = views.shape[2 : 2 + rank]
+    most = min(count, _ROWS_PER_INPUT * len(weight) + 512)
+    chosen = np.sort(random.choice(count, most, replace=False))
+    sample, *where = np.unravel_index(chosen, (len(given), *places))
+    rows = np.moveaxis(views, 1, 1 + rank)[(sample, *where)]
+    return chosen, np.ascontiguousarray(rows).reshape(most, -1)
+
+
+def _kernel(given: Floats, weight: NDArray[Any], rank: int) -> list[int]:
+    """Return the kernel of a convolution that does not state it: a cube."""
+    side = round((len(weight) / given.shape[1]) ** (1 / rank))
+    if side**rank * given.shape[1] != len(weight):
+        raise RefusedError("a convolution whose kernel is not stated cannot be repaired")
+    return [side] * rank
+
+
+def _put(graph: Any, name: str, value: NDArray[Any]) -> None:
+    from onnx import numpy_helper
+
+    tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
+    shaped = np.ascontiguousarray(value, dtype=np.float32).reshape(tuple(tensor.dims))
+    tensor.CopyFrom(numpy_helper.from_array(shaped, name))
