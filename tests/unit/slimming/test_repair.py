@@ -51,13 +51,14 @@ def test_channels_that_are_there_twice_cost_nothing() -> None:
         {"strides": [2, 1]},
         {"dilations": [2, 1], "pads": [1, 1, 1, 1]},
         {"kernel_shape": [3, 2], "strides": [1, 2]},
+        {"group": 3, "pads": [1, 1, 1, 1]},
     ],
 )
 def test_lost_weights_are_found_again(attributes: dict) -> None:
     """The weights of every layer are drawn anew; fitting gives the old outputs back."""
     b = Builder(8)
     size = attributes.get("kernel_shape", [2, 2])
-    x = b.add("Conv", "x", b.weight(6, 3, *size), b.weight(6), **attributes)
+    x = b.add("Conv", "x", b.weight(6, 3 // attributes.get("group", 1), *size), b.weight(6), **attributes)
     x = b.add(
         "Gemm", b.add("ReduceMean", x, b.numbers(2, 3), keepdims=0), b.weight(4, 6), b.weight(4), transB=1, alpha=0.5
     )

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import RefusedError
 from twentywatts.forms.runtime import check_inputs, open_session, run_session, with_outputs
 from twentywatts.network import Layer
 from twentywatts.slimming.candidate import Candidate, Step
@@ -42,7 +41,7 @@ class _Product:
     """A layer that multiplies by a constant.
 
     output: the tensor that is fitted, after the bias. weight: shape (inputs, outputs). bias_name: empty where it adds
-    nothing. scale: factor of the product.
+    nothing. scale: factor of the product. kernel: of a convolution, whose inputs are channels (of one group) and taps.
     """
 
     layer: Layer
@@ -51,6 +50,7 @@ class _Product:
     bias_name: str = ""
     bias: NDArray[Any] | None = None
     scale: float = 1.0
+    kernel: tuple[int, ...] = ()
 
 
 def prune_repaired(
@@ -81,8 +81,8 @@ def repaired(coupling: Coupling, gone: NDArray[np.int64], content: bytes, calibr
     """Return a cut model with its weights fitted.
 
     coupling, gone: the whole model and the sets that were cut of it. content: the cut model. calibration: inputs by
-    name, samples first; at most 1024 are used. Convolutions in groups, and layers with more than 2304 inputs to an
-    output, stay as they are. Raises DataError for samples that do not fit, RefusedError where onnxruntime cannot run
+    name, samples first; at most 1024 are used. Layers with more than 2304 inputs to an output stay as they are.
+    Raises DataError for samples that do not fit, RefusedError where onnxruntime cannot run
     the model.
     """
     import onnx
@@ -131,12 +131,13 @@ def _product(graph: Any, layer: Layer) -> _Product | None:
     """Return a layer's weights as a matrix, None where it is none that could be fitted."""
     take = layer.attributes.get
     is_plain = layer.op in ("Conv", "Gemm", "MatMul") and not layer.domain and len(layer.inputs) > 1
-    if not is_plain or take("group", 1) != 1 or take("transA", 0) or take("auto_pad", "NOTSET") != "NOTSET":
+    if not is_plain or take("transA", 0) or take("auto_pad", "NOTSET") != "NOTSET":
         return None
     own = _own_floats(graph)
     weight = own.get(layer.inputs[1])
     if weight is None or (layer.op != "Conv" and weight.ndim != 2):
         return None
+    kernel = weight.shape[2:]
     weight = weight.reshape(len(weight), -1).T if layer.op == "Conv" else weight.T if take("transB", 0) else weight
     if len(weight) > _MOST_INPUTS:
         return None
@@ -147,7 +148,9 @@ def _product(graph: Any, layer: Layer) -> _Product | None:
     if bias_name and (bias is None or bias.shape != weight.shape[1:] or take("beta", 1.0) != 1):
         return None
     scale = float(take("alpha", 1.0))
-    return _Product(layer=layer, output=output, weight=weight, bias_name=bias_name, bias=bias, scale=scale)
+    return _Product(
+        layer=layer, output=output, weight=weight, bias_name=bias_name, bias=bias, scale=scale, kernel=kernel
+    )
 
 
 def _own_floats(graph: Any) -> dict[str, NDArray[Any]]:
@@ -171,38 +174,53 @@ def _added(graph: Any, name: str, own: Mapping[str, NDArray[Any]]) -> tuple[str,
 
 def _fit(graph: Any, product: _Product, given: Floats, wanted: Floats, random: np.random.Generator) -> None:
     """Put the weights into the graph that map the rows of ``given`` to those of ``wanted``."""
-    layer = product.layer
+    layer, weight = product.layer, product.weight
     if layer.op == "Conv":
         targets = np.moveaxis(wanted, 1, -1).reshape(-1, wanted.shape[1])
-        chosen, rows = _windows(layer, given, product.weight, len(targets), random)
+        chosen, rows = _windows(product, given, len(targets), random)
         targets = targets[chosen]
     else:
         targets, rows = wanted.reshape(-1, wanted.shape[-1]), given.reshape(-1, given.shape[-1])
     inputs = rows.astype(np.float64) * product.scale
-    bias = np.zeros(targets.shape[1]) if product.bias is None else product.bias
-    missing = targets - inputs @ product.weight - bias
-    if not np.isfinite(missing).all() or np.abs(missing).max(initial=0) <= _CHANGED * np.abs(targets).max(initial=0):
-        return
-    middle, gap = inputs.mean(axis=0), missing.mean(axis=0)
-    if product.bias is None:
-        middle, gap = np.zeros_like(middle), np.zeros_like(gap)
-    inputs, missing = inputs - middle, missing - gap
-    gram = inputs.T @ inputs
-    ridge = max(_RIDGE * float(np.trace(gram)) / len(gram), 1e-12)
-    change = np.linalg.solve(gram + ridge * np.eye(len(gram)), inputs.T @ missing)
-    matrix = product.weight + change
+    bias = np.zeros(weight.shape[1]) if product.bias is None else product.bias.astype(np.float64)
+    group_count = inputs.shape[1] // len(weight)  # of a convolution; each has its own inputs and outputs
+    parts = zip(
+        *(np.split(array, group_count, axis=-1) for array in (inputs, targets, weight.astype(np.float64), bias)),
+        strict=True,
+    )
+    fitted = [_solved(*part, has_bias=product.bias is not None) for part in parts]
+    matrix = np.concatenate([found[0] for found in fitted], axis=1)
     _put(graph, layer.inputs[1], matrix.T if layer.op == "Conv" or layer.attributes.get("transB", 0) else matrix)
     if product.bias is not None:
-        _put(graph, product.bias_name, bias + gap - middle @ change)
+        _put(graph, product.bias_name, np.concatenate([found[1] for found in fitted]))
+
+
+def _solved(
+    inputs: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    *,
+    has_bias: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weight and the bias that map inputs to targets best; as they were where nothing is missing."""
+    missing = targets - inputs @ weight - bias
+    if not np.isfinite(missing).all() or np.abs(missing).max(initial=0) <= _CHANGED * np.abs(targets).max(initial=0):
+        return weight, bias
+    middle, gap = (inputs.mean(axis=0), missing.mean(axis=0)) if has_bias else (0.0, 0.0)
+    centred = inputs - middle
+    gram = centred.T @ centred
+    ridge = max(_RIDGE * float(np.trace(gram)) / len(gram), 1e-12)
+    change = np.linalg.solve(gram + ridge * np.eye(len(gram)), centred.T @ (missing - gap))
+    return weight + change, bias + gap - middle @ change if has_bias else bias
 
 
 def _windows(
-    layer: Layer, given: Floats, weight: NDArray[Any], count: int, random: np.random.Generator
+    product: _Product, given: Floats, count: int, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return some of a convolution's windows, and which: shape (rows, channels and taps)."""
     rank = given.ndim - 2
-    take = layer.attributes.get
-    kernel = [int(size) for size in take("kernel_shape", ())] or _kernel(given, weight, rank)
+    take, kernel = product.layer.attributes.get, product.kernel
     strides, dilations = take("strides", (1,) * rank), take("dilations", (1,) * rank)
     pads = take("pads", (0,) * (2 * rank))
     padded = np.pad(given, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
@@ -211,19 +229,11 @@ def _windows(
     steps = [1, 1, *strides, *dilations]
     views = views[tuple(slice(None, None, int(step)) for step in steps)]
     places = views.shape[2 : 2 + rank]
-    most = min(count, _ROWS_PER_INPUT * len(weight) + 512)
+    most = min(count, _ROWS_PER_INPUT * len(product.weight) + 512)
     chosen = np.sort(random.choice(count, most, replace=False))
     sample, *where = np.unravel_index(chosen, (len(given), *places))
     rows = np.moveaxis(views, 1, 1 + rank)[(sample, *where)]
     return chosen, np.ascontiguousarray(rows).reshape(most, -1)
-
-
-def _kernel(given: Floats, weight: NDArray[Any], rank: int) -> list[int]:
-    """Return the kernel of a convolution that does not state it: a cube."""
-    side = round((len(weight) / given.shape[1]) ** (1 / rank))
-    if side**rank * given.shape[1] != len(weight):
-        raise RefusedError("a convolution whose kernel is not stated cannot be repaired")
-    return [side] * rank
 
 
 def _put(graph: Any, name: str, value: NDArray[Any]) -> None:
