@@ -108,36 +108,66 @@ def advice(kind: str, machine: str, title: str, saving: float, saved_j: float, b
     }
 
 
-def example_slim() -> Record:
-    """The document: one candidate is proved, one is not, one step did nothing; two machines, one refused."""
-    proved, failed = score(0.979, 0.0089, True), score(0.955, 0.041, False)
-    worst = {"label": 3, "sample_count": 70, "before": 69, "after": 66, "drop": 0.043}
+PROVED, FAILED = score(0.979, 0.0089, True), score(0.955, 0.041, False)
+UNDECIDED = score(0.97, 0.02, None)
+WORST = {"label": 3, "sample_count": 70, "before": 69, "after": 66, "drop": 0.043}
+PRUNED = "fold → prune 50 % → distil"
+SAVINGS = {"d0": 1.0, "d1": 0.9, "d2": 3.1, "d3": 3.6, "d4": 1.0}
+
+
+def candidates() -> list[Record]:
+    """As given; in eight bits; pruned and proved; that in eight bits and disproved; a step that did nothing."""
     pruned = [step("fold"), step("prune", ratio=0.5), step("distil")]
-    candidates = [
+    small = {"guard": {**PROVED, "worst_class": WORST}, "mac_count": 24_000, "file_bytes": 21_000}
+    narrow = {"parent": "d2", "guard": FAILED, "precision": "int8", "file_bytes": 9_000}
+    return [
         candidate("d0", "as given", [], 0.98),
         candidate("d1", "int8", [step("int8")], 0.975, precision="int8", file_bytes=28_969, on_front=False),
-        candidate(
-            "d2",
-            "fold → prune 50 % → distil",
-            pruned,
-            0.977,
-            guard={**proved, "worst_class": worst},
-            mac_count=24_000,
-            file_bytes=21_000,
-        ),
-        candidate(
-            "d3",
-            "fold → prune 50 % → distil → int8",
-            [*pruned, step("int8")],
-            0.972,
-            parent="d2",
-            guard=failed,
-            precision="int8",
-            file_bytes=9_000,
-        ),
+        candidate("d2", PRUNED, pruned, 0.977, **small),
+        candidate("d3", f"{PRUNED} → int8", [*pruned, step("int8")], 0.972, **narrow),
         candidate("d4", "zeros 50 %", [step("zeros", ratio=0.5)], 0.9, on_front=False, no_effect="no effect: noise"),
     ]
-    savings = {"d0": 1.0, "d1": 0.9, "d2": 3.1, "d3": 3.6, "d4": 1.0}
+
+
+def targets() -> list[Record]:
+    """One machine where a candidate is proved, one where nothing is, one that is refused."""
+    better = [point("d2", PRUNED, 0.6, 0.977, PROVED), point("d0", "as given", 1, 0.98, PROVED)]
+    worse = [point("d0", "as given", 1, 0.98, UNDECIDED), point("d2", PRUNED, 1.1, 0.975, None)]
+    refused = target("akida", [], None, "publishes no energy per event")
+    return [target("loihi", better, "d2"), target("isaac", worse, None), refused]
+
+
+def run_of_it() -> Record:
+    """What was measured."""
+    given = {"cpu_time_s": interval(5e-5, 1.1), "energy_j": None}
+    best = {"cpu_time_s": interval(1.6e-5, 1.1), "energy_j": None, "saving": interval(3.1, 1.05)}
+    saves = {"standing": "saves", "sentence": "saves: 3.1 times less", "saving": interval(3.1)}
+    nothing = {"standing": "no effect", "sentence": "no effect: noise", "saving": interval(1.0)}
+    return {
+        "measured": {"given": given, "best": best, "why_no_joules": "no live counter", "verdict": "measured anew"},
+        "effects": [{"step": "fold", **nothing}, {"step": "prune 50 %", **saves}],
+        "search": {
+            "wall_s": 60.0,
+            "cpu_s": 40.0,
+            "energy_j": None,
+            "why_no_joules": "no live energy counter",
+            "pays_back_count": {"low": 1e5, "mid": 2e5, "high": None},
+            "pays_back_basis": "measured processor time",
+            "why_never": "",
+        },
+        "ranking": [
+            {"digest": name, "cpu_time_s": 5e-5 / saving, "saving": saving} for name, saving in SAVINGS.items()
+        ],
+        "advice": [advice("batching", "this-cpu", "serve 8 inferences together", 4, 1e-4, "measured processor time")],
+        "interrupted": False,
+        "command": "twentywatts slim digits.onnx --data test.npz",
+    }
+
+
+def example_slim() -> Record:
+    """The document: one candidate is proved, one is not, one step did nothing; two machines, one refused."""
+    source = {"kind": "paper", "title": "Loihi", "authors": "Davies, Mike and others", "venue": "IEEE Micro"}
+    order = {"machine": "loihi", "other": "isaac", "better": "d2", "worse": "d0", "sure": True}
     return {
         "schema": "twentywatts.slim/1",
         "model": {"name": "digits.onnx", "sha256": "d0", "layer_count": 10},
@@ -153,86 +183,15 @@ def example_slim() -> Record:
         "scenario": {"batch": 1, "boundary": "device", "axes": {}, "seed": 0},
         "max_drop": 0.01,
         "methods": ["fold", "prune", "distil", "int8"],
-        "candidates": candidates,
+        "candidates": candidates(),
         "best": "d2",
         "likely": "d3",
         "unproved": "",
-        "targets": [
-            target(
-                "loihi",
-                [
-                    point("d2", "fold → prune 50 % → distil", 0.6, 0.977, proved),
-                    point("d0", "as given", 1, 0.98, proved),
-                ],
-                "d2",
-            ),
-            target(
-                "isaac",
-                [
-                    point("d0", "as given", 1, 0.98, score(0.97, 0.02, None)),
-                    point("d2", "fold → prune 50 % → distil", 1.1, 0.975, None),
-                ],
-                None,
-            ),
-            target("akida", [], None, "publishes no energy per event"),
-        ],
-        "orders": [
-            {
-                "machine": "loihi",
-                "other": "isaac",
-                "better": "d2",
-                "worse": "d0",
-                "ratio": interval(0.6, 1.05),
-                "other_ratio": interval(1.1, 1.02),
-                "sure": True,
-            }
-        ],
+        "targets": targets(),
+        "orders": [{**order, "ratio": interval(0.6, 1.05), "other_ratio": interval(1.1, 1.02)}],
         "advice": [advice("batching", "h100-sxm", "serve 64 inferences together", 64, 1e-2, "predicted joules")],
         "refused": [{"machine": "", "title": "qat", "family": "", "reason": "this needs torch"}],
-        "sources": {
-            "davies2018": {
-                "kind": "paper",
-                "title": "Loihi",
-                "authors": "Davies, Mike and others",
-                "venue": "IEEE Micro",
-                "year": 2018,
-                "url": "",
-                "doi": "10.1109/MM.2018.112130359",
-            }
-        },
+        "sources": {"davies2018": {**source, "year": 2018, "url": "", "doi": "10.1109/MM.2018.112130359"}},
         "notes": ["nothing is trained on the search samples"],
-        "run": {
-            "measured": {
-                "given": {"cpu_time_s": interval(5e-5, 1.1), "energy_j": None},
-                "best": {"cpu_time_s": interval(1.6e-5, 1.1), "energy_j": None, "saving": interval(3.1, 1.05)},
-                "why_no_joules": "no live counter of this processor",
-                "verdict": "measured anew",
-            },
-            "effects": [
-                {"step": "fold", "standing": "no effect", "sentence": "no effect: noise", "saving": interval(1.0)},
-                {
-                    "step": "prune 50 %",
-                    "standing": "saves",
-                    "sentence": "saves: 3.1 times less",
-                    "saving": interval(3.1),
-                },
-            ],
-            "search": {
-                "wall_s": 60.0,
-                "cpu_s": 40.0,
-                "energy_j": None,
-                "why_no_joules": "no live energy counter",
-                "pays_back_count": {"low": 1e5, "mid": 2e5, "high": None},
-                "pays_back_basis": "measured processor time",
-                "why_never": "",
-            },
-            "ranking": [
-                {"digest": digest, "cpu_time_s": 5e-5 / saving, "saving": saving} for digest, saving in savings.items()
-            ],
-            "advice": [
-                advice("batching", "this-cpu", "serve 8 inferences together", 4, 1e-4, "measured processor time")
-            ],
-            "interrupted": False,
-            "command": "twentywatts slim digits.onnx --data test.npz",
-        },
+        "run": run_of_it(),
     }
