@@ -21,11 +21,15 @@ from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.job import Job, run, slim
 from twentywatts.slimming.result import Slimmed
 from twentywatts.slimming.searching import lab as lab_module
+from twentywatts.slimming.searching import making
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.rungs import Rung
+from twentywatts.slimming.timing import outcome
+from twentywatts.slimming.timing.measuring import Rounds
 from twentywatts.uncertain import Interval
 
 GOOD, BAD, SAME = 0.5, 0.75, 0.25  # names of what is planted: the shares that are said to be cut
+BRIEF = Rounds(rounds=5, window_s=0.003)  # the planted are many times faster
 Planted = Callable[..., Slimmed]
 
 
@@ -54,6 +58,8 @@ def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
         patch.setattr(job_module, "made", make)
         patch.setattr(job_module, "rungs", rungs)
         patch.setattr(job_module, "search", lambda *_: None)
+        patch.setattr(outcome, "_FRESH", BRIEF)
+        patch.setattr(finish, "_FINAL", BRIEF)
         patch.setattr(finish, "advice_for", lambda *_: ())  # trains classical methods, and has tests of its own
         model, data = files
         scenario = Scenario(batch=64)
@@ -171,6 +177,35 @@ def test_no_budget_tries_what_needs_no_training(files: tuple[Path, Path], tmp_pa
     assert [one.name for one in result.entries] == ["as given", "int8"]
     assert any("to train on" in note for note in result.notes)
     assert "best: " in str(result)
+
+
+def test_without_torch_nothing_is_trained_and_it_is_said(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = files
+    other = samples(40, seed=5)
+    np.savez(tmp_path / "train.npz", x=other.inputs["x"], y=other.targets)
+    monkeypatch.setattr(making, "find_spec", lambda name: None)
+    result = slim(model, data, train=tmp_path / "train.npz", budget_s=0, max_drop=0.02, methods="distil")
+    assert any("torch is not installed" in note for note in result.notes)
+    assert len(result.entries) == 1
+
+
+@pytest.mark.torch
+def test_widths_are_cut_repaired_and_trained(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    model, data = written(tmp_path, padded(64), samples(900))
+    other = samples(400, seed=5)
+    np.savez(tmp_path / "train.npz", x=other.inputs["x"], y=other.targets)
+    options: dict[str, Any] = {"max_drop": 0.03, "methods": ["prune", "distil"], "batch": 64, "out": tmp_path / "out"}
+    result = slim(model, data, train=tmp_path / "train.npz", budget_s=8, **options)
+    names = [entry.name for entry in result.entries]
+    assert "prune 50 %" in names
+    assert any(name.endswith("distil") for name in names)
+    assert result.given.name == "as given"
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"model.onnx", "recipe.json", "model.safetensors"}
+    again = slim(model, data, train=tmp_path / "train.npz", budget_s=8, **options)
+    assert [entry.digest for entry in again.entries[: len(names)]] == [entry.digest for entry in result.entries]
 
 
 def test_other_machines_alone_time_nothing_and_refuse_with_a_reason(files: tuple[Path, Path]) -> None:
