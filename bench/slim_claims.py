@@ -142,7 +142,7 @@ def guards(homes: Sequence[Path], repeats: int) -> None:
 
 
 def planted_pool(budget: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
-    """Return a pool where every candidate loses a fiftieth more than the budget allows, at 2 % of the answers changed."""
+    """Return a pool where every candidate loses a fiftieth more than the budget; 2 % of the answers change."""
     generator = np.random.Generator(np.random.PCG64(11))
     given = generator.random(count) < 0.97
     rows = [given]
