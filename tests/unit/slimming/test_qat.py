@@ -57,14 +57,15 @@ def samples() -> Samples:
     return Samples(name="train.npz", inputs={"x": x}, targets=answers(hostile(), x).argmax(axis=1))
 
 
-def test_the_rounded_module_is_the_graph_that_onnxruntime_quantised() -> None:
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_the_rounded_module_is_the_graph_that_onnxruntime_quantised(is_narrow: bool) -> None:
     from twentywatts.slimming.learning.qat import _folded
     from twentywatts.slimming.learning.trainable import trainable
     from twentywatts.slimming.learning.training.rounding import Rounding, plan_of
 
     plain = Candidate(content=_folded(hostile()))
-    graph = quantised(plain, samples().inputs)
-    plan = plan_of(graph.content)
+    graph = quantised(plain, samples().inputs, is_narrow=is_narrow)
+    plan = plan_of(graph.content, is_narrow=is_narrow)
     assert set(plan.weights) == {"k", "w"}
     assert {"x", "r", "y"} <= set(plan.ranges)
     module = trainable(plain.content)

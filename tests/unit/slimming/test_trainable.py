@@ -383,3 +383,18 @@ def graphs(draw: st.DrawFn) -> onnx.ModelProto:
 @given(graphs())
 def test_any_small_network_runs_as_in_onnxruntime(model: onnx.ModelProto) -> None:
     agree(model.SerializeToString(), {"x": array(2, 3, 8, 8, seed=9)}, within=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"group": 0}, {"strides": [0, 1]}, {"pads": [-90, 0, 0, 0]}, {"dilations": [0, 1]}])
+def test_a_convolution_that_makes_no_sense_is_refused_by_name(change: dict[str, Any]) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="first", **change)
+    model = model_of([node], [info("x", IMAGE.shape)], ["y"], [constant("w", KERNEL, F)])
+    with pytest.raises(RefusedError, match="layer 'first'"):
+        trainable(model.SerializeToString())({"x": torch.from_numpy(IMAGE)})
+
+
+def test_texts_are_refused() -> None:
+    text = helper.make_tensor("t", TensorProto.STRING, [1], [b"a"])
+    model = model_of([helper.make_node("Identity", ["t"], ["y"])], [info("x", [1])], ["y"], [text])
+    with pytest.raises(RefusedError, match="texts"):
+        trainable(model.SerializeToString())({"x": torch.zeros(1)})

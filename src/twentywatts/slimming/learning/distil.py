@@ -28,7 +28,7 @@ __all__ = ["Masks", "Progress", "Schedule", "distil", "planted_zeros"]
 Progress = Callable[[str, float], None]
 Masks = Mapping[str, NDArray[np.bool_]]
 
-_USUAL_RATE, _ATTENTIVE_RATE = 4e-3, 1e-3  # of Adam with batches of 64
+_USUAL_RATE, _ATTENTIVE_RATE = 4e-3, 2e-3  # of Adam with batches of 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,8 @@ class Schedule:
     before they are compared. hard_frac: weight of the given targets beside the teacher's answers, 0 to 1. features:
     names of tensors, alike in teacher and student, that are matched too; feature_weight: their weight beside the rest.
     deadline_s: [s] training ends by then, in fewer passes where need be (None: never); what is trained then hangs on
-    how fast the machine is. seed: of the order of the samples.
+    how fast the machine is. seed: of the order of the samples. is_narrow: of ``qat`` alone, which then learns for
+    weights of seven bits (``quantised(…, is_narrow=True)``).
     """
 
     epochs: int = 40
@@ -52,6 +53,7 @@ class Schedule:
     feature_weight: float = 1.0
     deadline_s: float | None = None
     seed: int = 0
+    is_narrow: bool = False
 
     def check(self) -> None:
         """Raise InputError for a value that makes no sense."""

@@ -51,7 +51,8 @@ def qat(
 
     plain = _folded(candidate)
     module = trainable(plain)
-    rounding = Rounding(module, plan_of(quantised(Candidate(content=plain), samples.inputs).content))
+    rounded = quantised(Candidate(content=plain), samples.inputs, is_narrow=schedule.is_narrow)
+    rounding = Rounding(module, plan_of(rounded.content, is_narrow=schedule.is_narrow))
     rate = schedule.learning_rate or _SLOWER * usual_rate(module.graph)
     schedule = replace(schedule, learning_rate=rate)
     lesson = lesson_of(module, teacher.content, samples, schedule=schedule)

@@ -59,7 +59,10 @@ def layer_of(call: Call, constants: Mapping[str, Array], own: frozenset[str]) ->
         return None
     if any(array is not None and (array.dtype.kind != "f" or not array.size) for array in arrays):
         return None
-    return build(call, arrays)
+    try:
+        return build(call, arrays)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError):  # it is refused by name when it runs
+        return None
 
 
 def _convolution(call: Call, arrays: list[Array | None]) -> Layer | None:

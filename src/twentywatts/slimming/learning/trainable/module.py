@@ -179,6 +179,8 @@ def _identifier(name: str) -> str:
 
 
 def _tensor(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        raise RefusedError("texts, and sizes that are left open, cannot be tensors of a model that is trained")
     return value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
 
 

@@ -19,7 +19,8 @@ from twentywatts.slimming.learning.trainable.module import GraphModule
 
 __all__ = ["Plan", "Rounding", "plan_of"]
 
-_WEIGHT_TOP, _ACTIVATION_TOP = 127, 255
+_TOPS, _NARROW_TOPS = (127, 255), (64, 127)  # largest weight and activation, as onnxruntime scales them
+_LAST_LEVEL = 255  # of an activation; narrow ones reach beyond their range
 _FORGETTING = 0.01  # share by which a range that is no longer reached shrinks towards the values of each batch
 _SUFFIX, _BEFORE = "_quantized", "_QuantizeLinear_Input"  # onnxruntime's names for copies of a tensor
 _SMALLEST = 1e-8  # scale, of a tensor that is zero
@@ -30,19 +31,25 @@ class Plan:
     """What a quantised graph rounds.
 
     ranges: (low, high) of activations by name. weights: axis along which each weight has its own scales, None for one.
+    tops: levels that the largest weight and the width of an activation's range are scaled to.
     """
 
     ranges: Mapping[str, tuple[float, float]]
     weights: Mapping[str, int | None]
+    tops: tuple[int, int] = _TOPS
 
 
-def plan_of(quantised: bytes) -> Plan:
-    """Return what onnxruntime's QDQ graph rounds; raises RefusedError where it rounds nothing."""
+def plan_of(quantised: bytes, *, is_narrow: bool = False) -> Plan:
+    """Return what onnxruntime's QDQ graph rounds; raises RefusedError where it rounds nothing.
+
+    is_narrow: it was quantised to seven bits (``reduce_range``).
+    """
     import onnx
     from onnx import numpy_helper
 
     graph = onnx.ModelProto.FromString(quantised).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
+    tops = _NARROW_TOPS if is_narrow else _TOPS
     ranges: dict[str, tuple[float, float]] = {}
     weights: dict[str, int | None] = {}
     for node in graph.node:
@@ -52,7 +59,7 @@ def plan_of(quantised: bytes) -> Plan:
         if node.op_type == "QuantizeLinear" and scale.size == 1 and node.input[2] in constants:
             zero = int(numpy_helper.to_array(constants[node.input[2]]).reshape(-1)[0])
             size = float(scale.reshape(-1)[0])
-            ranges[node.input[0].removesuffix(_BEFORE)] = (-zero * size, (_ACTIVATION_TOP - zero) * size)
+            ranges[node.input[0].removesuffix(_BEFORE)] = (-zero * size, (tops[1] - zero) * size)
         elif node.input[0] in constants and constants[node.input[0]].data_type == onnx.TensorProto.INT8:
             axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
             weights[node.input[0].removesuffix(_SUFFIX)] = int(axis) if scale.ndim else None
@@ -60,7 +67,7 @@ def plan_of(quantised: bytes) -> Plan:
         raise RefusedError(
             "onnxruntime's quantiser leaves every weight of this model in float: nothing could be learned"
         )
-    return Plan(ranges=ranges, weights=weights)
+    return Plan(ranges=ranges, weights=weights, tops=tops)
 
 
 class Rounding:
@@ -68,6 +75,7 @@ class Rounding:
 
     def __init__(self, module: GraphModule, plan: Plan) -> None:
         self._module = module
+        self._weight_top, self._activation_top = plan.tops
         self._ranges = {name: [low, high] for name, (low, high) in plan.ranges.items()}
         self._weights = []
         for name, axis in plan.weights.items():
@@ -82,7 +90,7 @@ class Rounding:
         """Let the module have rounded weights; their gradients are those of the weights that come back afterwards."""
         masters = [parameter.data for parameter, _ in self._weights]
         for parameter, axis in self._weights:
-            parameter.data = _rounded_weight(parameter.data, axis)
+            parameter.data = _rounded_weight(parameter.data, axis, self._weight_top)
         try:
             yield
         finally:
@@ -98,16 +106,16 @@ class Rounding:
             low, high = (float(x) for x in value.detach().aminmax())
             bounds[0] = min(low, bounds[0] + _FORGETTING * (low - bounds[0]), 0.0)
             bounds[1] = max(high, bounds[1] + _FORGETTING * (high - bounds[1]), 0.0)
-        scale = max((bounds[1] - bounds[0]) / _ACTIVATION_TOP, _SMALLEST)
+        scale = max((bounds[1] - bounds[0]) / self._activation_top, _SMALLEST)
         if not np.isfinite(scale):
             return value
-        zero = int(np.clip(round(-bounds[0] / scale), 0, _ACTIVATION_TOP))
-        return torch.fake_quantize_per_tensor_affine(value, scale, zero, 0, _ACTIVATION_TOP)
+        zero = int(np.clip(round(-bounds[0] / scale), 0, self._activation_top))
+        return torch.fake_quantize_per_tensor_affine(value, scale, zero, 0, _LAST_LEVEL)
 
 
-def _rounded_weight(value: Any, axis: int | None) -> Any:
-    """Return a weight in 255 levels around zero, with a scale for each entry of ``axis``."""
+def _rounded_weight(value: Any, axis: int | None, top: int) -> Any:
+    """Return a weight in whole levels from −``top`` to ``top``, with a scale for each entry of ``axis``."""
     size = value.abs()
     largest = size.amax() if axis is None else size.amax(dim=[d for d in range(value.ndim) if d != axis], keepdim=True)
-    scale = (largest / _WEIGHT_TOP).clamp(min=_SMALLEST)
-    return (value / scale).round().clamp(-_WEIGHT_TOP, _WEIGHT_TOP) * scale
+    scale = (largest / top).clamp(min=_SMALLEST)
+    return (value / scale).round().clamp(-top, top) * scale
