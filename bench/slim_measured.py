@@ -186,11 +186,13 @@ def request_of(home: Path, document: Mapping[str, Any], digest: str) -> Request:
 
 
 def _cheaper_of_each_cut(requests: Sequence[Request]) -> list[Request]:
-    """Return, of a float request and those of fewer bits, the one that takes least time."""
+    """Return, of a float request and those of fewer bits, the one that takes least time; trained where it is that."""
     groups: dict[str, list[Request]] = {}
     for request in requests:
         groups.setdefault(request.name.split("int")[0].removesuffix(" → "), []).append(request)
-    return [max(group, key=lambda one: one.saving) for group in groups.values()]
+    return [
+        max(group, key=lambda one: one.saving) for name, group in groups.items() if f"{name} → distil" not in groups
+    ]
 
 
 def int8_alone(home: Path) -> bytes:
