@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -20,7 +21,7 @@ from twentywatts.readers import read
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.slimming.files import given
+from twentywatts.slimming.files import Data, data_file, given
 from twentywatts.slimming.finish import finished
 from twentywatts.slimming.learning.eager import eager_call
 from twentywatts.slimming.proof.guard import parted
@@ -87,9 +88,9 @@ class Job:
 
 def slim(
     model: str | Path | TorchModel,
-    data: str | Path,
+    data: Data,
     *,
-    train: str | Path | None = None,
+    train: Data | None = None,
     on: str | Sequence[str] | None = THIS_CPU,
     max_drop: float = 0.01,
     metric: str | Callable[[Any, Any], float] = "accuracy",
@@ -97,34 +98,44 @@ def slim(
 ) -> Slimmed:
     """Return the model made smaller, with what it is proved to keep and what it is measured to save.
 
-    model: an ONNX or .pt2 file, or a live torch module or program. data: an .npz with samples that it serves (``x``,
-    ``y``): a part ranks candidates, the rest proves. train: samples to train on; without it nothing is trained.
+    model: an ONNX or .pt2 file, or a live torch module or program. data: samples that it serves, as an .npz with ``x``
+    and ``y``, a pair (x, y) or arrays by name: a part ranks candidates, the rest proves. train: others to train on;
+    without them nothing is trained.
     on: machine names or .toml files; ``this-cpu`` is measured, others are priced. max_drop: loss of the metric that
     still counts as kept (0.01 of a share is one point). metric: as for ``compare``.
     options: methods (some of ``METHODS``), budget_s [s], out (a folder for what ships; the search goes
     on from there if it was cut short), force (begin again there), and batch, axes, boundary and seed of a Scenario.
     Raises InputError for anything that cannot be used.
     """
-    known = {name: options.pop(name) for name in ("out", "force", "methods", "budget_s") if name in options}  # type: ignore[misc]
+    own: dict[str, Any] = {
+        name: options.pop(name) for name in ("out", "force", "methods", "budget_s") if name in options
+    }  # type: ignore[misc]
     scenario = Scenario(**options)  # type: ignore[misc]  # what is left are its fields
-    out = known.get("out")
-    with model_file(model, example=example_of(model, data)) as path:
-        return run(
-            Job(
-                model=path,
-                data=Path(data),
-                train=None if train is None else Path(train),
-                machines=machine_names(THIS_CPU if on is None else on),
-                max_drop=max_drop,
-                metric=metric_of(metric),
-                methods=method_names(known.get("methods")),  # type: ignore[arg-type]
-                budget_s=known.get("budget_s", _BUDGET_S),  # type: ignore[arg-type]
-                out=None if out is None else Path(out),  # type: ignore[arg-type]
-                force=bool(known.get("force", False)),
-                scenario=scenario,
-            ),
-            eager=eager_call(model, data, batch=scenario.batch),
+    with ExitStack() as stack:
+        samples = stack.enter_context(data_file(data))
+        training = None if train is None else stack.enter_context(data_file(train, name="train"))
+        job = Job(
+            model=stack.enter_context(model_file(model, example=example_of(model, samples))),
+            data=samples,
+            train=training,
+            machines=machine_names(THIS_CPU if on is None else on),
+            max_drop=max_drop,
+            metric=metric_of(metric),
+            scenario=scenario,
+            **_settings(own),
         )
+        return run(job, eager=eager_call(model, samples, batch=scenario.batch))
+
+
+def _settings(own: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are no fields of a Scenario as a Job holds them."""
+    out = own.get("out")
+    return {
+        "methods": method_names(own.get("methods")),
+        "budget_s": own.get("budget_s", _BUDGET_S),
+        "out": None if out is None else Path(out),
+        "force": bool(own.get("force", False)),
+    }
 
 
 def method_names(methods: Sequence[str] | str | None) -> tuple[str, ...]:

@@ -179,6 +179,18 @@ def test_no_budget_tries_what_needs_no_training(files: tuple[Path, Path], tmp_pa
     assert "best: " in str(result)
 
 
+def test_arrays_serve_as_well_as_files(files: tuple[Path, Path]) -> None:
+    model, data = files
+    with np.load(data) as arrays:
+        pair = (arrays["x"], arrays["y"])
+    results = [slim(model, each, budget_s=0, methods="fold") for each in (data, pair, {"x": pair[0], "y": pair[1]})]
+    assert len({one.given.search for one in results}) == 1
+    with pytest.raises(InputError, match=r"pair \(x, y\)"):
+        slim(model, 3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no array of numbers"):
+        slim(model, (pair[0], [None] * len(pair[1])))
+
+
 def test_without_torch_nothing_is_trained_and_it_is_said(
     files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,8 +133,11 @@ class Lab:
         return artefact
 
     def metered(self, artefacts: Mapping[str, Artefact]) -> dict[str, float]:
-        """Return joules of the model as given over those of each artefact by digest; empty where no counter lives."""
-        if not self.question.is_timed:
+        """Return joules of the model as given over those of each artefact, by digest.
+
+        Empty where no counter lives, and where no time is left: counters need seconds to see anything.
+        """
+        if not self.question.is_timed or self.clock.is_overdrawn:
             return {}
         try:
             found = joules(self._calls(artefacts), count=self.question.scenario.batch)
