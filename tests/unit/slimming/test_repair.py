@@ -7,7 +7,7 @@ from onnx import numpy_helper
 from tests.support.random_networks import Builder
 from tests.unit.slimming.test_prune import outputs, transformer
 
-from twentywatts.errors import DataError
+from twentywatts.errors import DataError, RefusedError
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.cutting.coupling import coupled
 from twentywatts.slimming.shipping.recipe import recipe_of
@@ -83,6 +83,16 @@ def test_a_transformer_loses_less_when_it_is_repaired() -> None:
         fixed = prune_repaired(given, calibration, ratio=0.5, round_to=4, **more)
         lost = [np.square(outputs(one.content) - outputs(given.content)).mean() for one in (cut, fixed)]
         assert lost[1] < 0.5 * lost[0]
+
+
+def test_a_model_whose_repair_would_take_minutes_is_refused() -> None:
+    b = Builder(6)
+    x = "x"
+    for _ in range(3):
+        x = b.conv(x, 64, 64)
+    given = Candidate(content=b.model(["N", 64, 1024, 1024], x).content)
+    with pytest.raises(RefusedError, match="too large"):
+        prune_repaired(given, {"x": np.zeros((1, 64, 8, 8), dtype=np.float32)}, ratio=0.5)
 
 
 def test_samples_that_do_not_fit_are_refused() -> None:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twentywatts.errors import RefusedError
 from twentywatts.forms.runtime import check_inputs, open_session, run_session, with_outputs
 from twentywatts.network import Layer
 from twentywatts.slimming.candidate import Candidate, Step
@@ -28,6 +30,9 @@ __all__ = ["prune_repaired", "repaired"]
 
 _SAMPLES = 1024
 _BYTES = 2**27  # of the largest tensor of all samples
+_MACS = 5e11  # of all the runs together: some ten seconds
+_FEWEST = 8
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
 _MOST_INPUTS = 2304  # of one output; a larger system of equations takes too long
 _ROWS_PER_INPUT = 8
 _RIDGE = 1e-2
@@ -105,9 +110,25 @@ def repaired(coupling: Coupling, gone: NDArray[np.int64], content: bytes, calibr
 
 
 def _sample_count(coupling: Coupling) -> int:
+    """Return how many samples memory and time allow; raises RefusedError where they are too few to fit anything."""
     first = coupling.settled.first
-    sizes = [spec.element_count or 0 for spec in first.tensors.values()]
-    return int(np.clip(_BYTES // max(1, 4 * max(sizes, default=1) // first.batch), 8, _SAMPLES))
+    largest = max([spec.element_count or 0 for spec in first.tensors.values()], default=0) / first.batch
+    products = [layer for layer in first.layers if layer.op in _PRODUCTS and layer.inputs[1:2]]
+    macs = sum(_mac_count(coupling, layer) for layer in products) / first.batch
+    by_memory, by_time = _BYTES / max(1.0, 4 * largest), _MACS / max(1.0, macs * len(products))
+    count = int(min(by_memory, by_time, _SAMPLES))
+    if count < _FEWEST:
+        raise RefusedError("the model is too large to be repaired layer by layer")
+    return count
+
+
+def _mac_count(coupling: Coupling, layer: Layer) -> float:
+    """Return about how many products a layer takes for the batch of the first walk, 0 where a shape is not known."""
+    shapes = [coupling.settled.sizes(name) for name in (layer.outputs[0], layer.inputs[1])]
+    if shapes[0] is None or shapes[1] is None or layer.inputs[1] not in coupling.settled.first.weights:
+        return 0.0
+    out, weight = shapes[0][0], shapes[1][0]
+    return prod(out) * prod(weight) / max(1, out[_channel_axis(layer)])
 
 
 def _values(model: Any, name: str, feeds: Mapping[str, Any]) -> Floats:
@@ -130,7 +151,7 @@ def _kept(coupling: Coupling, name: str, index: int, gone: NDArray[np.int64]) ->
 def _product(graph: Any, layer: Layer) -> _Product | None:
     """Return a layer's weights as a matrix, None where it is none that could be fitted."""
     take = layer.attributes.get
-    is_plain = layer.op in ("Conv", "Gemm", "MatMul") and not layer.domain and len(layer.inputs) > 1
+    is_plain = layer.op in _PRODUCTS and not layer.domain and len(layer.inputs) > 1
     if not is_plain or take("transA", 0) or take("auto_pad", "NOTSET") != "NOTSET":
         return None
     own = _own_floats(graph)
