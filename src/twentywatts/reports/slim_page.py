@@ -26,6 +26,7 @@ from twentywatts.reports.slim_words import (
     notes_of,
     order_sentence,
     ranking_of,
+    share_text,
     target_sentence,
     times,
     use_text,
@@ -38,6 +39,7 @@ __all__ = ["slim_page", "write_slim_page"]
 
 Record = Mapping[str, Any]
 _MOST_CHARTS = 6
+_ALIKE = 1.02  # joules closer than this factor are alike
 
 
 def write_slim_page(result: Any, path: str | Path) -> None:
@@ -236,7 +238,10 @@ def _targets(document: Record, names: Mapping[str, str]) -> list[Markup]:
     for number, target in enumerate(document["targets"]):
         parts.append(tag("h3", clean(target["title"])))
         parts.append(tag("p", sections.heading(target_sentence(target, metric)) + "."))
-        if len(target["points"]) > 1 and number < _MOST_CHARTS:
+        shares = [point["against_given"]["mid"] for point in target["points"]]
+        if len(shares) > 1 and max(shares) < _ALIKE * min(shares):
+            parts.append(tag("p", "All candidates take the same here: there is no front to draw.", class_="legend"))
+        elif len(shares) > 1 and number < _MOST_CHARTS:
             points = [_point(point, names) for point in target["points"]]
             what = (
                 f"Joules per inference on {clean(target['title'])}, as a share of what the model as given takes there"
@@ -273,7 +278,7 @@ def _points(target: Record, metric: str, names: Mapping[str, str]) -> Markup:
             drop_words(point["search"], metric),
             guard_text(point["guard"], metric),
             interval_text(point["energy_j"], "J"),
-            interval_text({key: 100 * value for key, value in point["against_given"].items()}, "%"),
+            share_text(point["against_given"]),
             evidence_text(point),
         )
         for point in target["points"]

@@ -34,6 +34,7 @@ __all__ = [
     "notes_of",
     "order_sentence",
     "ranking_of",
+    "share_text",
     "target_best",
     "target_sentence",
     "times",
@@ -45,6 +46,14 @@ Record = Mapping[str, Any]
 
 _WORTH = 1.05  # a saving of less is not worth a sentence
 _NARROW = 1.02  # an interval of less than this factor comes from counts alone: it is not printed
+
+
+def share_text(share: Record) -> str:
+    """Return a share of what the model as given takes: ``60 % (47–79)``, without an interval of no width."""
+    percent = {key: 100 * value for key, value in share.items()}
+    if share["high"] <= share["low"] * _NARROW:
+        return f"{percent['mid']:.3g} %"
+    return interval_text(percent, "%")
 
 
 def names_of(document: Record) -> dict[str, str]:

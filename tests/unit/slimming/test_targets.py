@@ -91,7 +91,15 @@ def test_what_the_guard_samples_disprove_is_never_accepted(found: list[Target]) 
     assert lucky.guard.drop > 0.9
     assert target.best is halved
     assert halved.candidate.text == "halve"
-    assert target.asked_count == 2
+    assert target.asked_count == 3  # the model as given, the halved one, the lucky one
+
+
+def test_what_takes_no_less_is_not_asked_about(found: list[Target]) -> None:
+    """On the GPU this network's work is lost beside starting it: the model as given is proved, and stays."""
+    target = of(found, "h100-sxm")
+    assert target.asked_count == 1
+    assert target.best is not None
+    assert not target.best.candidate.steps
 
 
 @pytest.mark.parametrize("machine", ["dimc-22nm", "h100-sxm"])

@@ -195,7 +195,7 @@ def _baseline(found: Baseline, bench: Bench, spent: Ledger) -> Advice:
     return Advice(
         kind="baseline",
         machine=_HERE,
-        title=f"take {found.name} instead of a network",
+        title=f"{found.name} instead of a network",
         text=f"{metric_text(metric)} {accuracy_text(found.accuracy, metric)} on the guard samples, shown to be enough",
         basis=Basis.PREDICTED,
         saving=saving,

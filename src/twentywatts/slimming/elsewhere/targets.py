@@ -1,8 +1,8 @@
 """Targets: what each float candidate costs and keeps on each machine, one front per machine.
 
 The comparison picks form and setting of a candidate on the search samples alone, and they alone draw the front. The
-guard samples are asked along it, from the safest candidate to the cheapest, and no further than the first that is not
-shown to keep the metric of the model as given: an order that is fixed beforehand needs no correction for many looks.
+guard samples are asked along it, from the model as given and the safest candidate to the cheapest, and no further than
+the first that is not shown to keep the metric: an order that is fixed beforehand needs no correction for many looks.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = ["Point", "Target", "Terms", "front_of", "targets"]
 _TRAINING_MACS = 2e10  # multiply-accumulates that the training of one candidate for spikes may take
 _TRAINED_MACS_PER_S = 3e8  # what a slow core does of them: short budgets train little, and still end in time
 _TRAINING_FRAC = 0.25  # of the time that is left
+_CHEAPER = 0.98  # a candidate that takes more than this of one that is proved already is not asked about
 _PACE = {"processor": 0, "crossbar": 1, "neuromorphic": 2}  # whose forms are run first
 
 
@@ -220,7 +221,7 @@ def _target(
     given = next((one.point.energy for one in tried if not one.point.candidate.steps), None)
     by_digest = {one.point.candidate.digest: one for one in tried}
     front = [point.candidate.digest for point in front_of([one.point for one in tried])]
-    asked = _asked([by_digest[digest] for digest in front], tried[0].bench.goal.max_drop) if tried else {}
+    asked = _asked(tried, front)
     points = [
         replace(
             one.point,
@@ -243,13 +244,24 @@ def _target(
     )
 
 
-def _asked(front: Sequence[_Tried], max_drop: float) -> dict[str, Score]:
-    """Return what the guard samples say, by digest, of those that promise to keep the metric. front: cheapest first."""
-    tried = {one.point.candidate.digest: one for one in reversed(front) if one.point.search.drop <= max_drop}
+def _asked(tried: Sequence[_Tried], front: Sequence[str]) -> dict[str, Score]:
+    """Return what the guard samples say, by digest. front: digests, the cheapest first.
+
+    The model as given is asked about first where it promises to keep the metric in the form of this machine, then the
+    front from its safest end, each at least 2 % cheaper than the one before: a look at anything else would be wasted.
+    """
+    by_digest = {one.point.candidate.digest: one for one in tried}
+    given = [digest for digest, one in by_digest.items() if not one.point.candidate.steps]
+    order: list[str] = []
+    for digest in (*given, *reversed(front)):
+        point = by_digest[digest].point
+        limit_j = _CHEAPER * by_digest[order[-1]].point.energy.energy_j.mid if order else float("inf")
+        if point.search.drop <= by_digest[digest].bench.goal.max_drop and point.energy.energy_j.mid < limit_j:
+            order.append(digest)
 
     def ask(digest: str) -> Look:
-        bench, outcome = tried[digest].bench, tried[digest].choice.outcome
+        bench, outcome = by_digest[digest].bench, by_digest[digest].choice.outcome
         verdict = bench.verdict(outcome, tuning=False)
         return Look(digest=digest, score=_score(bench, outcome, verdict, tuning=False))
 
-    return {one.digest: one.score for one in walk(list(tried), ask).looks}
+    return {one.digest: one.score for one in walk(order, ask).looks}
