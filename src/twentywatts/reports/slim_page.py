@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_text, metric_text, setting_text
+from twentywatts.comparison.text import accuracy_text, metric_text
 from twentywatts.errors import clean
 from twentywatts.reports import sections
 from twentywatts.reports.html import Markup, bullets, join, table, tag
-from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
-from twentywatts.reports.slim_charts import front_chart, front_legend, near
+from twentywatts.reports.page import citation, command, footer, section, whole_page
+from twentywatts.reports.slim_fronts import front_figure, state_of, target_parts
 from twentywatts.reports.slim_words import (
     advice_of,
     advice_saving,
@@ -26,20 +26,16 @@ from twentywatts.reports.slim_words import (
     notes_of,
     order_sentence,
     ranking_of,
-    share_text,
-    target_sentence,
     times,
     use_text,
     worst_text,
 )
-from twentywatts.reports.words import evidence_text, interval_text, quantity_text
+from twentywatts.reports.words import interval_text, quantity_text
 from twentywatts.units import format_si
 
 __all__ = ["slim_page", "write_slim_page"]
 
 Record = Mapping[str, Any]
-_MOST_CHARTS = 6
-_ALIKE = 1.02  # joules closer than this factor are alike
 
 
 def write_slim_page(result: Any, path: str | Path) -> None:
@@ -101,7 +97,7 @@ def _sections(document: Record) -> list[Markup]:
         intro = tag("p", "On the way to what ships, measured in turns with the candidate before.", class_="legend")
         parts.append(section("What each step did", bullets(effects), intro))
     if document.get("targets"):
-        parts.append(section("On other machines", *_targets(document, names)))
+        parts.append(section("On other machines", *target_parts(document, names)))
     if document.get("orders"):
         intro = tag("p", "Sure ones first: what both candidates share on a machine cancels.", class_="legend")
         told = bullets(order_sentence(order, names) for order in document["orders"])
@@ -126,12 +122,6 @@ def _facts(facts: Mapping[str, str]) -> Markup:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", text)) for name, text in facts.items()))
 
 
-def _state(guard: Record | None, *, is_given: bool) -> str:
-    if is_given:
-        return "given"
-    return "open" if guard is None else "accepted" if guard["keeps"] is True else "unproved"
-
-
 def _front(document: Record, names: Mapping[str, str]) -> list[Markup]:
     """Return the chart of this processor, where anything was timed."""
     ranking = ranking_of(document)
@@ -143,24 +133,12 @@ def _front(document: Record, names: Mapping[str, str]) -> list[Markup]:
                 "name": names[one["digest"]],
                 "share": {"low": share, "mid": share, "high": share},
                 "score": one["search"]["score"],
-                "state": _state(one["guard"], is_given=not one["steps"]),
+                "state": state_of(one["guard"], is_given=not one["steps"]),
                 "on_front": one["on_front"],
             }
             points.append(point)
     what = "Processor time per inference, as a share of what the model as given takes, as the search measured it"
-    return [_chart("here", points, document, what)] if len(points) > 1 else []
-
-
-def _chart(name: str, points: Sequence[Record], document: Record, what: str) -> Markup:
-    metric = document["data"]["metric"]
-    caption = (
-        f"{what}, against the {metric_text(metric)} on the search samples. The grey line is the front, the dotted one "
-        "the largest loss allowed. What is proved is proved on guard samples that no search has seen."
-    )
-    far = len(points) - len(near(points, document["max_drop"]))
-    caption += f" {far} far from it {'is' if far == 1 else 'are'} not drawn." if far else ""
-    chart = front_chart(points, metric, drops=document["max_drop"])
-    return figure(f"front-{name}", chart, legend=front_legend(points), caption=caption)
+    return [front_figure("here", points, document, what)] if len(points) > 1 else []
 
 
 def _candidates(document: Record, names: Mapping[str, str]) -> Markup:
@@ -224,66 +202,6 @@ def _before(one: Record, document: Record, ranking: Mapping[str, Record]) -> str
     change = drop_words({**one["search"], "drop": one["search"]["drop"] - before["search"]["drop"]}, metric)
     inside = change.partition("(")[2].rstrip(")").replace("as given", "no change")
     return f"{times(saving)}, {inside}"
-
-
-def _targets(document: Record, names: Mapping[str, str]) -> list[Markup]:
-    metric = document["data"]["metric"]
-    parts = [
-        tag(
-            "p",
-            "The float candidates, each in the form and setting that a machine runs best. Joules are predicted from "
-            "counts and published figures; against the model as given on the same machine what both share cancels.",
-        )
-    ]
-    for number, target in enumerate(document["targets"]):
-        parts.append(tag("h3", clean(target["title"])))
-        parts.append(tag("p", sections.heading(target_sentence(target, metric)) + "."))
-        shares = [point["against_given"]["mid"] for point in target["points"]]
-        if len(shares) > 1 and max(shares) < _ALIKE * min(shares):
-            parts.append(tag("p", "All candidates take the same here: there is no front to draw.", class_="legend"))
-        elif len(shares) > 1 and number < _MOST_CHARTS:
-            points = [_point(point, names) for point in target["points"]]
-            what = (
-                f"Joules per inference on {clean(target['title'])}, as a share of what the model as given takes there"
-            )
-            parts.append(_chart(str(number), points, document, what))
-        if target["points"]:
-            parts.append(_points(target, metric, names))
-        parts.append(
-            bullets((f"{clean(one['name'])}: {clean(one['reason'])}" for one in _refused(target)), class_="notes")
-        )
-    return parts
-
-
-def _refused(target: Record) -> list[Record]:
-    return list(target["refused"]) if target["points"] else []
-
-
-def _point(point: Record, names: Mapping[str, str]) -> Record:
-    return {
-        "name": names[point["digest"]],
-        "share": point["against_given"],
-        "score": point["search"]["score"],
-        "state": _state(point["guard"], is_given=point["name"] == "as given"),
-        "on_front": point["on_front"],
-    }
-
-
-def _points(target: Record, metric: str, names: Mapping[str, str]) -> Markup:
-    headers = ["Candidate", "Form", "Search samples", "Guard samples", "Energy", "Against as given", "Evidence"]
-    rows = [
-        (
-            names[point["digest"]],
-            clean(", ".join(text for text in (point["form"], setting_text(point["setting"])) if text)),
-            drop_words(point["search"], metric),
-            guard_text(point["guard"], metric),
-            interval_text(point["energy_j"], "J"),
-            share_text(point["against_given"]),
-            evidence_text(point),
-        )
-        for point in target["points"]
-    ]
-    return table("The least energy first. Brackets hold 90 % intervals.", headers, rows, class_="cards")
 
 
 def _advice(document: Record) -> Markup:
