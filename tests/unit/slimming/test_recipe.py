@@ -50,6 +50,17 @@ def test_every_recipe_rebuilds_the_same_bytes(made: Made) -> None:
     assert rebuilt(made.content, recipe, weights_of(candidate.content)) == candidate.content
 
 
+def test_where_a_slice_begins_hangs_on_how_many_went_before_it() -> None:
+    b = Builder(1)
+    x = b.add("Slice", b.conv("x", 3, 12), b.numbers(4), b.numbers(8), b.numbers(1))
+    given = b.model(["N", 3, 4, 4], b.conv(x, 4, 5)).content
+    for seed in range(3):  # other units go each time
+        random = np.random.default_rng(seed)
+        scores = {name: random.uniform(size=value.shape) for name, value in weights_of(given).items()}
+        candidate = prune(Candidate(content=given), ratio=0.5, round_to=1, importance=scores)
+        assert recipe_of(given, candidate)["rebuilds"]
+
+
 def test_what_ships_can_be_read_and_rebuilt(tmp_path: Path) -> None:
     given, folder = network(), tmp_path / "slim"
     candidate = slimmed(given)

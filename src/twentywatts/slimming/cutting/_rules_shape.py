@@ -68,6 +68,7 @@ def split_axes(state: Spread, layer: Layer) -> list[Axes]:
         part = None if own is None else own[start : start + size]
         made.append((*axes[:axis], part, *axes[axis + 1 :]))
         start += size
+    state.parted.append([part[axis] for part in made])
     return made
 
 
@@ -85,7 +86,9 @@ def _slice(state: Spread, layer: Layer) -> Axes:
         if own is None:
             continue
         if step == 1:
-            axes[place] = own[slice(start, min(end, sizes[place]), 1)]
+            low, high, _ = slice(start, min(end, sizes[place])).indices(sizes[place])
+            axes[place] = own[low:high]
+            state.parted.append([own[:low], own[low:high], own[high:]])
         else:
             state.pin((own,))
             axes[place] = None

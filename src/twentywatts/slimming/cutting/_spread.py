@@ -30,12 +30,14 @@ class Spread:
 
     settled: the model. choices: which part of an axis that is split or merged may be cut, by layer; None on the first
     walk, which finds them out. through_norms: follow an axis through a mean over it (``shared`` holds those axes).
+    parted: the stretches that a layer cuts an axis into; its sizes hang on how many go of each stretch.
     """
 
     def __init__(self, settled: Settled, choices: Mapping[Key, int] | None, *, through_norms: bool = False) -> None:
         self.settled = settled
         self.through_norms = through_norms
         self.shared: list[Axis] = []
+        self.parted: list[list[Axis]] = []
         self.network = settled.first
         self.atoms = Atoms()
         self.choices = choices

@@ -186,15 +186,17 @@ def _captured(content: bytes) -> set[str]:
 
 
 def _assembled(state: Spread, axes: Mapping[str, Axes]) -> tuple[Group, ...]:
-    """Return the sets of atoms that stand in constants, those with the same places together."""
+    """Return the sets of atoms that stand in constants, those with the same places and stretches together."""
     places = _places(state, axes)
-    alike: dict[tuple[tuple[str, int, int], ...], list[int]] = {}
+    stretches = _stretches(state)
+    alike: dict[Any, list[int]] = {}
     for root, found in places.items():
-        alike.setdefault(tuple((name, index, len(where)) for name, index, where in found), []).append(root)
+        kind = tuple((name, index, len(where)) for name, index, where in found)
+        alike.setdefault((kind, tuple(stretches.get(root, ()))), []).append(root)
     made: list[Group] = []
     order = {layer.name: index for index, layer in enumerate(state.network.layers)}
     shared = {int(root) for axis in state.shared if axis is not None for root in state.atoms.roots(axis)}
-    for kind, roots in alike.items():
+    for (kind, _), roots in alike.items():
         roots.sort(key=lambda root: int(places[root][0][2][0]))
         sites = tuple(
             Site(
@@ -210,6 +212,18 @@ def _assembled(state: Spread, axes: Mapping[str, Axes]) -> tuple[Group, ...]:
         made.append(Group(name=name, sites=sites, atoms=np.array(roots), is_exact=not shared.intersection(roots)))
     made.sort(key=lambda group: (order.get(group.name, len(order)), int(group.sites[0].positions[0, 0])))
     return tuple(_named_apart(made))
+
+
+def _stretches(state: Spread) -> dict[int, list[tuple[int, int, int]]]:
+    """Return how many positions of each set lie in which stretch of an axis that a layer parts."""
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for number, parts in enumerate(state.parted):
+        for part, axis in enumerate(parts):
+            if axis is not None:
+                roots, counts = np.unique(state.atoms.roots(axis), return_counts=True)
+                for root, count in zip(roots.tolist(), counts.tolist(), strict=True):
+                    found.setdefault(root, []).append((number, part, count))
+    return found
 
 
 def _places(state: Spread, axes: Mapping[str, Axes]) -> dict[int, list[tuple[str, int, Numbers]]]:
