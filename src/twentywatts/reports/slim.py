@@ -13,6 +13,7 @@ from rich.text import Text
 
 from twentywatts.comparison.text import accuracy_mark, metric_text
 from twentywatts.errors import clean
+from twentywatts.reports.slim_headline import headline
 from twentywatts.reports.slim_words import (
     advice_of,
     advice_saving,
@@ -20,7 +21,6 @@ from twentywatts.reports.slim_words import (
     drop_words,
     effect_texts,
     guard_text,
-    headline,
     names_of,
     notes_of,
     order_sentence,

@@ -12,6 +12,7 @@ from twentywatts.reports import sections
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, footer, section, whole_page
 from twentywatts.reports.slim_fronts import front_figure, state_of, target_parts
+from twentywatts.reports.slim_headline import headline
 from twentywatts.reports.slim_words import (
     advice_of,
     advice_saving,
@@ -20,7 +21,6 @@ from twentywatts.reports.slim_words import (
     drop_words,
     effect_texts,
     guard_text,
-    headline,
     less,
     names_of,
     notes_of,

@@ -28,7 +28,6 @@ __all__ = [
     "drop_words",
     "effect_texts",
     "guard_text",
-    "headline",
     "less",
     "names_of",
     "notes_of",
@@ -44,7 +43,6 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
-_WORTH = 1.05  # a saving of less is not worth a sentence
 _NARROW = 1.02  # an interval of less than this factor comes from counts alone: it is not printed
 
 
@@ -91,75 +89,6 @@ def less(saving: Record, what: str = "") -> str:
 def times(saving: float, what: str = "") -> str:
     """Return a saving without an interval in words."""
     return less({"low": saving, "mid": saving, "high": saving}, what)
-
-
-def headline(document: Record) -> list[str]:
-    """Return the answer in sentences: what ships, what it saves as measured anew, what it is proved to keep."""
-    best = candidate_of(document, document["best"])
-    sentences = [_ships(document, best), _kept(document, best), clean(document["unproved"]), _likely(document)]
-    if document["run"].get("interrupted"):
-        sentences.append("The search was cut short; what it had found by then is told.")
-    return [sentence for sentence in sentences if sentence]
-
-
-def _ships(document: Record, best: Record) -> str:
-    name = names_of(document)[best["digest"]]
-    measured = document["run"].get("measured")
-    if not best["steps"]:
-        return _unslimmed(document)
-    if measured is None:
-        return f"What ships: {name}. This processor was not asked for, so nothing was measured."
-    saving = less(measured["best"]["saving"], "processor time")
-    ships = f"What ships ({name}) takes {saving} than the model as given, measured anew"
-    return f"{ships}{_joules(measured)}."
-
-
-def _unslimmed(document: Record) -> str:
-    """Return why the model stays as it was given, and what may help."""
-    proved = [one for one in document["candidates"] if one["guard"] and one["guard"]["keeps"] and one["steps"]]
-    why = "nothing cheaper is proved to be as good"
-    if proved:
-        why = f"what is proved to be as good ({names_of(document)[proved[-1]['digest']]}) saves no time beyond noise"
-    batch = document["scenario"]["batch"]
-    hint = ""
-    if batch == 1 and document["run"].get("measured") is not None:
-        hint = (
-            " One inference at a time, the runtime's own work can hide what smaller layers save: where inferences can "
-            "wait for each other, --batch 64 asks again."
-        )
-    return f"The model stays as it was given: {why}.{hint}"
-
-
-def _joules(measured: Record) -> str:
-    given, best = measured["given"]["energy_j"], measured["best"]["energy_j"]
-    if given is None or best is None:
-        return "; no counter of joules lives here"
-    return f"; joules by the counter: {interval_text(best, 'J')} instead of {interval_text(given, 'J')}"
-
-
-def _kept(document: Record, best: Record) -> str:
-    guard, metric = best["guard"], document["data"]["metric"]
-    if guard is None or not best["steps"]:
-        return ""
-    kept = f"It keeps the {metric_text(metric)}: {accuracy_text(guard['score'], metric)}"
-    bound = points_text(guard["bound"], metric)
-    worst = f" ({worst_text(guard)})" if worst_text(guard) else ""
-    return f"{kept} on {guard['sample_count']:,} guard samples, a loss of at most {bound} at 95 % confidence{worst}."
-
-
-def _likely(document: Record) -> str:
-    """Tell what the search samples favour where the guard samples could not prove it."""
-    likely = candidate_of(document, document["likely"])
-    if document["likely"] == document["best"] or not likely["steps"]:
-        return ""
-    found = ranking_of(document).get(document["likely"])
-    if found is None or found["saving"] < _WORTH:
-        return ""
-    saving = f", {times(found['saving'], 'processor time')}"
-    guard = likely["guard"]
-    said = "the guard samples were not asked" if guard is None else "the guard samples cannot prove it"
-    said = "the guard samples disprove it" if guard and guard["keeps"] is False else said
-    return f"On the search samples {names_of(document)[document['likely']]} looks good enough too{saving}; {said}."
 
 
 def drop_words(score: Record, metric: str) -> str:

@@ -14,8 +14,9 @@ from tests.unit.reports.test_page import HOSTILE, read
 
 from twentywatts.reports.slim import slim_view
 from twentywatts.reports.slim_charts import front_chart
+from twentywatts.reports.slim_headline import headline
 from twentywatts.reports.slim_page import slim_page
-from twentywatts.reports.slim_words import headline, names_of, target_sentence
+from twentywatts.reports.slim_words import names_of, target_sentence
 
 Record = dict
 
