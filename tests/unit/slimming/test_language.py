@@ -27,7 +27,7 @@ from twentywatts.slimming.language.ranking import LanguageAdvice, Load, recommen
 
 @pytest.fixture(scope="module")
 def dense() -> LanguageAdvice:
-    return recommend("llama-3.1-8b", on="h100-sxm,akida", load=Load(step_s=0.05))
+    return recommend("llama-3.1-8b", on="h100-sxmx1,akida", load=Load(step_s=0.05))
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,13 @@ def test_options_are_ranked_by_joules_a_token(dense: LanguageAdvice) -> None:
     assert joules == sorted(joules)
     kinds = {(option.precision, option.cache) for option in dense.options}
     assert kinds == {(name, cache) for name in ("as published", "fp8", "int8", "int4") for cache in ("", "fp8")}
-    assert {option.row.chip_count for option in dense.options} == {1, 2, 4, 8}
     assert next(refusal.machine for refusal in dense.refused) == "akida"
+
+
+def test_without_a_number_of_chips_small_groups_are_tried() -> None:
+    found = recommend("llama-3.1-8b", on="h100-sxm", load=Load(most_batch=1))
+    assert {option.row.chip_count for option in found.options} == {1, 2, 4, 8}
+    assert {option.row.machine for option in found.options} >= {"h100-sxm", "h100-sxmx8"}
 
 
 def test_what_nobody_measured_is_a_guess_and_never_the_best(dense: LanguageAdvice, routed: LanguageAdvice) -> None:
