@@ -12,7 +12,7 @@ import pytest
 from tests.support.golden import check_schema
 from tests.support.slim_models import FEATURES, MIDDLE, WIDE, lucky, network, padded, samples, written
 
-from twentywatts.errors import DataError, InputError
+from twentywatts.errors import DataError, InputError, ModelError
 from twentywatts.reports.slim_document import slim_document
 from twentywatts.scenario import Scenario
 from twentywatts.slimming import finish
@@ -161,6 +161,12 @@ def test_a_killed_search_goes_on_where_it_was(planted: Planted, tmp_path: Path) 
     result = planted({GOOD: padded(MIDDLE), BAD: lucky()}, out, made)
     assert made == [BAD]
     assert len(result.entries) == 3
+
+
+def test_a_step_that_fails_is_refused_with_its_reason_and_the_others_go_on(planted: Planted) -> None:
+    result = planted({BAD: ModelError("an odd layer"), GOOD: padded(MIDDLE)})
+    assert result.best is entry(result, 0.5)
+    assert [one.reason for one in result.refused] == ["an odd layer"]
 
 
 def test_ctrl_c_leaves_the_result_so_far(planted: Planted, tmp_path: Path) -> None:

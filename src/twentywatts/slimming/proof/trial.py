@@ -17,9 +17,13 @@ from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.searching.rungs import Rung
 
-__all__ = ["Artefact", "Score", "Trial", "opened", "score_of"]
+__all__ = ["Artefact", "NotNumbersError", "Score", "Trial", "opened", "score_of"]
 
 Outputs = NDArray[Any]
+
+
+class NotNumbersError(RefusedError):
+    """A candidate whose outputs are not numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +46,7 @@ class Artefact:
         form = SessionForm(name=self.candidate.brief, setting={}, session=self.session, runner=runner)
         outputs = form.run(samples.inputs).outputs
         if np.isnan(outputs).any():
-            raise RefusedError(f"{self.candidate.brief}: gives outputs that are not numbers (NaN)")
+            raise NotNumbersError(f"{self.candidate.brief}: gives outputs that are not numbers (NaN)")
         return outputs
 
 

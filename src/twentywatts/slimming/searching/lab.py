@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.split import Parts
-from twentywatts.errors import DataError, RefusedError, TwentyWattsError
+from twentywatts.errors import DataError, InputError, RefusedError, TwentyWattsError
 from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.proof.guard import Look, look
-from twentywatts.slimming.proof.trial import Artefact, Outputs, Trial, opened, score_of
+from twentywatts.slimming.proof.trial import Artefact, NotNumbersError, Outputs, Trial, opened, score_of
 from twentywatts.slimming.searching.clock import Clock
 from twentywatts.slimming.searching.memory import Memory
 from twentywatts.slimming.searching.packing import packed, worth_trying
@@ -85,16 +85,21 @@ class Lab:
         return list(found.values())
 
     def _try(self, key: str, rung: Rung, packing: str, make: Callable[[], Candidate]) -> None:
+        """Try one request; what cannot be made or run is refused, unless it is the model as given itself."""
+        made = self.trials.get(f"{FLOAT} {rung.key}")
         try:
-            made = self.trials.get(f"{FLOAT} {rung.key}")
-            self.trials[key] = self._run(rung, make() if made is None else made.floating, packing)
-            self.memory.remember(self.trials[key])
-            self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
+            trial = self._run(rung, make() if made is None else made.floating, packing)
         except RepeatedError:
             self.refused[key] = ("", "")
-        except (RefusedError, DataError) as error:
+        except (RefusedError, InputError) as error:
+            if key == f"{FLOAT} {Rung().key}":
+                raise
             words = rung.text if packing == FLOAT else f"{rung.text}, {packing}"
             self.refused[key] = (words, str(error))
+        else:
+            self.trials[key] = trial
+            self.memory.remember(trial)
+            self.memory.spend(self.clock.elapsed_s, self.clock.cpu_s)
 
     def _run(self, rung: Rung, floating: Candidate, packing: str) -> Trial:
         shipped = packed(floating, packing, self)
@@ -175,7 +180,7 @@ def make_lab(
     for samples in (parts.tuning, parts.reported):
         try:
             found = given.outputs(samples)
-        except RefusedError as error:
+        except NotNumbersError as error:
             raise DataError(f"{error}: check the model's weights and how 'x' is scaled") from None
         outputs.append(found)
         score_of(question.goal, found, found, samples.targets)
