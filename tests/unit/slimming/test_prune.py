@@ -43,13 +43,13 @@ def check_cut(content: bytes, random: np.random.Generator) -> None:
     np.testing.assert_allclose(outputs(small), outputs(whole), rtol=1e-4, atol=1e-5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @drawn(convnets(), st.integers(0, 2**32 - 1))
 def test_cut_convolutional_networks_compute_the_same(made: Made, seed: int) -> None:
     check_cut(made.content, np.random.default_rng(seed))
 
 
-@settings(max_examples=25)
+@settings(max_examples=6)
 @drawn(transformers(), st.integers(0, 2**32 - 1))
 def test_cut_transformers_compute_the_same(made: Made, seed: int) -> None:
     check_cut(made.content, np.random.default_rng(seed))
