@@ -86,7 +86,9 @@ def test_trials_looks_and_time_are_remembered(tmp_path: Path) -> None:
 
 
 def test_a_request_is_found_by_its_key() -> None:
-    rung = Rung(is_folded=True, cut=0.5, through_norms=True, rank_frac=0.9, zeros="2:4", epochs=3, seed=4)
+    rung = Rung(
+        is_folded=True, cut=0.5, through_norms=True, rank_frac=0.9, zeros="2:4", epochs=3, is_narrow=True, seed=4
+    )
     assert Rung.of(rung.key) == rung
     with pytest.raises((ValueError, KeyError, TypeError)):
         Rung.of("{}")

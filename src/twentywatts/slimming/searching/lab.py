@@ -202,4 +202,4 @@ def make_lab(
 
 def begun_key(digest: str, rung: Rung) -> str:
     """Return what a request comes to before training: the same for the same widths and the same training."""
-    return f"{digest} {rung.epochs} {rung.is_hardened} {rung.seed}"
+    return f"{digest} {rung.epochs} {rung.is_hardened} {rung.is_narrow} {rung.seed}"

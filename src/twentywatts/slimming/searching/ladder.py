@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from twentywatts.slimming.searching.choice import cost_of, likely
 from twentywatts.slimming.searching.lab import Lab, Make
-from twentywatts.slimming.searching.rungs import PRECISIONS, Rung
+from twentywatts.slimming.searching.rungs import NARROW, PRECISIONS, Rung
 from twentywatts.slimming.steps.prune import widths
 
 __all__ = ["AS_GIVEN", "EPOCHS", "climb", "hardened", "rungs"]
@@ -55,7 +55,7 @@ def hardened(lab: Lab) -> Iterator[Rung]:
     for trial in sorted(lab.trials.values(), key=cost_of):
         is_near = limit < trial.score.drop <= _CURABLE
         if PRECISIONS[trial.packing] == "int8" and is_near and cost_of(trial) < bar and not trial.rung.is_hardened:
-            yield replace(trial.rung, is_hardened=True)
+            yield replace(trial.rung, is_hardened=True, is_narrow=trial.packing == NARROW)
             return
 
 

@@ -155,5 +155,5 @@ def _hardened(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Cand
     from twentywatts.slimming.learning.distil import Schedule
     from twentywatts.slimming.learning.qat import qat
 
-    schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=max(time_s, 1.0))
+    schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=max(time_s, 1.0), is_narrow=rung.is_narrow)
     return qat(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)

@@ -38,9 +38,12 @@ def worth_trying(lab: Lab, rung: Rung, found: Mapping[str, Trial]) -> Iterator[s
     """
     yield FLOAT
     methods, limit = lab.question.methods, lab.question.goal.max_drop
-    is_plain = rung.is_folded and not rung.epochs and not rung.is_cut and not rung.rank_frac
+    is_plain = rung == Rung(is_folded=True)
     if FLOAT not in found or not lab.question.is_timed or rung.zeros or is_plain:
         return  # quantising folds anyway, and zeros are told as they are
+    if rung.is_narrow:
+        yield NARROW
+        return
     if INT8 in methods and not _is_hopeless(lab, INT8):
         yield INT8
     if INT8 in found and found[INT8].score.drop > limit / 2 and not _is_slower(found[INT8], found[FLOAT]):

@@ -24,8 +24,10 @@ class Rung:
     """A request for one float candidate.
 
     is_folded: BatchNorm folded. cut: share of channels to take from every group [0 to 1]; cuts: the same by group,
-    which then counts alone. epochs: of training with the model as given for a teacher. is_hardened: trained for int8
-    (QAT). seed: of the training.
+    which then counts alone. through_norms: cut the width of a transformer too. rank_frac: share of each matrix to keep
+    in two of low rank, 0 for none. zeros: pattern of zeros that half of the weights become, ``any`` or ``2:4``.
+    epochs: of training with the model as given for a teacher. is_hardened: trained for int8 (QAT), is_narrow: for that
+    of 7-bit weights. seed: of the training.
     """
 
     is_folded: bool = False
@@ -36,6 +38,7 @@ class Rung:
     zeros: str = ""
     epochs: int = 0
     is_hardened: bool = False
+    is_narrow: bool = False
     seed: int = 0
 
     @classmethod
@@ -51,6 +54,7 @@ class Rung:
             zeros=found["zeros"],
             epochs=found["epochs"],
             is_hardened=found["hardened"],
+            is_narrow=found["narrow"],
             seed=found["seed"],
         )
 
@@ -72,6 +76,7 @@ class Rung:
                 "zeros": self.zeros,
                 "epochs": self.epochs,
                 "hardened": self.is_hardened,
+                "narrow": self.is_narrow,
                 "seed": self.seed,
             },
             sort_keys=True,
