@@ -6,7 +6,7 @@ import argparse
 
 from twentywatts.cli import streams
 from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of, model_files
-from twentywatts.cli.slim_language import add_language_arguments, is_language_model, run_language
+from twentywatts.cli.slim_language import add_language_arguments, check_network, is_language_model, run_language
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         return run_language(args)
     if args.data is None:
         raise InputError("slim proves what it does: it needs --data, samples that the model serves (x and y)")
+    check_network(args)
     given = [*model_files(args), args.data, args.train or args.data, *args.on.split(",")]
     check_reports(args.json, args.html, keep=given)
     result = _slimmed(args)

@@ -10,15 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["add_language_arguments", "is_language_model", "run_language"]
+__all__ = ["add_language_arguments", "check_network", "is_language_model", "run_language"]
 
+_OWN = ("prompt", "output", "requests", "step", "software")
+_FOREIGN = ("train", "methods", "max_drop", "axis", "force")
 _NETWORKS = (".onnx", ".pt2", ".pt", ".pth", ".nir")
 
 
 def add_language_arguments(parser: Any) -> None:
     """Add what only a language model takes."""
     group = parser.add_argument_group(
-        "language models", "settings are ranked by predicted joules a token; nothing is run"
+        "language models",
+        "MODEL is a folder or file with a config.json, a bundled name or a hub id; settings are ranked by predicted "
+        "joules a token, nothing is run",
     )
     group.add_argument("--prompt", type=int, metavar="N", help="tokens of a prompt (500)")
     group.add_argument("--output", type=int, metavar="N", help="tokens of an answer (300)")
@@ -32,6 +36,19 @@ def is_language_model(args: argparse.Namespace) -> bool:
     return not str(args.model).lower().endswith(_NETWORKS) and args.data is None
 
 
+def check_network(args: argparse.Namespace) -> None:
+    """Raise InputError where an option of language models is given for a network: none is passed over."""
+    _check(args, _OWN, "is for language models; MODEL is a network's file, or --data is given")
+
+
+def _check(args: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
+    from twentywatts.errors import InputError
+
+    for name in names:
+        if getattr(args, name):
+            raise InputError(f"--{name.replace('_', '-')} {why}")
+
+
 def run_language(args: argparse.Namespace) -> int:
     """Rank, print, write recipes and the document; return the exit code. Raises TwentyWattsError for bad input."""
     from pathlib import Path
@@ -42,6 +59,7 @@ def run_language(args: argparse.Namespace) -> int:
     from twentywatts.reports.slim_language_document import language_document
     from twentywatts.slimming.language.quantizers import recipes, write_recipes
 
+    _check(args, _FOREIGN, "is for networks, which are run; a language model's settings are ranked")
     check_reports(args.json, args.html, keep=[args.model, *args.on.split(",")])
     advice = _advice(args)
     place = _weights(args.model)

@@ -33,6 +33,8 @@ def test_settings_are_ranked_and_recipes_written(tmp_path: Path, capsys: pytest.
         (["gpt-2000", "--on", "t4x1"], "unknown model"),
         (["gpt2", "--on", "t4x1", "--software", "vllm-1999"], "unknown software"),
         (["model.onnx", "--on", "t4"], "needs --data"),
+        (["model.onnx", "--data", "x.npz", "--requests", "3"], "--requests is for language models"),
+        (["gpt2", "--on", "t4x1", "--train", "x.npz"], "--train is for networks"),
     ],
 )
 def test_wrong_lines_say_what_is_wanted(line: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
