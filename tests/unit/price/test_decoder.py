@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -186,8 +187,8 @@ def test_the_ledger_names_only_causes_that_the_data_tell_apart() -> None:
     assert ledger.energy_j.mid == pytest.approx(float(decoder_price(workload(), H100).energy_j))
     assert ledger.energy_j.interval.low < ledger.energy_j.mid < ledger.energy_j.interval.high
     assert {"mlenergy2025", "mlenergy-v2"} <= set(ledger.sources)
-    guessed = load("rtx-4090")
-    assert guessed.figures["idle_power_w"].grade == "guess"
+    idle = replace(H100.figures["idle_power_w"], grade="guess")
+    guessed = replace(H100, figures={**H100.figures, "idle_power_w": idle})
     assert set(price(workload(), guessed, Scenario(batch=8), per="request").by_cause()) == {Cause.UNSPLIT}  # type: ignore[arg-type]
 
 
