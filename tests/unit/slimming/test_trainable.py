@@ -398,3 +398,32 @@ def test_texts_are_refused() -> None:
     model = model_of([helper.make_node("Identity", ["t"], ["y"])], [info("x", [1])], ["y"], [text])
     with pytest.raises(RefusedError, match="texts"):
         trainable(model.SerializeToString())({"x": torch.zeros(1)})
+
+
+def test_a_window_larger_than_its_image_is_refused() -> None:
+    node = helper.make_node("MaxPool", ["x"], ["y"], name="pool", kernel_shape=[2**33], strides=[1])
+    model = model_of([node], [info("x", [2, 3, 11])], ["y"])
+    with pytest.raises(RefusedError, match=r"layer 'pool'.*larger than what it slides over"):
+        trainable(model.SerializeToString())({"x": torch.zeros(2, 3, 11)})
+
+
+def test_vectors_that_an_exporter_stored_once_part_when_they_learn() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k", "zero"], ["c"]),
+        helper.make_node("Identity", ["one"], ["variance"]),
+        helper.make_node("BatchNormalization", ["c", "one", "zero", "zero", "variance"], ["n"]),
+        helper.make_node("Conv", ["n", "k2", "zero"], ["y"]),
+    ]
+    stored = [constant("k", array(4, 3, 3, 3), F), constant("k2", array(4, 4, 1, 1), F)]
+    stored += [constant("zero", np.zeros(4), F), constant("one", np.ones(4), F)]
+    content = model_of(nodes, [info("x", ["n", *IMAGE.shape[1:]])], ["y"], stored).SerializeToString()
+    module = trainable(content)
+    assert len(module.layers) == 3
+    assert len(module.slots) == 2 + 6
+    module.train()
+    module({"x": torch.from_numpy(IMAGE)})["y"].square().sum().backward()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(parameter.grad, alpha=-0.01)
+    feeds = {"x": torch.from_numpy(IMAGE)}
+    compare(module.eval(), feeds, ran(written(module), {"x": IMAGE}), 1e-4)

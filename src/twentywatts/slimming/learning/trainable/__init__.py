@@ -35,8 +35,10 @@ def trainable(content: bytes) -> GraphModule:
         raise MissingExtraError("torch", "torch") from None
     from twentywatts.slimming.learning.trainable.graph import graph_of
     from twentywatts.slimming.learning.trainable.module import GraphModule
+    from twentywatts.slimming.learning.trainable.untie import untied
 
-    return GraphModule(content, graph_of(content))
+    parted = untied(content)
+    return GraphModule(parted, graph_of(parted))
 
 
 def weights_of(module: GraphModule) -> dict[str, NDArray[Any]]:

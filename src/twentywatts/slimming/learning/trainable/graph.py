@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import ModelError, RefusedError, clean
 
-__all__ = ["Call", "Graph", "Input", "array_of", "graph_of"]
+__all__ = ["LEARNED", "Call", "Graph", "Input", "array_of", "graph_of"]
 
 Array = NDArray[Any]
 Uses = Mapping[str, list[tuple["Call", int]]]
 
 # inputs in which an operator takes what is learned
-_LEARNED: dict[str, tuple[int, ...]] = {
+LEARNED: dict[str, tuple[int, ...]] = {
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
     "Gemm": (0, 1, 2),
@@ -194,7 +194,7 @@ def _takers(name: str, uses: Uses) -> Iterator[Call]:
     waiting, seen = [name], {name}
     while waiting:
         for call, index in uses.get(waiting.pop(), []):
-            if index in _LEARNED.get(call.op, ()):
+            if index in LEARNED.get(call.op, ()):
                 yield call
             if call.op in _LAID_OUT and (index == 0 or call.op == "Concat"):
                 fresh = [output for output in call.outputs if output and output not in seen]

@@ -110,7 +110,12 @@ def _window(call: Call, x: Any) -> tuple[tuple[int, ...], Pads]:
     kernel = tuple(call.attributes["kernel_shape"])
     if len(kernel) not in _LARGEST:
         raise RefusedError(f"{call.label} pools over {len(kernel)} axes, torch does over 1 to 3")
-    return kernel, pads_of(call, x.shape[2:], kernel)
+    pads = pads_of(call, x.shape[2:], kernel)
+    gaps = spread(call, "dilations", len(kernel))
+    for size, k, d, (before, after) in zip(x.shape[2:], kernel, gaps, pads, strict=True):
+        if d * (k - 1) >= size + before + after:
+            raise RefusedError(f"{call.label} has a window that is larger than what it slides over")
+    return kernel, pads
 
 
 def _overhang(call: Call, x: Any, kernel: tuple[int, ...], pads: Pads) -> Pads:
