@@ -17,6 +17,7 @@ from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.learning.distil import Schedule
 from twentywatts.slimming.learning.qat import qat
+from twentywatts.slimming.shipping.recipe import recipe_of
 from twentywatts.slimming.steps.int8 import quantised
 
 torch = pytest.importorskip("torch")
@@ -59,11 +60,11 @@ def samples() -> Samples:
 
 @pytest.mark.parametrize("is_narrow", [False, True])
 def test_the_rounded_module_is_the_graph_that_onnxruntime_quantised(is_narrow: bool) -> None:
-    from twentywatts.slimming.learning.qat import _folded
+    from twentywatts.slimming.learning.qat import _folded, _settled
     from twentywatts.slimming.learning.trainable import trainable
     from twentywatts.slimming.learning.training.rounding import Rounding, plan_of
 
-    plain = Candidate(content=_folded(hostile()))
+    plain = Candidate(content=_settled(_folded(hostile())))
     graph = quantised(plain, samples().inputs, is_narrow=is_narrow)
     plan = plan_of(graph.content, is_narrow=is_narrow)
     assert set(plan.weights) == {"k", "w"}
@@ -85,6 +86,8 @@ def test_what_rounding_breaks_is_repaired() -> None:
     data, teacher = samples(), hostile()
     found = qat(teacher, teacher=teacher, samples=data)
     assert found.content == qat(teacher, teacher=teacher, samples=data).content
+    assert [step.name for step in found.steps] == ["fold", "qat"]
+    assert recipe_of(teacher.content, found)["rebuilds"]
     settings = found.steps[-1].settings
     assert float(settings["loss_after"]) < 0.7 * float(settings["loss_before"])
     fresh = array(1000, 2, 5, 5, seed=11)

@@ -44,13 +44,16 @@ def qat(
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtraError("torch", "torch") from None
-    from twentywatts.slimming.learning.trainable import trainable, written
+    from twentywatts.slimming.learning.trainable import trainable, weights_of, written
+    from twentywatts.slimming.learning.trainable.writing import with_weights
     from twentywatts.slimming.learning.training.lesson import lesson_of
     from twentywatts.slimming.learning.training.loop import train
     from twentywatts.slimming.learning.training.rounding import Rounding, plan_of
 
-    plain = _folded(candidate)
+    base = _folded(candidate)
+    plain = _settled(base)
     module = trainable(plain)
+    is_same = with_weights(base.content, weights_of(module)) == base.content  # else other weights take their place
     rounded = quantised(Candidate(content=plain), samples.inputs, is_narrow=schedule.is_narrow)
     rounding = Rounding(module, plan_of(rounded.content, is_narrow=schedule.is_narrow))
     rate = schedule.learning_rate or _SLOWER * usual_rate(module.graph)
@@ -58,10 +61,17 @@ def qat(
     lesson = lesson_of(module, teacher.content, samples, schedule=schedule)
     outcome = train(module, lesson, schedule=schedule, keep=keep or {}, progress=progress, rounding=rounding)
     step = step_of("qat", outcome, schedule, teacher=teacher, notes=lesson.notes)
-    return candidate.then(step, written(module))
+    learned = with_weights(base.content, weights_of(module)) if is_same else None
+    return base.then(step, learned or written(module))
 
 
-def _folded(candidate: Candidate) -> bytes:
-    """Return the graph that the quantiser starts from; our own folding keeps the names of weights."""
-    with candidate_file(fold(candidate)) as path:
+def _folded(candidate: Candidate) -> Candidate:
+    """Return the candidate with BatchNormalization folded; as it is, where there was nothing to fold."""
+    folded = fold(candidate)
+    return candidate if folded.content == candidate.content else folded
+
+
+def _settled(base: Candidate) -> bytes:
+    """Return the graph that the quantiser makes of a candidate before it rounds anything."""
+    with candidate_file(base) as path:
         return serialised(folded_model(read(path)))

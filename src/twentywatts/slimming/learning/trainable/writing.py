@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from twentywatts.slimming.learning.trainable.graph import array_of
 if TYPE_CHECKING:
     from twentywatts.slimming.learning.trainable.module import GraphModule
 
-__all__ = ["weights_of", "written"]
+__all__ = ["weights_of", "with_weights", "written"]
 
 
 def weights_of(module: GraphModule) -> dict[str, NDArray[Any]]:
@@ -32,16 +33,22 @@ def written(module: GraphModule) -> bytes:
     A constant keeps its element type. Where shapes have changed, the sizes that the file notes for tensors between
     layers are left out: they would be wrong.
     """
+    return with_weights(module.content, weights_of(module)) or module.content
+
+
+def with_weights(content: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
+    """Return a model with constants replaced by name, the same bytes where all are alike; None where one is missing."""
     import onnx
 
-    model = onnx.ModelProto.FromString(module.content)
-    arrays = weights_of(module)
+    model = onnx.ModelProto.FromString(content)
     stored = [(tensor, tensor.name) for tensor in model.graph.initializer]
     for node in model.graph.node:
         stored += [(a.t, node.output[0]) for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
+    if not set(arrays) <= {name for _, name in stored}:
+        return None
     changed = [_replaced(tensor, arrays[name]) for tensor, name in stored if name in arrays]
     if not any(changed):
-        return module.content
+        return content
     if "shape" in changed:
         del model.graph.value_info[:]
     return serialised(model)
