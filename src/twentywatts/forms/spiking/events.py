@@ -90,7 +90,7 @@ def _places(shape: tuple[int, ...], width: int) -> NDArray[np.int64]:
 
 
 @compiled
-def listed(words: Array, last: int) -> tuple[Array, Array]:
+def listed(words: Array, last: Any) -> tuple[Array, Array]:
     """Return first and index of the bits that are set in words (frames, words).
 
     last: 0, or 1 where a word is 8 bytes of which the lowest bit counts.
@@ -177,20 +177,11 @@ def to_dense(events: Events, samples: int, layout: Layout) -> Array:
     """Return the array (samples, steps, *shape) of events, of booleans where all payloads are 1."""
     frames = len(events.first) - 1
     table = np.zeros((frames, layout.lanes), events.value.dtype if events.value.size else np.bool_)
-    if events.value.size:
-        table[np.repeat(np.arange(frames), np.diff(events.first)), events.neuron] = events.value
-    else:
-        _set(events.first, events.neuron, table)
+    spiked = events.value if events.value.size else True
+    table[np.repeat(np.arange(frames), np.diff(events.first)), events.neuron] = spiked
     if layout.positions == 1:
         return table[:, : layout.shape[0]].reshape(samples, frames // samples, *layout.shape)
     return table[:, layout.places()].reshape(samples, frames // samples, *layout.shape)
-
-
-@compiled
-def _set(first: Array, index: Array, table: Array) -> None:
-    for frame in range(table.shape[0]):
-        for event in range(first[frame], first[frame + 1]):
-            table[frame, index[event]] = True
 
 
 def late(history: Events, samples: int, delays: Any, steps: int) -> Events:
@@ -238,38 +229,25 @@ def _values(past: Events, window: Events) -> Array:
     )
 
 
-@compiled
 def tally(first: Array, index: Array, many: Array, fan_out: Array, steps: int, counts: Array) -> None:
     """Add to counts (5, steps): events, those over weights that are not zero, and those over zero weights.
 
     many: how often each event counts, or empty. fan_out: (lanes of the source, 2), synapses of both kinds.
     """
-    one = many.shape[0] == 0
-    for frame in range(first.shape[0] - 1):
-        events, useful, idle = np.int64(0), np.int64(0), np.int64(0)
-        for event in range(first[frame], first[frame + 1]):
-            times = np.int64(1) if one else np.int64(many[event])
-            neuron = np.uint64(index[event])
-            events += times
-            useful += times * fan_out[neuron, 0]
-            idle += times * fan_out[neuron, 1]
-        step = frame % steps
-        counts[0, step] += events
-        counts[1, step] += useful
-        counts[2, step] += idle
+    step = np.repeat(np.arange(len(first) - 1) % steps, np.diff(first))
+    times = many.astype(np.float64) if many.size else np.ones(len(index))
+    for row, each in enumerate((times, times * fan_out[index, 0], times * fan_out[index, 1])):
+        counts[row] += np.bincount(step, weights=each, minlength=steps).astype(np.int64)  # exact below 2^53
 
 
-@compiled
 def sum_up(first: Array, many: Array, touched: Array, counts: Array) -> None:
     """Add to counts (5, steps): neurons touched (frames,) in row 3, and spikes sent in row 4."""
     steps = counts.shape[1]
-    for frame in range(first.shape[0] - 1):
-        counts[3, frame % steps] += touched[frame]
-        if many.shape[0] == 0:
-            counts[4, frame % steps] += first[frame + 1] - first[frame]
-        else:
-            for event in range(first[frame], first[frame + 1]):
-                counts[4, frame % steps] += np.int64(many[event])
+    sent = np.diff(first)
+    if many.size:
+        sent = np.diff(np.concatenate([[0], np.cumsum(many, dtype=np.int64)])[first])
+    counts[3] += touched.reshape(-1, steps).sum(axis=0)
+    counts[4] += sent.reshape(-1, steps).sum(axis=0)
 
 
 @compiled
@@ -281,7 +259,7 @@ def finish(
     arriving: first and index of the events that came, each of one spike.
     """
     steps = counts.shape[1]
-    first, index = listed(words, 0)
+    first, index = listed(words, np.int64(0))  # as from Python: one kernel for both
     for frame in range(touched.shape[0]):
         useful, idle = np.int64(0), np.int64(0)
         for event in range(arriving[0][frame], arriving[0][frame + 1]):

@@ -225,9 +225,10 @@ def _update(neurons: Any, block: tuple[int, int, int], sums: Any, spikes: Any) -
             fires, _ = step_alike8(membrane, alike, offset + lane, v.row8(part, lane))
             spikes[lane // 8] = fires
     else:
+        if not several:
+            _fold(width, (part, total), False)
         for lane in range(0, width, 8):
-            charge = v.row8(total, lane) if several else v.row8(part, lane)
-            fires, _ = step8(membrane, cells, (offset + lane, start + lane), charge)
+            fires, _ = step8(membrane, cells, (offset + lane, start + lane), v.row8(total, lane))
             spikes[lane // 8] = fires
 
 
