@@ -179,9 +179,12 @@ def _identifier(name: str) -> str:
 
 
 def _tensor(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.dtype == object:
+    if isinstance(value, torch.Tensor):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
         raise RefusedError("texts, and sizes that are left open, cannot be tensors of a model that is trained")
-    return value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
+    return torch.as_tensor(array)
 
 
 def _array(value: Any) -> Any:

@@ -20,8 +20,8 @@ _COERCED = 13  # softmax works on one axis from this operator set on, on all fro
 
 def _gemm(call: Call, values: Sequence[Any]) -> Any:
     left, right, *rest = values
-    left = left.T if call.attributes.get("transA", 0) else left
-    right = right.T if call.attributes.get("transB", 0) else right
+    left = left.mT if call.attributes.get("transA", 0) else left
+    right = right.mT if call.attributes.get("transB", 0) else right
     y = call.attributes.get("alpha", 1.0) * (left @ right)
     return y if not rest or rest[0] is None else y + call.attributes.get("beta", 1.0) * rest[0]
 
