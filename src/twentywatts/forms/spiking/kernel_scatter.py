@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twentywatts.forms.spiking import lane_neurons as a
 from twentywatts.forms.spiking import lanes as v
-from twentywatts.forms.spiking.kernel_dense import Cells, places, step8
+from twentywatts.forms.spiking.kernel_dense import Cells, alike8, places, step8, step_alike8
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = ["Sleep", "Wiring", "scatter"]
@@ -136,7 +136,7 @@ def _decay(membrane: Any, cells: Any, place: tuple[int, int, int], gap: int) -> 
 @inlined
 def _update(neurons: Any, place: tuple[int, int, int], gap: int, total: Any, sent: Any) -> Any:
     """Update one cell, note its spikes and who stays above threshold; return whether there is one who does."""
-    membrane, cells = neurons
+    membrane, cells, alike, plain = neurons
     where, at, width = place
     spikes, stands = sent
     above = np.uint8(0)
@@ -144,7 +144,10 @@ def _update(neurons: Any, place: tuple[int, int, int], gap: int, total: Any, sen
         _decay(membrane, cells, place, gap)
     for lane in range(0, width, 8):
         charge = v.row8(total, lane)
-        fires, stays = step8(membrane, cells, (where + lane, at + lane), charge)
+        if plain:
+            fires, stays = step_alike8(membrane, alike, where + lane, charge)
+        else:
+            fires, stays = step8(membrane, cells, (where + lane, at + lane), charge)
         v.store(total, lane, v.none_of(charge))
         spikes[lane // 8] = fires
         stands[lane // 8] = stays
@@ -181,7 +184,7 @@ def scatter(
     seen, listed = np.full(cell_count, -1, np.int64), np.zeros(cell_count, np.int64)
     total, bits = v.pointer(totals), v.pointer(marks.view(np.uint8))
     board = (total, v.pointer(rows), bits, v.pointer(seen), v.pointer(listed))
-    neurons = (v.pointer(membranes), places(cells))
+    neurons = (v.pointer(membranes), places(cells), alike8(cells), cells.plain)
     whole, shared = wiring.full or cells.biased, cells.threshold.shape[0] == width
     wires, stands, sources = _wires(wiring), sleep.above.view(np.uint8), v.pointer(index)
     for frame in range(first.shape[0] - 1):
