@@ -1,7 +1,8 @@
 """Networks of the slimming benches and the one way in which they are trained: AdamW along a cosine, seeded, one thread.
 
 Digits: `conv` (two convolutions and a dense layer), `vgg` (four and one), `residual` (BatchNorm, two widths, three
-residual blocks), `separable` (depthwise-separable, which is slim already), `dense` (two layers of 512). `keywords` is a
+residual blocks), `dense` (two layers of 512), `strided` (one convolution of stride 2 and three dense layers with leaky
+ReLU), `separable` (depthwise-separable, which is slim already). `keywords` is a
 small convnet on 1 × 50 × 40 log-mel features; `text` a transformer of two layers on 24 word numbers.
 """
 
@@ -49,7 +50,14 @@ def dense() -> nn.Module:
     )
 
 
-DIGITS = {"conv": conv, "vgg": vgg, "residual": residual, "separable": separable, "dense": dense}
+def strided() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 48, 3, 2, 1), nn.LeakyReLU(0.1), nn.Flatten(),
+        nn.Linear(768, 256), nn.LeakyReLU(0.1), nn.Linear(256, 128), nn.LeakyReLU(0.1), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+DIGITS = {"conv": conv, "vgg": vgg, "residual": residual, "dense": dense, "strided": strided, "separable": separable}
 
 
 def keywords(classes: int) -> nn.Module:
