@@ -6,6 +6,7 @@ import argparse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from twentywatts.errors import InputError
     from twentywatts.estimation import EstimationRow
     from twentywatts.plan import TokenCost
 
@@ -68,8 +69,11 @@ def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
     """Return one row for each size of replica that holds the model and writes fast enough."""
     from twentywatts.errors import InputError
     from twentywatts.estimation import estimate
+    from twentywatts.readers.diffusions import is_diffusion
     from twentywatts.units import parse_quantity
 
+    if is_diffusion(args.model):
+        raise _no_writer(args.model)
     tokens = round(parse_quantity(args.tokens, "1"))
     batch = None if args.streams is None else _whole(args.streams, "--streams")
     counts = _REPLICAS if args.chips is None else (_whole(args.chips, "--chips"),)
@@ -93,7 +97,7 @@ def _chosen(rows: tuple[EstimationRow, ...], args: argparse.Namespace) -> Estima
 
     writers = [row for row in rows if row.unit == "token" and row.step_s.mid > 0]
     if not writers:
-        raise InputError(f"'{args.model}' writes no tokens: a service of tokens needs a language model")
+        raise _no_writer(args.model)
     if args.tokens_per_s is None:
         return max(writers, key=lambda row: row.batch)
     least = parse_quantity(args.tokens_per_s, "1")
@@ -104,6 +108,12 @@ def _chosen(rows: tuple[EstimationRow, ...], args: argparse.Namespace) -> Estima
             f"no batch writes {least:g} tokens a second to each reader: {most:.3g} is the most on {args.on}"
         )
     return max(fast, key=lambda row: row.batch)
+
+
+def _no_writer(model: str) -> InputError:
+    from twentywatts.errors import InputError, clean
+
+    return InputError(f"'{clean(model)[:100]}' writes no tokens: a service of tokens needs a language model")
 
 
 def _whole(text: str, name: str) -> int:

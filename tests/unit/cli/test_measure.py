@@ -327,12 +327,25 @@ def test_a_rank_under_its_own_meter_inherits_what_that_one_holds(machine: dict[s
     assert twice.stdout.startswith("counter "), twice.stderr
 
 
+# each shows that it measures, and goes on once the other does too
+AT_ONCE = """
+import pathlib, sys, time, twentywatts as tw
+mine, other = map(pathlib.Path, sys.argv[1:])
+with tw.measure() as m:
+    mine.touch()
+    while not other.exists(): time.sleep(0.01)
+    time.sleep(0.2)
+print(m.how, m.energy_j)
+"""
+
+
 def test_workers_inside_one_command_count_the_node_once(machine: dict[str, str], tmp_path: Path) -> None:
     job = {**machine, "LOCAL_RANK": "0", "MASTER_PORT": str(os.getpid()), "XDG_RUNTIME_DIR": str(tmp_path)}
-    both = f"import subprocess, sys\nrun = [sys.executable, '-c', {NESTED!r}]\n"
-    both += "one, other = (subprocess.Popen(run, stdout=subprocess.PIPE, text=True) for _ in 'ab')\n"
+    both = f"import subprocess, sys\nrun = [sys.executable, '-c', {AT_ONCE!r}]\n"
+    both += "pairs = (sys.argv[1:], sys.argv[:0:-1])\n"
+    both += "one, other = (subprocess.Popen([*run, *pair], stdout=subprocess.PIPE, text=True) for pair in pairs)\n"
     both += "print(one.communicate()[0], other.communicate()[0])"
-    done = measure("--", sys.executable, "-c", both, env=job)
+    done = measure("--", sys.executable, "-c", both, tmp_path / "one", tmp_path / "other", env=job)
     assert sorted(line.split()[0] for line in done.stdout.splitlines() if line.strip()) == ["counter", "unavailable"]
 
 

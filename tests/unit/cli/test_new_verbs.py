@@ -39,7 +39,7 @@ def test_an_estimate_says_no_power_of_ten_and_what_it_cannot_tell_apart(capsys: 
     assert text.count("a further token") == 1
     assert re.search(r"static \d+ %", " ".join(text.split()))
     assert " ".join(text.split()).count(ABOVE_IDLE) == 1
-    guessed = said(["estimate", "llama-3.1-8b", "--on", "rtx-4090", "--batch", "8"], capsys)
+    guessed = said(["estimate", "llama-3.1-8b", "--on", "jetson-orin", "--batch", "1"], capsys)
     assert " ".join(guessed.split()).count(SUM) == 1
 
 
