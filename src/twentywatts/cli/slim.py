@@ -36,7 +36,11 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--max-drop", metavar="D", help="loss that counts as kept, in points: 1 or 1%% (1%%)")
     parser.add_argument("--metric", default="accuracy", metavar="M", help="accuracy, top-K, f1 or mean-error")
-    parser.add_argument("--methods", metavar="A,B,…", help="some of fold, int8, prune, distil (default: all)")
+    parser.add_argument(
+        "--methods",
+        metavar="A,B,…",
+        help="some of fold, int8, prune, distil, qat, lowrank, int4, zeros (default: all but zeros)",
+    )
     parser.add_argument(
         "--budget", default="2m", metavar="TIME", help="time to take, such as 90s or 2m; 0 trains nothing"
     )

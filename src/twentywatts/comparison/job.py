@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -22,6 +23,7 @@ from twentywatts.errors import InputError, ModelError, RefusedError
 from twentywatts.machines import Machine, bundled_names, load
 from twentywatts.network import Network
 from twentywatts.readers import read
+from twentywatts.readers.given_samples import Data, data_file
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
@@ -73,9 +75,9 @@ def default_machines() -> list[str]:
 
 def compare(
     model: str | Path | TorchModel,
-    data: str | Path,
+    data: Data,
     *,
-    train: str | Path | None = None,
+    train: Data | None = None,
     on: str | Sequence[str] | None = None,
     max_drop: float = 0.01,
     metric: str | Callable[[Any, Any], float] = "accuracy",
@@ -83,8 +85,9 @@ def compare(
 ) -> Comparison:
     """Return what accuracy a model keeps, and how many joules and seconds one inference costs, on each machine.
 
-    model: an ONNX or .pt2 file, or a live torch module or program. data: an .npz with the samples it serves (``x``,
-    ``y``). train: samples to tune on; without it a seeded half of ``data`` tunes and only the other half is reported.
+    model: an ONNX or .pt2 file, or a live torch module or program. data: samples that it serves, as an .npz with ``x``
+    and ``y``, a pair (x, y) or arrays by name. train: samples to tune on; without it a seeded half of ``data`` tunes
+    and only the other half is reported.
     on: machine names or .toml files (a list, or one text with commas), all bundled ones if None. max_drop: loss of
     the metric that still counts as kept.
     metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number.
@@ -94,12 +97,13 @@ def compare(
     """
     may_train = options.pop("fine_tune", True)
     scenario = Scenario(**options)  # type: ignore[misc]  # what is left are its fields
-    with model_file(model, example=example_of(model, data)) as path:
+    with ExitStack() as stack:
+        samples = stack.enter_context(data_file(data))
         return run(
             Job(
-                model=path,
-                data=Path(data),
-                train=None if train is None else Path(train),
+                model=stack.enter_context(model_file(model, example=example_of(model, samples))),
+                data=samples,
+                train=None if train is None else stack.enter_context(data_file(train, name="train")),
                 machines=machine_names(on),
                 max_drop=max_drop,
                 metric=metric_of(metric),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.comparison.metrics import Metric
+from twentywatts.comparison.overlap import apart
 from twentywatts.comparison.result import DataSummary
 from twentywatts.errors import DataError
 from twentywatts.readers.samples import Samples
@@ -28,10 +29,15 @@ class Parts:
 
 
 def split(data: Samples, train: Samples | None, *, seed: int) -> Parts:
-    """Return the parts; without ``train`` a seeded half of the data tunes (by class where there are classes)."""
+    """Return the parts; without ``train`` a seeded half of the data tunes (by class where there are classes).
+
+    What stands in both files is left out of ``train``; raises DataError where nothing is left, or too few to part.
+    """
     if train is not None:
+        train, shared = apart(train, data)
         sentence = f"{train.name} calibrates, trains the baselines and chooses settings; all of {data.name} is reported"
-        return Parts(tuning=_limited(train, seed), reported=data, sentence=sentence)
+        told = "; ".join(text for text in (sentence, shared) if text)
+        return Parts(tuning=_limited(train, seed), reported=data, sentence=told)
     if data.count < _MIN_SAMPLES:
         raise DataError(
             f"'{data.name}' holds too few samples ({data.count}); wanted at least {_MIN_SAMPLES}, or --train"

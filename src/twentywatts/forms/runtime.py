@@ -27,6 +27,7 @@ __all__ = [
     "folded_model",
     "one_blas_thread",
     "open_session",
+    "sample_bytes",
     "sample_count",
     "shipped_session",
     "threads",
@@ -184,12 +185,17 @@ def _shape_text(shape: Sequence[int | str | None]) -> str:
 
 def batch_limit(network: Network) -> int:
     """Return how many samples run at once so that the largest tensor stays below 64 MB, from 1 to 256."""
+    return int(max(1, min(_MAX_BATCH, _CHUNK_BYTES // sample_bytes(network))))
+
+
+def sample_bytes(network: Network) -> float:
+    """Return the bytes of the largest tensor that one sample takes, at least one byte."""
     sizes = [
         prod(size for size in spec.shape if isinstance(size, int)) * spec.bits / 8.0
         for spec in network.tensors.values()
         if spec.shape
     ]
-    return int(max(1, min(_MAX_BATCH, _CHUNK_BYTES * network.batch // max([1.0, *sizes]))))
+    return max([1.0, *sizes]) / network.batch
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

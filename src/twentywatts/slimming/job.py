@@ -11,21 +11,22 @@ from typing import Any, TypedDict, Unpack
 
 from twentywatts.comparison.job import machine_names
 from twentywatts.comparison.metrics import Metric, metric_of
+from twentywatts.comparison.overlap import apart
 from twentywatts.comparison.search import Goal, Progress
 from twentywatts.comparison.split import check_targets
 from twentywatts.comparison.text import is_share
 from twentywatts.errors import InputError, ModelError, nearest
-from twentywatts.forms.runtime import batch_limit
+from twentywatts.forms.runtime import batch_limit, sample_bytes
 from twentywatts.machines import load
 from twentywatts.readers import read
+from twentywatts.readers.given_samples import Data, data_file
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.slimming.files import Data, data_file, given
+from twentywatts.slimming.files import given
 from twentywatts.slimming.finish import finished
 from twentywatts.slimming.learning.eager import eager_call
 from twentywatts.slimming.proof.guard import parted
-from twentywatts.slimming.proof.overlap import apart
 from twentywatts.slimming.proof.trial import Artefact, opened
 from twentywatts.slimming.result import SlimData, Slimmed
 from twentywatts.slimming.searching.clock import Clock
@@ -46,6 +47,7 @@ __all__ = ["METHODS", "Job", "run", "slim"]
 METHODS = ("fold", "int8", "prune", "distil", "qat", "lowrank", "int4", "zeros")
 _USUAL = tuple(name for name in METHODS if name != "zeros")  # zeros that no runtime skips save nothing: on request
 _BUDGET_S = 120.0
+_BATCH_BYTES = 2**31  # largest tensor of a batch that is still measured
 _INTERRUPTED = (
     "the search was interrupted: this is what it had found; the same command goes on from there where --out was given"
 )
@@ -203,6 +205,8 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
     network = read(job.model, batch=1, axes=job.scenario.axes)
     if not network.outputs:
         raise ModelError(f"'{job.model.name}' has no output: there is nothing to keep")
+    if job.scenario.batch * sample_bytes(network) > _BATCH_BYTES:
+        raise InputError(f"a batch of {job.scenario.batch:,} is too large to be measured: a tensor of it tops 2 GiB")
     data = read_samples(job.data, network)
     train = None if job.train is None else read_samples(job.train, network)
     shared = ""

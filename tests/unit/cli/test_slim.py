@@ -10,6 +10,8 @@ from tests.support.commands import command
 from tests.support.golden import check_schema
 from tests.support.slim_models import network, samples, written
 
+from twentywatts.slimming.job import METHODS
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -60,3 +62,8 @@ def test_the_data_are_asked_for(folder: Path) -> None:
     done = command("slim", "model.onnx", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--data" in done.stderr
+
+
+def test_every_method_is_named_in_the_help() -> None:
+    told = command("slim", "--help").stdout
+    assert [name for name in METHODS if name not in told] == []

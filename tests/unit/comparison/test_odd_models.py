@@ -95,7 +95,7 @@ def test_a_metric_of_no_number_is_unknown(name: str) -> None:
 
 def test_a_class_that_only_the_reported_samples_hold_does_not_stop_the_baselines(save: Save, tmp_path: Path) -> None:
     model = save(MATMUL)
-    np.savez(tmp_path / "train.npz", x=X[Y < 2], y=Y[Y < 2])
+    np.savez(tmp_path / "train.npz", x=X[Y < 2] * 1.01, y=Y[Y < 2])
     found = tw.compare(model, samples(tmp_path), train=tmp_path / "train.npz", on=["h100-sxm"])
     assert found.baselines
 
@@ -106,3 +106,25 @@ def test_f1_is_the_mean_over_classes() -> None:
     outputs, targets = GENERATOR.normal(size=(200, 5)), GENERATOR.integers(0, 4, 200)
     wanted = f1_score(targets, outputs.argmax(axis=1), average="macro")
     assert metric_of("f1").score(outputs, targets) == pytest.approx(wanted)
+
+
+def test_arrays_serve_as_well_as_files(save: Save) -> None:
+    model = save(MATMUL)
+    given = [samples(model.parent), (X, Y), {"x": X, "y": Y}]
+    told = [str(tw.compare(model, each, on=["h100-sxm"])) for each in given]  # type: ignore[arg-type]
+    assert len({text.replace("data.npz", "d.npz") for text in told}) == 1
+
+
+def test_what_tunes_is_not_reported(save: Save) -> None:
+    model = save(MATMUL)
+    with pytest.raises(DataError, match="can prove nothing"):
+        tw.compare(model, (X, Y), train=(X, Y), on=["h100-sxm"])
+    found = tw.compare(model, (X[:40], Y[:40]), train=(X[30:], Y[30:]), on=["h100-sxm"])
+    assert found.data.tuning_count == 20
+    assert "10 of 30 samples of train.npz stand in data.npz too: they are left out" in found.data.split
+
+
+@pytest.mark.parametrize("bad", [3, None, (X,), (X, [[1], [1, 2]]), (X, ["a"] * len(X))])
+def test_what_is_no_samples_is_told(save: Save, bad: Any) -> None:
+    with pytest.raises(InputError, match=r"pair \(x, y\)|no array of numbers"):
+        tw.compare(save(MATMUL), bad, on=["h100-sxm"])

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from twentywatts.comparison.bound import Verdict, judge
 from twentywatts.comparison.metrics import metric_of
+from twentywatts.comparison.overlap import apart
 from twentywatts.comparison.search import Goal
 from twentywatts.errors import DataError
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.proof.guard import Look, look, parted, provable, walk
-from twentywatts.slimming.proof.overlap import apart
 from twentywatts.slimming.proof.trial import Score
 
 GOAL = Goal(metric=metric_of("accuracy"), max_drop=0.01)

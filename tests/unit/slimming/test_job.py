@@ -253,6 +253,7 @@ def test_too_few_samples_prove_nothing_and_say_how_many_would(tmp_path: Path) ->
         ({"max_drop": 2}, "share"),
         ({"budget_s": -1}, "budget"),
         ({"budget_s": float("inf")}, "budget"),
+        ({"batch": 10**9}, "batch of 1,000,000,000 is too large"),
         ({"methods": ["prun"]}, "did you mean 'prune'"),
         ({"methods": []}, "no method"),
         ({"metric": "acuracy"}, "metric"),

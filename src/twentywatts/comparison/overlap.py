@@ -1,4 +1,4 @@
-"""Samples that stand in both files: what was trained on can prove nothing, so it is not trained on."""
+"""Samples that stand in both files: what was trained on can prove nothing, so it is left out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def apart(train: Samples, data: Samples) -> tuple[Samples, str]:
             f"every sample of '{train.name}' stands in '{data.name}' too: what was trained on can prove nothing; "
             "give samples to train on that are not among those to prove with"
         )
-    note = f"{gone} of {train.count} samples of {train.name} stand in {data.name} too: they are not trained on"
+    note = f"{gone} of {train.count} samples of {train.name} stand in {data.name} too: they are left out"
     return train.take(np.flatnonzero(kept)), note
 
 
