@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from twentywatts.comparison.baselines import baselines
-from twentywatts.comparison.metrics import Metric, metric_of
+from twentywatts.comparison.metrics import Metric, is_number, metric_of
 from twentywatts.comparison.result import Comparison, ModelSummary, Refusal, Row
 from twentywatts.comparison.rows import candidate_row, order, reference_row, yardstick_row
 from twentywatts.comparison.search import Bench, Goal, Progress, make_bench
@@ -125,7 +125,7 @@ def machine_names(on: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
     """Return the comparison of a Job; ``progress`` is told what happens next and the share that is done."""
-    if not (math.isfinite(job.max_drop) and job.max_drop >= 0):
+    if not is_number(job.max_drop) or not 0 <= job.max_drop < math.inf:
         raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
     if is_share(job.metric.name) and job.max_drop > 1:
         raise InputError(f"the largest drop is a share: 0.02 is two points, got {job.max_drop!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from twentywatts.comparison.bound import Verdict, accuracy_interval, judge
 from twentywatts.errors import DataError, InputError, nearest
 
-__all__ = ["Metric", "metric_of"]
+__all__ = ["Metric", "is_number", "metric_of"]
 
 Outputs = NDArray[Any]
 _NAMES = ("accuracy", "top-k (top-5, …)", "f1", "mean-error")
@@ -60,6 +61,11 @@ class Metric:
         keeps = True if bound <= max_drop else (False if floor > max_drop else None)
         how = {True: "keeps it", False: "does not keep it", None: f"{len(targets)} samples cannot tell"}[keeps]
         return Verdict(keeps=keeps, bound=bound, sentence=f"{how}: drop below {bound:.3g} (paired bootstrap, 95 %)")
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a real number, NumPy's among them, and neither a text nor a truth value."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def metric_of(name: str | Callable[[Outputs, NDArray[Any]], float]) -> Metric:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from twentywatts.comparison.job import machine_names
-from twentywatts.comparison.metrics import Metric, metric_of
+from twentywatts.comparison.metrics import Metric, is_number, metric_of
 from twentywatts.comparison.overlap import apart
 from twentywatts.comparison.search import Goal, Progress
 from twentywatts.comparison.split import check_targets
@@ -190,11 +190,11 @@ def _search(lab: Lab, progress: Progress) -> None:
 
 
 def _check(job: Job) -> None:
-    if isinstance(job.max_drop, bool) or not 0 <= job.max_drop < float("inf"):
+    if not is_number(job.max_drop) or not 0 <= job.max_drop < float("inf"):
         raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
     if is_share(job.metric.name) and job.max_drop > 1:
         raise InputError(f"the largest drop is a share: 0.01 is one point, got {job.max_drop!r}")
-    if isinstance(job.budget_s, bool) or not 0 <= job.budget_s < 1e7:
+    if not is_number(job.budget_s) or not 0 <= job.budget_s < 1e7:
         raise InputError(f"the budget must be seconds from 0 to ten million, got {job.budget_s!r}")
     for name in job.machines:
         load(name)

@@ -124,6 +124,12 @@ def test_what_tunes_is_not_reported(save: Save) -> None:
     assert "10 of 30 samples of train.npz stand in data.npz too: they are left out" in found.data.split
 
 
+@pytest.mark.parametrize("drop", ["2%", None, True, float("nan"), -1])
+def test_a_drop_is_a_number(drop: Any) -> None:
+    with pytest.raises(InputError, match="largest drop must be a number"):
+        tw.compare("m.onnx", "d.npz", max_drop=drop)
+
+
 @pytest.mark.parametrize("bad", [3, None, (X,), (X, [[1], [1, 2]]), (X, ["a"] * len(X))])
 def test_what_is_no_samples_is_told(save: Save, bad: Any) -> None:
     with pytest.raises(InputError, match=r"pair \(x, y\)|no array of numbers"):

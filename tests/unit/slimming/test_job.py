@@ -251,6 +251,8 @@ def test_too_few_samples_prove_nothing_and_say_how_many_would(tmp_path: Path) ->
         ({"max_drop": -1}, "largest drop"),
         ({"max_drop": float("nan")}, "largest drop"),
         ({"max_drop": 2}, "share"),
+        ({"max_drop": "2%"}, "largest drop"),
+        ({"budget_s": "2m"}, "budget"),
         ({"budget_s": -1}, "budget"),
         ({"budget_s": float("inf")}, "budget"),
         ({"batch": 10**9}, "batch of 1,000,000,000 is too large"),
