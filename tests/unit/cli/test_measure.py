@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.living import living
 from tests.support.machines import MACHINES
-from tests.support.repository import PACKAGE
+from tests.support.measured import MEASURE, document, environment, measure, started
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "posix_spawnp"), reason="commands are measured on POSIX systems")
-
-SCHEMA = json.loads((PACKAGE / "data/schemas/measurement-1.schema.json").read_text(encoding="utf-8"))
-MEASURE = [sys.executable, "-m", "twentywatts", "measure"]
-SLEEPER = [sys.executable, "-c", "import os,time; print(os.getpid(), flush=True); time.sleep(60)"]
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Return an environment in which a client processor's counters live."""
-    with living("client", tmp_path / "machine"):
-        yield environment(tmp_path / "machine")
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> dict[str, str]:
-    """Return an environment of a machine that has no counter at all."""
-    (tmp_path / "bare").mkdir()
-    return environment(tmp_path / "bare")
-
-
-def environment(root: Path) -> dict[str, str]:
-    return {**os.environ, "TWENTYWATTS_ROOT": str(root)}
-
-
-def measure(*words: object, env: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
-    line = [*MEASURE, *map(str, words)]
-    return subprocess.run(line, env=env, capture_output=True, text=True, timeout=120, check=False, **options)
-
-
-def started(*words: object, env: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
-    """Start a measurement of SLEEPER; return it and the sleeper's process number once that is up."""
-    line = [*MEASURE, *map(str, words), "--", *SLEEPER]
-    process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, int(process.stdout.readline())
-
-
-def document(path: Path) -> dict[str, Any]:
-    jsonschema = pytest.importorskip("jsonschema")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    jsonschema.validate(found, SCHEMA)
-    return found
 
 
 def test_a_live_counter_is_measured(machine: dict[str, str], tmp_path: Path) -> None:
@@ -295,65 +250,6 @@ def test_a_closed_standard_error_costs_nothing(bare: dict[str, str], tmp_path: P
     done = subprocess.run(["sh", "-c", f"{line} 2>&-"], env=bare, timeout=60, check=False)
     assert done.returncode == 7
     assert document(tmp_path / "run.json")["command"]["exit_code"] == 7
-
-
-def test_of_several_ranks_one_counts_the_node(machine: dict[str, str], tmp_path: Path) -> None:
-    job = {**machine, "SLURM_JOB_ID": f"test-{os.getpid()}", "XDG_RUNTIME_DIR": str(tmp_path)}
-    first, sleeper = started("--json", tmp_path / "0.json", env={**job, "SLURM_LOCALID": "0"})
-    measure("--json", tmp_path / "1.json", "--", "sleep", "0.2", env={**job, "SLURM_LOCALID": "1"})
-    os.kill(sleeper, signal.SIGTERM)
-    first.communicate(timeout=60)
-    one, other = document(tmp_path / "0.json"), document(tmp_path / "1.json")
-    assert one["energy_j"]["mid"] > 0
-    assert other["energy_j"] is None, "the sum over ranks is the node, once"
-    assert any("another rank" in row["reason"] for row in other["not_read"])
-    assert any(row["how"] == "attributed" and not row["in_total"] for row in other["components"])
-
-
-NESTED = "import time, twentywatts as tw\nwith tw.measure() as m: time.sleep(0.2)\nprint(m.how, m.energy_j)"
-
-
-def test_a_rank_under_its_own_meter_inherits_what_that_one_holds(machine: dict[str, str], tmp_path: Path) -> None:
-    job = {**machine, "SLURM_JOB_ID": f"nested-{os.getpid()}", "XDG_RUNTIME_DIR": str(tmp_path)}
-    inside = ["--", sys.executable, "-c", NESTED]
-    alone = measure(*inside, env={**job, "SLURM_LOCALID": "0"})
-    assert alone.stdout.startswith("counter "), alone.stderr
-    first, sleeper = started(env={**job, "SLURM_LOCALID": "0"})
-    other = measure(*inside, env={**job, "SLURM_LOCALID": "1"})
-    twice = measure("--", *MEASURE, *inside, env={**job, "SLURM_LOCALID": "1", "SLURM_JOB_ID": "another"})
-    os.kill(sleeper, signal.SIGTERM)
-    first.communicate(timeout=60)
-    assert other.stdout == "unavailable None\n", "its meter does not hold the node, so neither does the program"
-    assert twice.stdout.startswith("counter "), twice.stderr
-
-
-# each shows that it measures, and goes on once the other does too
-AT_ONCE = """
-import pathlib, sys, time, twentywatts as tw
-mine, other = map(pathlib.Path, sys.argv[1:])
-with tw.measure() as m:
-    mine.touch()
-    while not other.exists(): time.sleep(0.01)
-    time.sleep(0.2)
-print(m.how, m.energy_j)
-"""
-
-
-def test_workers_inside_one_command_count_the_node_once(machine: dict[str, str], tmp_path: Path) -> None:
-    job = {**machine, "LOCAL_RANK": "0", "MASTER_PORT": str(os.getpid()), "XDG_RUNTIME_DIR": str(tmp_path)}
-    both = f"import subprocess, sys\nrun = [sys.executable, '-c', {AT_ONCE!r}]\n"
-    both += "pairs = (sys.argv[1:], sys.argv[:0:-1])\n"
-    both += "one, other = (subprocess.Popen([*run, *pair], stdout=subprocess.PIPE, text=True) for pair in pairs)\n"
-    both += "print(one.communicate()[0], other.communicate()[0])"
-    done = measure("--", sys.executable, "-c", both, tmp_path / "one", tmp_path / "other", env=job)
-    assert sorted(line.split()[0] for line in done.stdout.splitlines() if line.strip()) == ["counter", "unavailable"]
-
-
-@pytest.mark.parametrize("told", ["", "\t", "x\t0\tnode", "\t\t\t", "é\t-1", "x" * 9999])
-def test_a_claim_that_nobody_made_is_ignored(told: str, bare: dict[str, str]) -> None:
-    done = measure("--", "true", env={**bare, "LOCAL_RANK": "0", "TWENTYWATTS_CLAIM": told})
-    assert done.returncode == 0
-    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_that_goes_while_the_command_runs_costs_no_code(bare: dict[str, str], tmp_path: Path) -> None:
