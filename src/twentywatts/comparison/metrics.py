@@ -111,6 +111,8 @@ def _top(k: int) -> Metric:
     def right(outputs: Outputs, targets: NDArray[Any]) -> NDArray[np.bool_]:
         scores = _classes(outputs)
         _check_classes(targets, scores.shape[1])
+        if k >= scores.shape[1]:
+            raise DataError(f"the best {k} of {scores.shape[1]} classes are always right: top-k needs a smaller k")
         own = np.take_along_axis(scores, targets[:, None], axis=1)
         before = (scores > own).sum(axis=1)
         ties = (scores == own) & (np.arange(scores.shape[1]) < targets[:, None])

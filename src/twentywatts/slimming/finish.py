@@ -117,7 +117,7 @@ def _shipped(
         return best, outcome, ()
     saving = outcome.best.saving
     note = (
-        f"{best.name} is proved to keep the metric, but measured anew it saves nothing beyond noise "
+        f"{best.name} is proved to keep the metric, but measured anew its saving is not clear of noise "
         f"({saving.low:.2f} to {saving.high:.2f} times less): the model as given ships"
     )
     return given, measured_outcome(lab, given.candidate, cost), (note,)
@@ -130,8 +130,8 @@ def _best_elsewhere(entries: Sequence[Entry], found: Sequence[Target]) -> Entry:
 
 
 def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
-    """Return every trial once, the model as given first, with what the guard samples said."""
-    looks = {found.digest: found for found in walked.looks}
+    """Return every trial once, the model as given first, with what the guard samples said, in earlier runs too."""
+    looks = {**lab.memory.looks, **{found.digest: found for found in walked.looks}}
     on_front = {trial.digest for trial in front(lab.trials.values())}
     counts: dict[str, Counts] = {}
     entries: dict[str, Entry] = {}

@@ -67,3 +67,9 @@ def test_targets_that_do_not_fit_are_named(targets: np.ndarray) -> None:
 def test_unknown_metrics_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="unknown metric"):
         metric_of(name)
+
+
+@pytest.mark.parametrize("k", [SCORES.shape[1], SCORES.shape[1] + 40])
+def test_a_metric_that_is_always_right_is_refused(k: int) -> None:
+    with pytest.raises(DataError, match="always right"):
+        metric_of(f"top-{k}").score(SCORES, LABELS)
