@@ -3,11 +3,10 @@
 For each of five networks of different kinds and seeds, and each of five folds: the network is trained on four fifths
 of what lies outside the fold; the library's own slim gets that for training and the other fifth as data, a time budget
 and one thread; the fold itself is seen by nothing. Requests ("prune 50 % → distil → int8") that all five folds have
-are then judged on the five folds pooled (n = 1797, paired with the network as given) by the exact one-sided 95 % bound,
-in the library's own order of asking (the safest on the data samples first, each at least 5 % cheaper than the one
-before); at the first that is not proved the walk ends (fixed sequence). The last that is proved is measured anew,
-beside quantisation alone (the library's int8, NNCF with OpenVINO and Intel's neural compressor where these are
-installed), all in turns.
+are then judged on the five folds pooled (n = 1797, paired with the network as given) by the exact one-sided 95 % bound:
+the cuts in float, the smallest first, trained where training was in time; at the first that is not proved the walk ends
+(fixed sequence). The last that is proved is measured anew, beside quantisation alone (the library's int8, NNCF with
+OpenVINO and Intel's neural compressor where these are installed), all in turns.
 Usage: python bench/slim_digits.py FOLDER [--budget 120] [--only conv,dense] [--stage train|slim|table]
 What is there already in FOLDER is not done again.
 """

@@ -6,6 +6,7 @@ A *home* is a folder with model.onnx, train.npz, data.npz and test.npz. Everythi
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,6 @@ import numpy as np
 import slim_peers
 from twentywatts.comparison.bound import drop_bound, judge
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.proof.trial import Score, Trial
-from twentywatts.slimming.searching.choice import asking_order
-from twentywatts.slimming.searching.rungs import Rung
 from twentywatts.slimming.steps.fold import fold
 from twentywatts.slimming.steps.int8 import quantised, shipped_session
 from twentywatts.slimming.timing.measuring import Rounds, median_interval, remeasured
@@ -125,21 +123,17 @@ class Accepted:
 
 
 def accepted(homes: Sequence[Path]) -> Accepted:
-    """Ask about the requests in the library's own order, up to the first whose pooled loss is not within a point.
-
-    The order (the safest first, each at least 5 % cheaper) is set by times and by the data samples of the folds pooled.
-    """
+    """Ask about the float cuts in ascending order, trained where they are that, up to the first that is not proved."""
     documents = [json.loads((home / "slim.json").read_text()) for home in homes]
     requests = _requests(homes, documents)
     given = next(one for one in requests if one.saving == 1.0)
-    trials = {one.name: _trial(one, homes) for one in requests if one is not given}
     asked: list[Request] = []
     best = None
-    for trial in asking_order(list(trials.values()), LIMIT):
-        asked.append(next(one for one in requests if trials.get(one.name) is trial))
-        if asked[-1].verdict.keeps is not True:
+    for request in _cuts(requests):
+        asked.append(request)
+        if request.verdict.keeps is not True:
             break
-        best = asked[-1]
+        best = request
     return Accepted(
         homes=tuple(homes),
         accuracy=given.accuracy,
@@ -150,18 +144,14 @@ def accepted(homes: Sequence[Path]) -> Accepted:
     )
 
 
-def _trial(request: Request, homes: Sequence[Path]) -> Trial:
-    """Return a request as the library's choice sees it, judged on the data samples of the folds."""
-    was = np.concatenate([right(shipped((home / "model.onnx").read_bytes()), home, "data") for home in homes])
-    models = [shipped(path.read_bytes()) for path in request.models]
-    now = np.concatenate([right(model, home, "data") for model, home in zip(models, homes, strict=True)])
-    lost, gained = int((was & ~now).sum()), int((~was & now).sum())
-    score = Score(
-        value=float(now.mean()), drop=(lost - gained) / len(was), verdict=judge(lost, gained, len(was), LIMIT),
-        sample_count=len(was), lost=lost, gained=gained,
-    )  # fmt: skip
-    named = Candidate(content=request.name.encode())
-    return Trial(rung=Rung(), floating=named, shipped=named, packing="fp32", score=score, saving=request.saving)
+def _cuts(requests: Sequence[Request]) -> list[Request]:
+    """Return the float cuts, the smallest first; of one cut the trained one, where every fold has that."""
+    found: dict[float, Request] = {}
+    for one in requests:
+        share = re.fullmatch(r"prune ([0-9.]+) %( → distil)?", one.name)
+        if share and (share[2] or float(share[1]) not in found):
+            found[float(share[1])] = one
+    return [found[share] for share in sorted(found)]
 
 
 def _requests(homes: Sequence[Path], documents: Sequence[dict[str, Any]]) -> tuple[Request, ...]:
@@ -246,7 +236,7 @@ def printed(tables: Mapping[str, Accepted]) -> None:
     _print_chosen(tables)
     print_savings({name: savings for name, (savings, _) in found.items()})
     print_losses({name: losses for name, (_, losses) in found.items()})
-    _print_asked(tables)
+    _print_requests(tables)
 
 
 def print_losses(losses: Mapping[str, Losses]) -> None:
@@ -288,11 +278,15 @@ def _cell(values: Sequence[float]) -> str:
     return f"{median_interval(values).mid:.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
-def _print_asked(tables: Mapping[str, Accepted]) -> None:
-    print("\nEvery request that was asked about, in its order:\n")
-    print("| network | request | in the search: times less | lost, gained | bound, points | proved |")
+def _print_requests(tables: Mapping[str, Accepted]) -> None:
+    print("\nEvery request that all folds tried, on the test samples of the folds pooled (asked: in the walk):\n")
+    print("| network | request | times less, in the search | lost, gained | bound, points | asked, proved |")
     print("|---|---|---|---|---|---|")
     for name, table in tables.items():
-        for one in table.asked:
+        for one in sorted(table.requests, key=lambda one: one.saving)[1:]:
+            asked = ("yes, yes" if one.verdict.keeps else "yes, no") if one in table.asked else ""
             print(f"| {name} | {one.name} | {one.saving:.2f} | {one.lost}, {one.gained} | "
-                  f"{100 * one.verdict.bound:.2f} | {'yes' if one.verdict.keeps else 'no'} |")  # fmt: skip
+                  f"{100 * one.verdict.bound:.2f} | {asked} |")  # fmt: skip
+    print("\nProcessor time of one slim [s], median and largest over the folds: " + "; ".join(
+        f"{name} {statistics.median(table.search_cpu_s):.0f}, {max(table.search_cpu_s):.0f}"
+        for name, table in tables.items()))  # fmt: skip

@@ -25,11 +25,11 @@ from slim_single import Part, run
 WORDS = "yes no up down left right on off stop go".split()
 ACCENTS = "en-us en-gb en-gb-scotland en-gb-x-rp en-gb-x-gbclan en-gb-x-gbcwmd en-029 en-us-nyc".split()
 VARIANTS = Path("/usr/lib/x86_64-linux-gnu/espeak-ng-data/voices/!v")
-COUNTS = {"train": 3000, "data": 3600, "test": 2400}
+COUNTS = {"train": 8000, "data": 3600, "test": 2400}
 VOICES = {"train": 0.5, "data": 0.25, "test": 0.25}
 RATE_HZ, FRAME, HOP, BANDS, FRAMES = 22050, 882, 441, 40, 50
 STRANGE = ("whisper", "whisperf", "Demonic", "UniRobot", "croak")  # people would not understand these
-EPOCHS = 12
+EPOCHS = 8
 
 
 def spoken(word: str, voice: str, speed: int, pitch: int) -> np.ndarray:
