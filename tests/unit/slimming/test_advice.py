@@ -7,13 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from onnx import helper, numpy_helper
-from tests.support.onnx_models import info, model_of
+from tests.support.planted import WIDTH, network, samples
 
 from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.split import Parts
-from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.elsewhere.advice import Advice, Basis, advise
 from twentywatts.slimming.elsewhere.targets import Terms, targets
@@ -21,28 +19,6 @@ from twentywatts.slimming.timing.measuring import Rounds
 from twentywatts.slimming.timing.using import eager_saving
 
 PLAN = Rounds(rounds=7, window_s=0.002)
-WIDTH = 16
-
-
-def network(batch: str | int = "n") -> bytes:
-    """Two classes parted by one plane, through two layers that are wider than need be."""
-    first = np.zeros((WIDTH, 256), np.float32)
-    first[0, :2] = 1, -1
-    last = np.zeros((256, 2), np.float32)
-    last[0, 1] = last[1, 0] = 1
-    nodes = [
-        helper.make_node("Gemm", ["x", "w"], ["a"], name="first"),
-        helper.make_node("Relu", ["a"], ["b"], name="relu"),
-        helper.make_node("Gemm", ["b", "v"], ["y"], name="last"),
-    ]
-    weights = [numpy_helper.from_array(first, "w"), numpy_helper.from_array(last, "v")]
-    return model_of(nodes, [info("x", [batch, WIDTH])], ["y"], weights).SerializeToString()
-
-
-def samples(name: str, count: int) -> Samples:
-    x = np.random.default_rng(count).normal(size=(count, WIDTH)).astype(np.float32)
-    x[:, 0] += np.sign(x[:, 0])
-    return Samples(name=name, inputs={"x": x}, targets=(x[:, 0] > 0).astype(np.int64))
 
 
 @pytest.fixture(scope="module")

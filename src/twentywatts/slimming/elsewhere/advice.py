@@ -1,5 +1,7 @@
 """Advice that is no compression: batching, another runtime, fewer threads, a method without a network.
 
+A smaller architecture has its own module, ``smaller``.
+
 What happens on this processor is measured, in turns, as processor time; what happens on other machines and what a
 classical method costs is predicted from counts. Each piece says which, and none is given that does not save.
 """
@@ -31,7 +33,7 @@ from twentywatts.slimming.timing.using import batch_savings, eager_saving, threa
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_si
 
-__all__ = ["Advice", "Basis", "advise"]
+__all__ = ["Advice", "Basis", "advise", "taken_off"]
 
 _HERE = "this-cpu"
 _BATCHES = (8, 64)
@@ -49,9 +51,9 @@ class Basis(StrEnum):
 class Advice:
     """One thing to do that compresses nothing.
 
-    kind: batching, runtime, threads or baseline. saving: how many times less it is, with its 90 % interval, of what
-    ``basis`` says. saved_j: joules per inference that it takes off, which rank it: those predicted for ``machine``;
-    where the basis is processor time, joules are taken to follow it. against: what it is held against.
+    kind: batching, runtime, threads, architecture or baseline. saving: how many times less it is, with its 90 %
+    interval, of what ``basis`` says. saved_j: joules per inference that it takes off, which rank it: those predicted
+    for ``machine``; where the basis is processor time, joules are taken to follow it. against: what it is held against.
     """
 
     kind: str
@@ -118,8 +120,8 @@ def _bench(path: Path, terms: Terms) -> Bench:
     return make_bench(read(path, batch=1, axes=scenario.axes), counts, parts, goal=terms.goal, scenario=scenario)
 
 
-def _saved(spent: Ledger, saving: Interval) -> Interval:
-    """Return the joules that a saving takes off what was spent."""
+def taken_off(spent: Ledger, saving: Interval) -> Interval:
+    """Return the joules that a saving, so many times less, takes off what was spent."""
     joules = spent.energy_j.interval
     low, mid, high = (max(1.0 - 1.0 / max(value, 1e-9), 0.0) for value in (saving.low, saving.mid, saving.high))
     return Interval(low=joules.low * low, mid=joules.mid * mid, high=joules.high * high)
@@ -144,7 +146,7 @@ def _batching_here(shipped: Candidate, spent: Ledger, terms: Terms, plan: Rounds
             text="each waits for the others: worth it where requests come faster than that or may be late",
             basis=Basis.MEASURED,
             saving=saving,
-            saved_j=_saved(spent, saving),
+            saved_j=taken_off(spent, saving),
             against=f"what ships, in batches of {base}",
         )
 
@@ -159,7 +161,7 @@ def _threads(shipped: Candidate, spent: Ledger, terms: Terms, plan: Rounds) -> I
         text=f"on the clock one inference is then {pace}; threads that wait for each other spin",
         basis=Basis.MEASURED,
         saving=saving,
-        saved_j=_saved(spent, saving),
+        saved_j=taken_off(spent, saving),
         against="the runtime's default of all cores",
     )
 
@@ -169,7 +171,7 @@ def _runtime(given: Candidate, spent: Ledger, terms: Terms, eager: Call | None, 
         return
     inputs, batch = terms.parts.tuning.inputs, terms.scenario.batch
     saving = eager_saving(given.content, inputs, eager=eager, batch=batch, plan=plan)
-    less = _saved(spent, saving)
+    less = taken_off(spent, saving)
     yield Advice(
         kind="runtime",
         machine=_HERE,
@@ -199,7 +201,7 @@ def _baseline(found: Baseline, bench: Bench, spent: Ledger) -> Advice:
         text=f"{metric_text(metric)} {accuracy_text(found.accuracy, metric)} on the guard samples, shown to be enough",
         basis=Basis.PREDICTED,
         saving=saving,
-        saved_j=_saved(spent, saving),
+        saved_j=taken_off(spent, saving),
         against="what ships",
     )
 
@@ -221,6 +223,6 @@ def _batching_there(targets: Sequence[Target], terms: Terms) -> Iterator[Advice]
                 text=f"a batch takes {format_si(ledger.latency_s.mid, 's')}; each waits for the others",
                 basis=Basis.PREDICTED,
                 saving=saving,
-                saved_j=_saved(point.energy, saving),
+                saved_j=taken_off(point.energy, saving),
                 against=f"{point.candidate.brief}, {point.form}, in batches of {terms.scenario.batch}",
             )

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from twentywatts.slimming.learning.trainable.graph import Graph
     from twentywatts.slimming.learning.training.loop import Outcome
 
-__all__ = ["Masks", "Progress", "Schedule", "distil", "planted_zeros"]
+__all__ = ["Masks", "Progress", "Schedule", "distil", "is_too_short", "planted_zeros"]
 
 Progress = Callable[[str, float], None]
 Masks = Mapping[str, NDArray[np.bool_]]
 
 _USUAL_RATE, _ATTENTIVE_RATE = 4e-3, 2e-3  # of Adam with batches of 64
+_LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its passes, tells nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,8 @@ def distil(
     Where training does not lower the loss the best weights so far come back, with a note; never weights that are not
     finite. Raises MissingExtraError without torch, RefusedError naming a layer that cannot be trained, DataError for
     samples that do not fit or are not finite, InputError for a schedule that makes no sense.
+    Where only targets count (``hard_frac`` of one) the step is called ``train``; the teacher then says what its answers
+    are, and nothing more, and RefusedError is raised where targets are no answers of the model.
     """
     schedule = schedule or Schedule()
     schedule.check()
@@ -106,7 +109,9 @@ def distil(
     schedule = replace(schedule, learning_rate=schedule.learning_rate or usual_rate(module.graph))
     lesson = lesson_of(module, teacher.content, samples, schedule=schedule)
     outcome = train(module, lesson, schedule=schedule, keep=keep or {}, progress=progress)
-    step = step_of("distil", outcome, schedule, teacher=teacher, notes=lesson.notes)
+    step = step_of(
+        "train" if schedule.hard_frac == 1 else "distil", outcome, schedule, teacher=teacher, notes=lesson.notes
+    )
     return candidate.then(step, written(module))
 
 
@@ -124,6 +129,15 @@ def step_of(name: str, outcome: Outcome, schedule: Schedule, *, teacher: Candida
     return Step(name=name, settings=settings, seed=schedule.seed, notes=(*notes, *outcome.notes))
 
 
+def is_too_short(trained: Candidate, schedule: Schedule, count: int) -> bool:
+    """Tell whether a training was cut so short by its deadline that it tells nothing about what was trained.
+
+    trained: its last step is the training, on ``count`` samples.
+    """
+    epochs = int(trained.steps[-1].settings["epochs"])
+    return epochs < schedule.epochs / 4 and epochs * count / schedule.batch < _LEAST_STEPS
+
+
 def check_finite(samples: Samples) -> None:
     """Raise DataError where there is nothing to train on, or what is there holds NaN or infinite values."""
     if samples.count < 1:
@@ -139,10 +153,9 @@ def check_finite(samples: Samples) -> None:
 
 def usual_rate(graph: Graph) -> float:
     """Return the learning rate that suits a network: attention takes smaller steps than convolutions."""
-    is_attentive = any(
-        call.op in ("Softmax", "Attention") and call.outputs[0] not in graph.outputs for call in graph.calls
-    )
-    return _ATTENTIVE_RATE if is_attentive else _USUAL_RATE
+    from twentywatts.slimming.learning.trainable.graph import is_attentive
+
+    return _ATTENTIVE_RATE if is_attentive(graph) else _USUAL_RATE
 
 
 def planted_zeros(content: bytes) -> dict[str, NDArray[np.bool_]]:

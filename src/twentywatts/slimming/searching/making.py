@@ -24,7 +24,6 @@ __all__ = ["chain", "made", "untrained", "why_no_training"]
 
 _ROUND_TO = 8  # channels: what vector units and caches like
 _HARDENING = 10  # epochs of training with rounded numbers
-_LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its passes, tells nothing about its widths
 
 
 def why_no_training(lab: Lab) -> str:
@@ -136,14 +135,14 @@ def _scores(candidate: Candidate, lab: Lab) -> dict[str, NDArray[np.float64]] | 
 def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
     if lab.train is None:
         raise RefusedError("there are no samples to train on")
-    from twentywatts.slimming.learning.distil import Schedule, distil
+    from twentywatts.slimming.learning.distil import Schedule, distil, is_too_short
 
     if time_s <= 0:
         raise RefusedError("there was no time left to train it")
     schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
     trained = distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
-    epochs = int(trained.steps[-1].settings["epochs"])
-    if epochs < rung.epochs / 4 and epochs * lab.train.count / schedule.batch < _LEAST_STEPS:
+    if is_too_short(trained, schedule, lab.train.count):
+        epochs = trained.steps[-1].settings["epochs"]
         raise RefusedError(f"the budget was too short to train it: {epochs} of {rung.epochs} passes")
     return trained
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import ModelError, RefusedError, clean
 
-__all__ = ["LEARNED", "Call", "Graph", "Input", "array_of", "graph_of"]
+__all__ = ["LEARNED", "Call", "Graph", "Input", "array_of", "graph_of", "is_attentive"]
 
 Array = NDArray[Any]
 Uses = Mapping[str, list[tuple["Call", int]]]
@@ -112,6 +112,11 @@ def graph_of(content: bytes) -> Graph:
     uses = _uses(calls)
     weights = frozenset(name for name in stored if _is_float(constants[name]) and _learns(name, constants[name], uses))
     return Graph(calls=tuple(calls), constants=constants, weights=weights, inputs=inputs, outputs=outputs)
+
+
+def is_attentive(graph: Graph) -> bool:
+    """Tell whether a network attends: a softmax that is no output."""
+    return any(call.op in ("Softmax", "Attention") and call.outputs[0] not in graph.outputs for call in graph.calls)
 
 
 def _parsed(content: bytes) -> Any:

@@ -77,16 +77,19 @@ def lesson_of(module: GraphModule, teacher: bytes, samples: Samples, *, schedule
     """Return the lesson of a student from its teacher's ONNX model.
 
     Raises DataError where samples do not fit the model or a feature is unknown, RefusedError where the two models do
-    not answer alike.
+    not answer alike, or where there are targets alone to learn from and they do not fit.
     """
     theirs = graph_of(teacher)
     own_scores, _ = _scores(module.graph)
     name, kind = _scores(theirs)
-    others = [output for output in theirs.outputs[1:] if output in module.graph.outputs]
+    is_taught = schedule.hard_frac < 1
+    others = [output for output in theirs.outputs[1:] if output in module.graph.outputs and is_taught]
     feeds, found = _answers(teacher, samples, [name, *others, *schedule.features])
     inputs = {spec.name: _as_tensor(feeds, spec.name, spec.dtype) for spec in module.graph.inputs}
     answers = found[name]
     kind, axis, wanted, notes = _judged(kind, answers, samples.targets)
+    if wanted is None and not is_taught:
+        raise RefusedError("targets are no answers of this model: without a teacher there is nothing to learn from")
     variance = float(answers.var()) if answers.numel() > 1 else 1.0
     loss = loss_of(kind, temperature=schedule.temperature, hard_frac=schedule.hard_frac, axis=axis, variance=variance)
     with torch.no_grad():
