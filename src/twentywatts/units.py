@@ -255,6 +255,7 @@ _TIMES = (
     (2 * 3600.0, 3600.0, "h"),
     (120.0, 60.0, "min"),
 )
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _COUNTS_IN_WORDS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 
 
@@ -267,7 +268,7 @@ def format_time_interval(low: float, mid: float, high: float) -> str:
 
 
 def format_count_interval(low: float, mid: float, high: float) -> str:
-    """Return a count in words: ``"1.29 million (1–1.6)"``, ``"25,000"``, ``"8.4e23"``."""
+    """Return a count in words: ``"1.29 million (1–1.6)"``, ``"25,000"``, ``"8.4 × 10²³"``."""
     for factor, name in _COUNTS_IN_WORDS:
         if factor * 0.9995 <= mid < 1e15:
             return _named(low / factor, mid / factor, high / factor, name)
@@ -285,5 +286,6 @@ def _named(low: float, mid: float, high: float, name: str) -> str:
 def _grouped(value: float, digits: int) -> str:
     """Return a number with thousands grouped, in powers of ten from 1e15 on."""
     if value >= 1e15 or 0 < value < 1e-3:
-        return f"{value:.{digits}g}"
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
     return f"{Decimal(f'{value:.{digits}g}'):,f}"

@@ -8,7 +8,7 @@ from typing import Any
 from twentywatts.comparison.always_on import always_on
 from twentywatts.comparison.result import Comparison
 from twentywatts.errors import clean
-from twentywatts.units import format_interval, format_si
+from twentywatts.units import convert, format_interval, format_si, format_time_interval
 
 __all__ = ["always_on_record", "always_on_sentences", "days_text", "power_text", "rate_text", "use_text"]
 
@@ -97,7 +97,7 @@ def _no_change(rows: Sequence[Record], record: Record) -> str:
 
 
 def rate_text(value: float) -> str:
-    """Return a rate or a number of days with two digits."""
+    """Return a rate with two digits."""
     return f"{float(f'{value:.2g}'):,.10g}"
 
 
@@ -107,6 +107,5 @@ def power_text(quantity: Record) -> str:
 
 
 def days_text(quantity: Record) -> str:
-    """Return days of battery with their interval."""
-    low, mid, high = (rate_text(quantity[name]) for name in ("low", "mid", "high"))
-    return f"{mid} days" if low == high else f"{mid} days ({low}–{high})"
+    """Return how long a battery lasts with its interval, in a unit of time that people use: ``7.5 min (3.5–17)``."""
+    return format_time_interval(*(convert(quantity[name], "d", "s") for name in ("low", "mid", "high")))

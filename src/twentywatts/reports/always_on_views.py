@@ -76,14 +76,14 @@ def _best(record: Record, is_event_driven: bool) -> list[float]:
 
 def always_on_table(document: Record) -> Markup:
     """Return the table and the sentences of the page."""
-    headers = ["Machine", "Form", "Inferences per second", "Average power"]
+    headers = ["Machine", "Form", "Mean rate", "Average power"]
     with_battery = document["scenario"]["battery_j"] is not None
     headers += ["Battery"] if with_battery else []
     rows = [
         (
             clean(row["title"]),
             clean(row["form"]),
-            rate_text(row["inferences_per_s"]),
+            f"{rate_text(row['inferences_per_s'])}/s",
             power_text(row["power_w"]),
             *([days_text(row["battery_days"])] if with_battery else []),
         )

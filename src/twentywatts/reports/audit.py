@@ -28,6 +28,7 @@ MARKS = {
     "consistent": ("consistent", "yes"),
     "rhetorical": ("rhetorical", "sub"),
 }
+_ERRORS = {"unit_error", "scope_error"}  # their names are nouns
 _STYLES = {"no": "bold red", "unsure": "yellow", "yes": "green", "sub": "dim"}
 _NOT_COVERED = (
     "what stands in pictures, tables and footnotes; money, water and carbon",
@@ -54,10 +55,15 @@ def audit_document(audit: Audit, *, run: Mapping[str, Any]) -> dict[str, Any]:
 def summary(document: Record) -> str:
     """Return the audit in one sentence."""
     found = {name: count for name, count in document["verdicts"].items() if count}
-    told = ", ".join(f"{count} {MARKS[name][0]}" for name, count in found.items()) or "no claim that a rule knows"
-    count = document["sentence_count"]
+    told = ", ".join(_counted(name, count) for name, count in found.items()) or "no claim that a rule knows"
+    count, alone = document["sentence_count"], document["left_alone_count"]
     sentences = f"{count} sentence{'' if count == 1 else 's'}"
-    return f"{sentences}: {told}; {document['left_alone_count']} with a number left alone."
+    return f"{sentences}: {told}" + (f"; {alone} with a number left alone." if alone else ".")
+
+
+def _counted(verdict: str, count: int) -> str:
+    """Return how often a verdict fell: ``2 unit errors``, ``1 stale``."""
+    return f"{count} {MARKS[verdict][0]}{'s' if verdict in _ERRORS and count > 1 else ''}"
 
 
 def audit_view(document: Record) -> RenderableType:

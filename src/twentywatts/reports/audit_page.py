@@ -101,7 +101,7 @@ def _places(sentence: Record) -> list[tuple[int, Record]]:
 
 def _note(finding: Record) -> Markup:
     name, colour = MARKS[finding["verdict"]]
-    parts = [tag("p", tag("strong", name, class_=colour), f" · {finding['rule']} · «{clean(finding['quote'])}»")]
+    parts = [tag("p", tag("strong", name, class_=colour), f" «{clean(finding['quote'])}», rule {finding['rule']}")]
     parts.append(tag("p", clean(finding["message"])))
     if finding["corrected"]:
         parts.append(tag("p", "→ ", tag("em", clean(finding["corrected"]))))

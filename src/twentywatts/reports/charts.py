@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 from twentywatts.comparison.text import accuracy_mark, accuracy_text, is_share, metric_text
@@ -25,6 +26,7 @@ __all__ = [
     "log_axis",
     "metric_axis",
     "name_axis",
+    "wrapped_text",
 ]
 
 Record = Mapping[str, Any]
@@ -155,6 +157,11 @@ def chart_text(name: object, length: int = 22) -> str:
     return _text(text if len(text) <= length else text[: length - 1] + "…")
 
 
+def wrapped_text(name: object, width: int) -> str:
+    """Return a long name for a chart on three lines of so many letters, shortened after the third, and escaped."""
+    return "<br>".join(_text(line) for line in wrap(clean(name), width, max_lines=3, placeholder=" …"))
+
+
 def log_axis(quantities: Sequence[Record], unit: str = "J") -> Chart:
     """Return a log axis that holds every quantity with its interval, a tick for each power of ten."""
     low = math.floor(
@@ -282,7 +289,10 @@ def cause_chart(document: Record) -> Chart:
     rows = document["rows"]
     shares = [dict(cause_shares(row)) for row in rows]
     used = [cause for cause in CAUSES if any(cause in share for share in shares)]
-    axis = {"range": [0, 1], "tickformat": ".0%", "gridcolor": _GRID, "zeroline": False, "fixedrange": True}
+    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    names = [f"{100 * tick:.0f} %" for tick in ticks]
+    axis = {"range": [0, 1], "tickvals": ticks, "ticktext": names, "gridcolor": _GRID, "zeroline": False}
+    axis["fixedrange"] = True
     layout = chart_layout(
         height=_ROW_PX * len(rows) + 130,
         xaxis=axis,

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from twentywatts.errors import clean
 from twentywatts.reports.words import (
+    cause_name,
     cause_shares,
     evidence_legend,
     evidence_text,
     interval_text,
-    main_causes,
     quantity_text,
 )
 from twentywatts.units import format_count_interval, format_si
@@ -25,6 +25,7 @@ from twentywatts.units import format_count_interval, format_si
 __all__ = [
     "ABOVE_IDLE",
     "SUM",
+    "brackets_text",
     "causes_text",
     "estimation_view",
     "facts_text",
@@ -55,7 +56,7 @@ def estimation_view(document: Record) -> RenderableType:
         Text(clean(document["answer"]), style="bold"),
         Text(f"{facts_text(document)}; {use_text(document)}", style="dim"),
         _table(document),
-        Text(f"Brackets hold 90 % intervals. {evidence_legend(document)}.", style="dim"),
+        Text(f"{brackets_text(document)} {evidence_legend(document)}.", style="dim"),
     ]
     refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
     parts += _section("Refused", refused)
@@ -97,9 +98,25 @@ def speed_text(row: Record) -> str:
     return f"{every} tok/s\n{one} per user"
 
 
+def brackets_text(document: Record) -> str:
+    """Return what the brackets hold and, of language models, the two speeds."""
+    tokens = any(row["unit"] == "token" for row in document["rows"])
+    speeds = (
+        " tok/s: of all requests, the time of their prompts included; per user: while an answer is written."
+        if tokens
+        else ""
+    )
+    return f"Brackets hold 90 % intervals.{speeds}"
+
+
 def causes_text(row: Record) -> str:
     """Return where the joules go by cause, with shares; nothing where they are one sum."""
-    return ", ".join(main_causes(row)) if {cause for cause, _ in cause_shares(row)} != {"unsplit"} else ""
+    shares = cause_shares(row)
+    return ", ".join(_share(cause, share) for cause, share in shares) if dict(shares).keys() != {"unsplit"} else ""
+
+
+def _share(cause: str, share_frac: float) -> str:
+    return f"{cause_name(cause)} {100 * share_frac:.0f} %"
 
 
 def part_name(part: str) -> str:
@@ -141,7 +158,7 @@ def _table(document: Record) -> Table:
 
 def _cells(row: Record) -> Iterable[Text]:
     yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
-    told = ", ".join(text for text in main_causes(row) if not text.startswith("other"))
+    told = ", ".join(_share(cause, share) for cause, share in cause_shares(row) if cause != "unsplit")
     first = parts_text(row).partition(",")[0]  # the rest is the answer's
     yield Text(wh_quantity(row["energy_j"])).append(f"\n{first}", style="dim")
     yield Text(interval_text(row["energy_j_per_unit"], "J")).append(f"\n{told}", style="dim")

@@ -8,6 +8,7 @@ from typing import Any
 from twentywatts.errors import clean
 from twentywatts.reports import sections
 from twentywatts.reports.estimate import (
+    brackets_text,
     causes_text,
     facts_text,
     notes_of,
@@ -47,10 +48,9 @@ def _sections(document: Record) -> list[Markup]:
         refused = [(clean(item["machine"]), clean(item["reason"])) for item in document["refused"]]
         caption = "No published figure, no number; a model that does not fit takes more chips"
         parts.append(section("Refused", table(caption, ["Machine", "Why"], refused, class_="cards")))
-    known = bullets(notes_of(document), class_="notes")
-    parts.append(
-        section("What to know", known, sections.coverage({"notes": [], "not_covered": document["not_covered"]}))
-    )
+    parts.append(section("What to know", bullets(notes_of(document))))
+    left_out = sections.coverage({"notes": [], "not_covered": document["not_covered"]})
+    parts.append(section("What this does not cover", left_out))
     parts.append(section("How it was made", command(document)))
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
@@ -86,7 +86,7 @@ def _rows(document: Record) -> Markup:
         )
         for row in document["rows"]
     ]
-    return table("Brackets hold 90 % intervals.", headers, rows, class_="cards")
+    return table(brackets_text(document), headers, rows, class_="cards")
 
 
 def _causes(document: Record) -> Markup:

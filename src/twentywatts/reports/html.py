@@ -56,8 +56,9 @@ def table(caption: object, headers: Sequence[str], rows: Iterable[Sequence[objec
     """
     head = tag("tr", *(tag("th", header, scope="col", role="columnheader") for header in headers), role="row")
     body = [tag("tr", *_cells(headers, row), role="row") for row in rows]
-    content = (tag("caption", caption), tag("thead", head, role="rowgroup"), tag("tbody", *body, role="rowgroup"))
-    return tag("table", *content, role="table", class_=class_ or None)
+    content = (tag("thead", head, role="rowgroup"), tag("tbody", *body, role="rowgroup"))
+    above = tag("caption", caption) if caption else Markup("")
+    return tag("table", above, *content, role="table", class_=class_ or None)
 
 
 def _cells(headers: Sequence[str], row: Sequence[object]) -> Iterable[Markup]:

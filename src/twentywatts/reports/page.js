@@ -55,7 +55,8 @@
   // On a narrow screen a smaller letter, and only every third decade of the energy axis is named.
   function narrow(layout) {
     layout.font.size = 11;
-    if ((layout.xaxis.ticktext || []).some((text) => /^1 /.test(text))) {
+    const named = (layout.xaxis.ticktext || []).filter((text) => text);
+    if (named.length > 4 && named.some((text) => /^1 /.test(text))) {
       layout.xaxis.ticktext = layout.xaxis.ticktext.map((text) => (/^1 /.test(text) ? text : ""));
     }
   }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twentywatts.reports.charts import chart_layout, chart_text, error_bars, name_axis
+from twentywatts.reports.charts import chart_layout, chart_text, error_bars, name_axis, wrapped_text
 from twentywatts.reports.plan import LEAST_SHARE_FRAC, shown
 from twentywatts.units import to_base, unit_of_key
 
@@ -17,6 +17,7 @@ Chart = dict[str, Any]
 
 WATT_HOUR_J = to_base(1.0, "Wh")
 _ROW_PX = 34
+_DRIVER_PX = 48  # three lines of a name
 _LEAST_SPREAD = 1.5  # rows nearer together than this say more as a table
 _LOW, _HIGH = "#7fb0dd", "#1f4e8c"
 _GRID = "#e3e6ea"
@@ -28,12 +29,13 @@ def tornado_chart(document: Record) -> Chart:
     key = document["driven"]
     mid = next(amount[key]["mid"] for amount in document["amounts"] if amount["key"] == key)
     traces = [_half(drivers, end, mid, key, colour) for end, colour in (("low", _LOW), ("high", _HIGH))]
-    labels = [chart_text(item["label"], 40) for item in drivers]
+    labels = [wrapped_text(item["label"], 26) for item in drivers]
     values = [item[end] for item in drivers for end in ("low", "high")] + [mid]
     ticks = [min(values), mid, max(values)]
     names = [shown(key, {"low": value, "mid": value, "high": value}) for value in ticks]
     axis = {"tickvals": ticks, "ticktext": names, "gridcolor": _GRID, "zeroline": False, "fixedrange": True}
-    layout = chart_layout(height=_ROW_PX * len(drivers) + 90, xaxis=axis, yaxis=name_axis(labels), barmode="overlay")
+    axis["tickangle"] = 0
+    layout = chart_layout(height=_DRIVER_PX * len(drivers) + 90, xaxis=axis, yaxis=name_axis(labels), barmode="overlay")
     return {"data": traces, "layout": layout}
 
 

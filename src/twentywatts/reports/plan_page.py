@@ -17,6 +17,7 @@ __all__ = ["plan_page"]
 
 Record = Mapping[str, Any]
 _TILES = 4
+_BRACKETS = "Brackets hold 90 % intervals."
 
 
 def plan_page(document: Record) -> str:
@@ -39,7 +40,7 @@ def _tiles(document: Record) -> Markup:
     for amount in document["amounts"][:_TILES]:
         value, _, bounds = shown(amount["key"], amount[amount["key"]]).partition(" (")
         detail = tag("p", f"({bounds}", class_="tile-detail") if bounds else Markup("")
-        head, number = tag("p", clean(amount["label"]), class_="tile-head"), tag("p", value, class_="tile-value")
+        head, number = tag("p", _capital(amount["label"]), class_="tile-head"), tag("p", value, class_="tile-value")
         tiles.append(tag("div", head, number, detail, class_="tile"))
     return tag("div", *tiles, class_="tiles") if tiles else Markup("")
 
@@ -93,13 +94,20 @@ def _chart_of(record: Record, index: int) -> list[Markup]:
 
 def _table(record: Record) -> Markup:
     rows = [(clean(row["name"]), *(cell_text(key, row.get(key)) for key in record["labels"])) for row in record["rows"]]
-    headers = ["", *(clean(label) for label in record["labels"].values())]
-    return table("Brackets hold 90 % intervals.", headers, rows, class_="cards")
+    headers = ["", *(_capital(label) for label in record["labels"].values())]
+    return table(_brackets(rows), headers, rows, class_="cards")
+
+
+def _brackets(rows: Sequence[Sequence[object]]) -> str:
+    """Return what brackets hold, where a table has any."""
+    return _BRACKETS if any("–" in str(cell) and "(" in str(cell) for row in rows for cell in row[1:]) else ""
 
 
 def _amounts(document: Record) -> Markup:
-    rows = [(clean(a["label"]), shown(a["key"], a[a["key"]]), clean(a["note"])) for a in document["amounts"]]
-    return table("Brackets hold 90 % intervals.", ["", "Value", "Note"], rows, class_="cards")
+    rows = [(_capital(a["label"]), shown(a["key"], a[a["key"]]), clean(a["note"])) for a in document["amounts"]]
+    with_notes = any(note for *_, note in rows)
+    headers = ["", "Value", "Note"] if with_notes else ["", "Value"]
+    return table(_brackets(rows), headers, [row[: len(headers)] for row in rows], class_="cards")
 
 
 def _drivers(document: Record) -> Markup:
@@ -107,7 +115,7 @@ def _drivers(document: Record) -> Markup:
         return shown(document["driven"], {"low": value, "mid": value, "high": value})
 
     lines = [
-        f"{clean(item['label'])}: {end(item['low'])} at its 5 %, {end(item['high'])} at its 95 % quantile "
+        f"{_capital(item['label'])}: {end(item['low'])} at its 5 %, {end(item['high'])} at its 95 % quantile "
         f"({100 * item['share_frac']:.0f} % of the spread)"
         for item in document["drivers"]
         if item["share_frac"] >= LEAST_SHARE_FRAC
@@ -119,7 +127,7 @@ def _inputs(document: Record) -> Markup:
     numbers = {key: number for number, key in enumerate(document["sources"], start=1)}
     rows: list[Sequence[object]] = [
         (
-            clean(item["label"]),
+            _capital(item["label"]),
             shown(item["key"], item[item["key"]]),
             clean(", ".join(text for text in (item["year"], item["region"]) if text)) or "–",
             _origin(item, numbers),

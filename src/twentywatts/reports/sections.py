@@ -247,7 +247,7 @@ def baselines(document: Record) -> Markup:
     sentences = bullets(baseline_sentence(item, document) for item in document["baselines"])
     processor = clean(reference_row(document)["title"])
     caption = (
-        f"Simple methods on the same data and on the same processor as the reference ({processor}), {BASELINE_CALL}"
+        f"Simple methods on the same data and on the same processor as the reference ({processor}), {BASELINE_CALL}."
     )
     return join([sentences, table(caption, headers, rows, class_="cards")])
 

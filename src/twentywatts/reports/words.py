@@ -191,8 +191,10 @@ def _grounds(document: Record) -> str:
 
 def _inside(title: str) -> str:
     """Return a machine's title for the middle of a sentence."""
-    title = clean(title)
-    return title.replace("This computer", "this computer", 1)
+    kind, _, model = clean(title).partition(": ")
+    if kind != "This computer":
+        return clean(title)
+    return f"this computer ({model})" if model else "this computer"
 
 
 def _than(ratio: str) -> str:
@@ -222,7 +224,7 @@ def _rivals(document: Record) -> str:
     close = list(dict.fromkeys(close))
     if not close:
         return ""
-    return f"Its interval overlaps with that of {_named(close)}: that order is not certain."
+    return f"Its interval overlaps that of {_named(close)}: which of them needs less is not certain."
 
 
 def _on_paper(document: Record) -> str:
@@ -251,8 +253,9 @@ def _undecided(document: Record) -> str:
 
 
 def _named(names: list[str]) -> str:
-    """Return at most three names and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    """Return at most three names and how many more there are: ``a, b and c``, ``a, b, c and 2 more``."""
+    shown = [*names[:3], f"{len(names) - 3} more"] if len(names) > 3 else names
+    return " and ".join(text for text in (", ".join(shown[:-1]), shown[-1]) if text)
 
 
 def _cheap_baseline(document: Record) -> str:
