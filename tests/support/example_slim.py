@@ -156,7 +156,8 @@ def run_of_it() -> Record:
             "why_never": "",
         },
         "ranking": [
-            {"digest": name, "cpu_time_s": 5e-5 / saving, "saving": saving} for name, saving in SAVINGS.items()
+            {"digest": name, "cpu_time_s": 5e-5 / saving, "saving": saving, "timed": timed}
+            for (name, saving), timed in zip(SAVINGS.items(), ("fresh", "quick", "fresh", "turns"), strict=False)
         ],
         "advice": [advice("batching", "this-cpu", "serve 8 inferences together", 4, 1e-4, "measured processor time")],
         "interrupted": False,
@@ -187,6 +188,7 @@ def example_slim() -> Record:
         "best": "d2",
         "likely": "d3",
         "unproved": "",
+        "chance": "",
         "targets": targets(),
         "orders": [{**order, "ratio": interval(0.6, 1.05), "other_ratio": interval(1.1, 1.02)}],
         "advice": [advice("batching", "h100-sxm", "serve 64 inferences together", 64, 1e-2, "predicted joules")],

@@ -67,6 +67,7 @@ def entry(candidate: Candidate, lost: int, saving: float, look: Look | None = No
         ledger=ledger("int8" if is_int8 else "fp32"),
         time_s=2e-5 / saving,
         saving=saving,
+        timed="turns" if is_int8 else "fresh",
         on_front=candidate is not GIVEN,
         no_effect="no product runs in integers" if is_int8 else "",
     )

@@ -109,7 +109,8 @@ def samples_needed(lost: int, gained: int, n: int, max_drop: float) -> int | Non
     wide = _Z95 * math.sqrt((lost + gained) / n - drop**2)
     rest = max((drop_bound(lost, gained, n) - drop) * n - wide * math.sqrt(n), 0.0)
     root = (wide + math.sqrt(wide**2 + 4 * rest * margin)) / (2 * margin)  # of n: margin = wide / √n + rest / n
-    needed = max(math.ceil(root**2) if lost + gained else 0, n + 1, math.ceil(3 / max_drop))
+    least = math.ceil(3 / max_drop) if max_drop > 0 else 0  # without a loss it takes that many
+    needed = max(math.ceil(root**2) if lost + gained else 0, n + 1, least)
     while lost + gained == 0 and drop_bound(0, 0, needed) > max_drop:
         needed = math.ceil(needed * 1.1)
     digits = max(len(str(needed)) - 2, 0)

@@ -71,7 +71,9 @@ def is_number(value: object) -> bool:
 def metric_of(name: str | Callable[[Outputs, NDArray[Any]], float]) -> Metric:
     """Return a metric by name (accuracy, top-5, f1, mean-error) or of a function (outputs, targets) → number."""
     if callable(name):
-        return Metric(name=getattr(name, "__name__", "function"), score=lambda o, t: float(name(o, t)))
+        return Metric(name=getattr(name, "__name__", "function"), score=_called(name))
+    if not isinstance(name, str):
+        raise InputError(f"a metric is a name ({', '.join(_NAMES)}) or a function (outputs, targets), got {name!r}")
     if name == "accuracy":
         return _top(1)
     if re.fullmatch("top-[1-9][0-9]{0,8}", name):
@@ -81,6 +83,22 @@ def metric_of(name: str | Callable[[Outputs, NDArray[Any]], float]) -> Metric:
     if name == "mean-error":
         return Metric(name="mean-error", score=_mean_error, sign=-1)
     raise InputError(f"unknown metric '{name}'{nearest(name, _NAMES)}, wanted one of {', '.join(_NAMES)}")
+
+
+def _called(function: Callable[[Outputs, NDArray[Any]], float]) -> Callable[[Outputs, NDArray[Any]], float]:
+    """Return the user's function as a score; whatever it raises is bad input, told with its own words."""
+
+    def score(outputs: Outputs, targets: NDArray[Any]) -> float:
+        try:
+            return float(function(outputs, targets))
+        except Exception as error:  # it is the user's, and raises what it likes
+            name = getattr(function, "__name__", "function")
+            raise InputError(
+                f"the metric '{name}' failed ({type(error).__name__}: {error}) on outputs of shape {outputs.shape} and "
+                f"targets of shape {targets.shape}: it must return one number"
+            ) from error
+
+    return score
 
 
 def _classes(outputs: Outputs) -> Outputs:

@@ -26,6 +26,7 @@ from twentywatts.reports.slim_words import (
     order_sentence,
     ranking_of,
     target_sentence,
+    time_text,
     times,
     use_text,
 )
@@ -48,7 +49,7 @@ def slim_view(document: Record) -> RenderableType:
         Text(f"{clean(document['model']['name'])} on {clean(document['data']['name'])}", style="bold"),
         Text(use_text(document), style="dim"),
         Text(),
-        Text(" ".join(headline(document))),
+        *_headline(document),
         _table(document),
         Text(_legend(document), style="dim"),
     ]
@@ -63,6 +64,13 @@ def slim_view(document: Record) -> RenderableType:
     )
     parts += _section("What to know", notes_of(document))
     return Group(*parts)
+
+
+def _headline(document: Record) -> list[Text]:
+    """Return the answer; what makes it worthless stands alone, in red, before it."""
+    loud, rest = (1, "bold red") if document["chance"] else (0, "")
+    sentences = headline(document)
+    return [*(Text(f"{text}\n", style=rest) for text in sentences[:loud]), Text(" ".join(sentences[loud:]))]
 
 
 def _table(document: Record) -> Table:
@@ -102,10 +110,9 @@ def _cells(one: Record, document: Record) -> Sequence[Text]:
     guard = one["guard"]
     asked = Text(guard_text(guard, metric), style=_STYLES[guard["keeps"]] if guard else "dim")
     mark = "" if one["search"]["keeps"] is not False else f" {accuracy_mark(False)}"
-    time = Text("–")
-    if ranking is not None:
-        time = Text(format_si(ranking["cpu_time_s"], "s"))
-        time.append(f"\n{times(ranking['saving'])}" if one["steps"] else "", style="dim")
+    time = Text(time_text(ranking))
+    if ranking is not None and one["steps"]:
+        time.append(f"\n{times(ranking['saving'])}", style="dim")
     return name, Text(drop_words(one["search"], metric) + mark), asked, time, Text(format_si(one["file_bytes"], "B"))
 
 
@@ -113,8 +120,9 @@ def _legend(document: Record) -> str:
     left = len(document["candidates"]) - len(_shown(document))
     more = f" {left} more {'was' if left == 1 else 'were'} tried; --html and --json hold them all." if left > 0 else ""
     return (
-        "Time is processor time per inference as the search measured it: it ranks, and only the measurement anew is "
-        f"reported. ✓ proved, ✗ disproved, ? too few samples to tell.{more}"
+        "Time is processor time per inference: that of the model as given, measured anew, over the ratio below it. "
+        "What ships was measured anew too, the others while the search went on (≈: but quickly): they rank. "
+        f"✓ proved, ✗ disproved, ? too few samples to tell.{more}"
     )
 
 

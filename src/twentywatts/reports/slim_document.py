@@ -46,6 +46,7 @@ def slim_document(result: Slimmed) -> Document:
         "best": result.best.digest,
         "likely": result.likely.digest,
         "unproved": result.unproved,
+        "chance": result.chance,
         "targets": [target_record(target) for target in result.targets],
         "orders": [order_record(order) for order in result.orders],
         "advice": _predicted_advice(result.advice),
@@ -113,9 +114,13 @@ def _predicted(ledger: Ledger) -> Document:
 
 
 def _measured(result: Slimmed) -> Document:
-    """Return what was timed here: the fresh measurement, the quick one that ranked, and what the search took."""
+    """Return what was timed here: the fresh measurement, what ranked, and what the search took.
+
+    Of ``ranking`` the times divide: each is that of the model as given over its saving; ``timed`` says how that was
+    measured.
+    """
     ranking = [
-        {"digest": entry.digest, "cpu_time_s": entry.time_s, "saving": entry.saving}
+        {"digest": entry.digest, "cpu_time_s": entry.time_s, "saving": entry.saving, "timed": entry.timed}
         for entry in result.entries
         if entry.time_s is not None
     ]

@@ -17,12 +17,25 @@ _WORTH = 1.05  # a saving of less is not worth a sentence
 
 
 def headline(document: Record) -> list[str]:
-    """Return the answer in sentences: what ships, what it saves as measured anew, what it is proved to keep."""
+    """Return the answer in sentences: what ships, what it saves as measured anew, what it is proved to keep.
+
+    Where the model is no better than one constant answer, that comes first: nothing else counts then.
+    """
     best = candidate_of(document, document["best"])
-    sentences = [_ships(document, best), _kept(document, best), clean(document["unproved"]), _likely(document)]
+    sentences = [
+        _sentence(document["chance"]),
+        _ships(document, best),
+        _kept(document, best),
+        clean(document["unproved"]),
+        _likely(document),
+    ]
     if document["run"].get("interrupted"):
         sentences.append("The search was cut short; what it had found by then is told.")
     return [sentence for sentence in sentences if sentence]
+
+
+def _sentence(text: str) -> str:
+    return f"{clean(text)}." if text else ""
 
 
 def _ships(document: Record, best: Record) -> str:

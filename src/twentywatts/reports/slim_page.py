@@ -26,6 +26,7 @@ from twentywatts.reports.slim_words import (
     notes_of,
     order_sentence,
     ranking_of,
+    time_text,
     times,
     use_text,
     worst_text,
@@ -58,7 +59,7 @@ def slim_page(document: Record) -> str:
         "header",
         tag("p", "twentywatts", class_="brand"),
         tag("h1", f"{title}, slimmed"),
-        tag("p", first, class_="lead"),
+        tag("p", first, class_="lead no" if document["chance"] else "lead"),
         *(tag("p", sentence, class_="more") for sentence in others),
         _tiles(document),
     )
@@ -76,7 +77,7 @@ def _tiles(document: Record) -> Markup:
     kept = "not one candidate is proved" if guard is None else f"{guard['sample_count']:,} guard samples"
     score = best["search"]["score"] if guard is None else guard["score"]
     found.append(_tile(sections.heading(metric_text(metric)), accuracy_text(score, metric), kept))
-    saved = f"instead of {format_si(given['file_bytes'], 'B')}"
+    saved = f"instead of {format_si(given['file_bytes'], 'B')}" if best["steps"] else "as given"
     found.append(_tile("File", format_si(best["file_bytes"], "B"), saved))
     if advice := advice_of(document):
         found.append(
@@ -112,14 +113,19 @@ def _sections(document: Record) -> list[Markup]:
             section("What could not be tried", table("Each with its reason", ["What", "Why"], rows, class_="cards"))
         )
     if notes := notes_of(document):
-        parts.append(section("What to know", bullets(notes, class_="notes")))
-    parts.append(section("How it was made", tag("p", use_text(document)), command(document)))
+        parts.append(section("What to know", bullets(map(_coded, notes), class_="notes")))
+    parts.append(section("How it was made", tag("p", sections.heading(use_text(document))), command(document)))
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
 
 
 def _facts(facts: Mapping[str, str]) -> Markup:
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", text)) for name, text in facts.items()))
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", _coded(text))) for name, text in facts.items()))
+
+
+def _coded(text: str) -> Markup:
+    """Return a text whose parts between backticks are code."""
+    return join(tag("code", part) if place % 2 else part for place, part in enumerate(text.split("`")))
 
 
 def _front(document: Record, names: Mapping[str, str]) -> list[Markup]:
@@ -167,8 +173,9 @@ def _candidates(document: Record, names: Mapping[str, str]) -> Markup:
         for one in document["candidates"]
     ]
     caption = (
-        "Everything that was tried, in its order. Processor time ranked the candidates; only the measurement anew of "
-        "what ships is reported. Brackets hold 90 % intervals."
+        "Everything that was tried, in its order. Processor time is that of the model as given, measured anew, over "
+        "the ratio below it; what ships was measured anew too, the others while the search went on (≈: but quickly), "
+        "to rank them. Brackets hold 90 % intervals."
     )
     return table(caption, headers, rows, class_="cards")
 
@@ -189,7 +196,7 @@ def _time(one: Record, ranking: Mapping[str, Record]) -> object:
     found = ranking.get(one["digest"])
     if found is None:
         return "–"
-    return join([format_si(found["cpu_time_s"], "s"), _sub(times(found["saving"])) if one["steps"] else ""])
+    return join([time_text(found), _sub(times(found["saving"])) if one["steps"] else ""])
 
 
 def _before(one: Record, document: Record, ranking: Mapping[str, Record]) -> str:

@@ -36,6 +36,7 @@ __all__ = [
     "share_text",
     "target_best",
     "target_sentence",
+    "time_text",
     "times",
     "use_text",
     "worst_text",
@@ -75,6 +76,13 @@ def candidate_of(document: Record, digest: str) -> Record:
 def ranking_of(document: Record) -> dict[str, Record]:
     """Return digest → processor time and saving as the search saw them, of the candidates that were timed."""
     return {one["digest"]: one for one in document["run"].get("ranking", [])}
+
+
+def time_text(found: Record | None) -> str:
+    """Return a candidate's processor time; with ≈ where it was measured but quickly, – where it was not timed."""
+    if found is None:
+        return "–"
+    return f"{'≈ ' if found['timed'] == 'quick' else ''}{format_si(found['cpu_time_s'], 's')}"
 
 
 def less(saving: Record, what: str = "") -> str:
@@ -171,7 +179,8 @@ def advice_saving(advice: Record) -> str:
     """Return what a piece of advice saves and how that is known."""
     how, _, what = clean(advice["basis"]).partition(" ")
     saving = advice["saving"]
-    how = "by count alone" if saving["high"] <= saving["low"] * _NARROW else how
+    if how != "measured" and saving["high"] <= saving["low"] * _NARROW:
+        how = "by count alone"
     return f"{less(saving, what)}, {how}"
 
 
@@ -214,8 +223,11 @@ _COSTS = {
 
 
 def notes_of(document: Record) -> list[str]:
-    """Return what a reader must know, once each: of the whole, of the candidates and of the machines."""
-    notes = [*document["notes"]]
+    """Return what a reader must know, once each: of the whole, of the candidates and of the machines.
+
+    What the headline says first is not said again.
+    """
+    notes = [note for note in document["notes"] if note != document["chance"]]
     notes += [note for target in document.get("targets", []) for note in target["notes"]]
     notes += [note for one in document["candidates"] for note in one["notes"]]
     return [clean(note) for note in dict.fromkeys(notes)]

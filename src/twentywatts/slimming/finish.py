@@ -10,12 +10,13 @@ from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.comparison.search import Progress
 from twentywatts.counting import Counts
 from twentywatts.slimming.elsewhere.others import advice_for, fronts
+from twentywatts.slimming.notes import chance_of, notes_of
 from twentywatts.slimming.proof.guard import Look, Walk, provable, walk
 from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.result import Entry, SlimData, Slimmed
-from twentywatts.slimming.searching.choice import asking_order, cost_of, front, likely
+from twentywatts.slimming.searching.choice import asking_order, cost_of, likely
 from twentywatts.slimming.searching.lab import Lab
-from twentywatts.slimming.searching.making import chain, why_no_training
+from twentywatts.slimming.searching.making import chain
 from twentywatts.slimming.searching.rungs import PRECISIONS
 from twentywatts.slimming.timing.measuring import Call, Rounds
 from twentywatts.slimming.timing.outcome import Outcome, measured_outcome, step_effects
@@ -35,6 +36,7 @@ _FINAL = Rounds(rounds=15, window_s=0.01)
 def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | None, progress: Progress) -> Slimmed:
     """Return the result of a search as far as it came. cost: what the search took. eager: see ``job.run``."""
     searched_s = lab.clock.elapsed_s
+    chance = chance_of(lab)
     unproved = provable(lab.question.goal, lab.parts.reported.count)
     progress("timing the best in turns", 0.7)
     best_few = _retimed(lab)
@@ -42,10 +44,13 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | No
     walked = Walk() if unproved or not lab.question.is_timed else _walked(lab, best_few)
     progress("asking other machines", 0.78)
     found, orders = fronts(lab, job.machines, lambda text, share: progress(text, 0.78 + 0.1 * share))
-    entries = _entries(lab, walked)
-    best, outcome, notes = _shipped(lab, entries, walked, found, cost=cost, progress=progress)
+    entries = _entries(lab, walked, best_few)
+    ships, outcome, notes = _shipped(lab, entries, walked, found, cost=cost, progress=progress)
+    entries = _with_front(_with_times(entries, ships, outcome))
+    best = next(entry for entry in entries if entry.digest == ships.digest)
     is_late = lab.question.is_timed and lab.clock.is_overdrawn
     progress("looking for other ways", 0.95)
+    advice, told = ((), ()) if is_late else advice_for(lab, best.candidate, found, eager, progress)
     return Slimmed(
         model=_summary(job, lab, entries[0]),
         data=data,
@@ -59,10 +64,11 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | No
         effects=step_effects(lab, chain(_of(lab, best.digest), lab)),
         targets=found,
         orders=orders,
-        advice=() if is_late else advice_for(lab, best.candidate, found, eager, progress),
+        advice=advice,
         refused=tuple(_refusals(lab)),
-        notes=(*_notes(job, lab, is_late=is_late), *notes),
+        notes=(*notes_of(lab, chance, is_late=is_late), *notes, *told),
         unproved=unproved,
+        chance=chance,
         search_s=lab.clock.spent_s + searched_s,
     )
 
@@ -129,10 +135,10 @@ def _best_elsewhere(entries: Sequence[Entry], found: Sequence[Target]) -> Entry:
     return next((entry for entry in entries if digests and entry.digest == digests[0]), entries[0])
 
 
-def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
+def _entries(lab: Lab, walked: Walk, best_few: Sequence[Trial]) -> tuple[Entry, ...]:
     """Return every trial once, the model as given first, with what the guard samples said, in earlier runs too."""
     looks = {**lab.memory.looks, **{found.digest: found for found in walked.looks}}
-    on_front = {trial.digest for trial in front(lab.trials.values())}
+    retimed = {trial.digest for trial in best_few}
     counts: dict[str, Counts] = {}
     entries: dict[str, Entry] = {}
     first = _of(lab, lab.given.candidate.digest)
@@ -140,11 +146,12 @@ def _entries(lab: Lab, walked: Walk) -> tuple[Entry, ...]:
         if trial.floating.digest not in counts:
             counts[trial.floating.digest] = counted(trial.floating, lab.question.scenario)
         if trial.digest not in entries:
-            entries[trial.digest] = _entry(lab, trial, counts[trial.floating.digest], looks.get(trial.digest))
-    return tuple(replace(entry, on_front=entry.digest in on_front) for entry in entries.values())
+            work, look = counts[trial.floating.digest], looks.get(trial.digest)
+            entries[trial.digest] = _entry(lab, trial, work, look, is_retimed=trial.digest in retimed)
+    return tuple(entries.values())
 
 
-def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None) -> Entry:
+def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None, *, is_retimed: bool) -> Entry:
     return Entry(
         candidate=trial.shipped,
         floating=trial.floating,
@@ -157,8 +164,36 @@ def _entry(lab: Lab, trial: Trial, work: Counts, found: Look | None) -> Entry:
         ledger=predicted(work, PRECISIONS[trial.packing], lab.question.scenario),
         time_s=trial.time_s,
         saving=trial.saving,
+        timed="" if trial.saving is None else "turns" if is_retimed else "quick",
         no_effect=trial.idle,
     )
+
+
+def _with_times(entries: Sequence[Entry], ships: Entry, outcome: Outcome | None) -> tuple[Entry, ...]:
+    """Return the entries with times that divide: each is that of the model as given, measured anew, over its saving."""
+    if outcome is None:
+        return tuple(entries)
+    given_s = outcome.given.time_s.mid
+    found = []
+    for entry in entries:
+        is_fresh = entry.digest in (ships.digest, entries[0].digest)
+        saving = outcome.best.saving.mid if entry is ships and entry.candidate.steps else entry.saving
+        time_s = given_s / saving if saving else None
+        found.append(replace(entry, time_s=time_s, saving=saving, timed="fresh" if is_fresh else entry.timed))
+    return tuple(found)
+
+
+def _with_front(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the entries, those marked that no other beats in both cost and the metric on the search samples.
+
+    Cost is processor time, the size of the file where nothing was timed. Of equals in the metric the cheapest alone.
+    """
+    least, found = float("inf"), set[str]()
+    for entry in sorted(entries, key=lambda one: (one.time_s or float(one.file_bytes), one.search.drop)):
+        if entry.search.drop < least:
+            least = entry.search.drop
+            found.add(entry.digest)
+    return tuple(replace(entry, on_front=entry.digest in found) for entry in entries)
 
 
 def _likely(lab: Lab, entries: Sequence[Entry]) -> Entry:
@@ -180,24 +215,6 @@ def _summary(job: Job, lab: Lab, given: Entry) -> ModelSummary:
         layer_count=len(counts.layers) + len(counts.unknown),
         unknown=tuple(f"{layer.name} ({layer.op}): {layer.reason}" for layer in counts.unknown),
     )
-
-
-def _notes(job: Job, lab: Lab, *, is_late: bool) -> tuple[str, ...]:
-    """Return what holds for the whole result."""
-    found = [why_no_training(lab) if {"prune", "distil"} & set(job.methods) else ""]
-    looked = len(set(lab.memory.begun))
-    if looked > 1:
-        found.append(f"the guard samples were asked about {looked} candidates, from the safest to the cheapest")
-    if lab.memory.was_asked and looked > lab.memory.was_asked:
-        found.append(
-            f"{lab.memory.was_asked} of them in earlier runs: choosing after looking weakens the proof; new samples "
-            "would mend it"
-        )
-    if lab.clock.is_over and not why_no_training(lab):
-        found.append("the budget ended the search: a longer --budget tries more, and trains longer")
-    if is_late:
-        found.append("there was no time left to look for advice that is no compression: a longer --budget has it")
-    return tuple(text for text in found if text)
 
 
 def _refusals(lab: Lab) -> list[Refusal]:

@@ -42,9 +42,11 @@ class Entry:
 
     precision: fp32 or int8. search: its score on the search samples. look: what the guard samples said, None where
     they were not asked. ledger: joules and seconds per inference that are *predicted* for this processor from counts
-    (None where it is not priced). time_s: processor time per inference, *measured* while the search went on [s], and
-    saving, that of the model as given over it: they rank, they are not reported. file_bytes: of the ONNX file.
-    no_effect: why the steps changed nothing, or empty.
+    (None where it is not priced). saving: how many times less processor time than the model as given it takes,
+    *measured* in turns with it; time_s: that of the model as given over the saving, per inference [s]: the two always
+    divide. timed: how, ``fresh`` (measured anew: what ships, which alone is reported), ``turns`` (the best few, all in
+    turns) or ``quick`` (while the search went on: it ranks). file_bytes: of the ONNX file. no_effect: why the steps
+    changed nothing, or empty.
     """
 
     candidate: Candidate
@@ -58,6 +60,7 @@ class Entry:
     ledger: Ledger | None = None
     time_s: float | None = None
     saving: float | None = None
+    timed: str = ""
     on_front: bool = False
     no_effect: str = ""
     notes: tuple[str, ...] = ()
@@ -82,8 +85,9 @@ class Slimmed:
     search samples say keeps it, proved or not. outcome: the fresh measurement, None where this processor was not asked
     for. effects: what each step of the best did. targets: the fronts of other machines; orders: where they differ.
     advice: what else would save joules. folder: where the files of what ships lie. is_interrupted: Ctrl-C ended the
-    search early. unproved: why nothing can be proved with so few samples, or empty. search_s: wall-clock time of the
-    search [s].
+    search early. unproved: why nothing can be proved with so few samples, or empty. chance: why a kept metric says
+    nothing, because one constant answer does as well, or empty; it is the first of the notes too. search_s: wall-clock
+    time of the search [s].
     """
 
     model: ModelSummary
@@ -102,6 +106,7 @@ class Slimmed:
     refused: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     unproved: str = ""
+    chance: str = ""
     folder: Path | None = None
     is_interrupted: bool = False
     search_s: float = 0.0

@@ -96,3 +96,10 @@ def test_binomial_sum_agrees_with_a_plain_one() -> None:
         if 2 * lost - m <= difference
     )
     assert _at_most(difference, n, drop, np.array([psi]))[0] == pytest.approx(plain, abs=1e-12)
+
+
+def test_a_limit_of_nothing_is_judged_where_a_form_gained() -> None:
+    """Twenty gained and fifteen lost: no loss at all may be, and n is too small to tell."""
+    verdict = judge(15, 20, 121, 0.0)
+    assert verdict.keeps is None
+    assert judge(0, 60, 121, 0.0).keeps is True

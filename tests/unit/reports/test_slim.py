@@ -17,6 +17,7 @@ from twentywatts.reports.slim_charts import front_chart
 from twentywatts.reports.slim_headline import headline
 from twentywatts.reports.slim_page import slim_page
 from twentywatts.reports.slim_words import names_of, target_sentence
+from twentywatts.units import format_si
 
 Record = dict
 
@@ -151,3 +152,29 @@ def test_no_name_is_trusted() -> None:
     assert "window.hacked" in " ".join(read(page).words)  # told, as text
     assert not [one for one, _ in read(page).elements if one in ("img", "iframe", "object")]
     assert "\x1b" not in text_of({**document, "notes": ["\x1b[31mred"]})
+
+
+def test_a_model_at_chance_is_told_before_anything_else_and_once() -> None:
+    pytest.importorskip("plotly")
+    said = "AT CHANCE: the model as given is not shown to beat one constant answer: accuracy 11 %"
+    document = {**example_slim(), "chance": said}
+    document["notes"] = [said, *document["notes"]]
+    assert headline(document)[0] == f"{said}."
+    text = " ".join(text_of(document).split())
+    assert text.count("AT CHANCE") == 1
+    assert text.index("AT CHANCE") < text.index("What ships")
+    words = " ".join(read(slim_page(document)).words)
+    assert words.count("AT CHANCE") == 1
+    assert words.index("AT CHANCE") < words.index("What ships")
+
+
+def test_times_divide_to_the_ratios_beside_them_and_quick_ones_are_marked(page: str) -> None:
+    document = example_slim()
+    ranking = {one["digest"]: one for one in document["run"]["ranking"]}
+    text, words = " ".join(text_of(document).split()), " ".join(read(page).words)
+    for digest, one in ranking.items():
+        assert ranking["d0"]["cpu_time_s"] / one["cpu_time_s"] == pytest.approx(one["saving"])
+        shown = f"{'≈ ' if one['timed'] == 'quick' else ''}{format_si(one['cpu_time_s'], 's')}"
+        assert shown in text, digest
+        assert shown in words, digest
+    assert text.count("≈") == 2  # one row, and the legend

@@ -60,7 +60,7 @@ def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
         patch.setattr(job_module, "search", lambda *_: None)
         patch.setattr(outcome, "_FRESH", BRIEF)
         patch.setattr(finish, "_FINAL", BRIEF)
-        patch.setattr(finish, "advice_for", lambda *_: ())  # trains classical methods, and has tests of its own
+        patch.setattr(finish, "advice_for", lambda *_: ((), ()))  # trains classical methods, and has tests of its own
         model, data = files
         scenario = Scenario(batch=64)
         return run(
@@ -175,6 +175,47 @@ def test_ctrl_c_leaves_the_result_so_far(planted: Planted, tmp_path: Path) -> No
     assert result.is_interrupted
     assert result.best.digest == entry(result, 0.5).digest
     assert (out / "model.onnx").is_file()
+
+
+def test_times_of_a_result_divide_to_its_savings_and_what_ships_is_fresh(both: tuple[Slimmed, Path]) -> None:
+    result, _ = both
+    given_s = result.given.time_s
+    assert result.outcome is not None
+    assert result.outcome.best.saving.mid == pytest.approx(
+        result.outcome.given.time_s.mid / result.outcome.best.time_s.mid
+    )
+    assert result.best.time_s == pytest.approx(result.outcome.best.time_s.mid)
+    assert (result.best.timed, result.given.timed) == ("fresh", "fresh")
+    for one in result.entries:
+        assert one.timed in ("fresh", "turns", "quick")
+        assert one.time_s is not None
+        assert given_s is not None
+        assert given_s / one.time_s == pytest.approx(one.saving)
+
+
+def test_the_front_holds_nothing_that_another_beats(both: tuple[Slimmed, Path]) -> None:
+    result, _ = both
+    times = [one.time_s for one in result.front]
+    assert times == sorted(times)
+    for one in result.entries:
+        is_beaten = any(
+            other.time_s < one.time_s and other.search.drop <= one.search.drop
+            for other in result.entries
+            if other.time_s is not None and one.time_s is not None
+        )
+        assert one.on_front is not is_beaten
+
+
+def test_a_model_that_guesses_is_told_first_whatever_is_kept(files: tuple[Path, Path], tmp_path: Path) -> None:
+    model, _ = files
+    found = samples(600)
+    y = np.random.default_rng(0).integers(0, 4, 600)
+    result = slim(model, (found.inputs["x"], y), budget_s=0, max_drop=0.02, methods="fold")
+    assert result.chance.startswith("AT CHANCE")
+    assert result.notes[0] == result.chance
+    assert str(result).startswith("AT CHANCE")
+    assert str(result).count("AT CHANCE") == 1
+    check_schema(json.loads(json.dumps(slim_document(result))), "slim-1")
 
 
 def test_no_budget_tries_what_needs_no_training(files: tuple[Path, Path], tmp_path: Path) -> None:

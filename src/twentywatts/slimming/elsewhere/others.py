@@ -12,6 +12,7 @@ from twentywatts.comparison.split import TUNING_LIMIT
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.elsewhere.advice import Advice, advise
 from twentywatts.slimming.elsewhere.orders import OrderDifference, energies_of, order_differences
+from twentywatts.slimming.elsewhere.smaller import smaller
 from twentywatts.slimming.elsewhere.targets import Target, Terms, targets
 from twentywatts.slimming.searching.choice import cost_of
 from twentywatts.slimming.searching.lab import Lab
@@ -48,14 +49,32 @@ def fronts(
 
 def advice_for(
     lab: Lab, shipped: Candidate, found: Sequence[Target], eager: Call | None, progress: Progress
-) -> tuple[Advice, ...]:
-    """Return what else would save joules; nothing where this processor was not asked for."""
+) -> tuple[tuple[Advice, ...], tuple[str, ...]]:
+    """Return what else would save joules, most first, and what is to be said of what would not.
+
+    Nothing where this processor was not asked for.
+    """
     if not lab.question.is_timed:
-        return ()
-    terms = _terms(lab, progress)
+        return (), ()
+    terms = few = _terms(lab, progress)
     if terms.train is not None and terms.train.count > TUNING_LIMIT:  # classical methods are slow on many samples
-        terms = replace(terms, train=terms.train.take(np.arange(TUNING_LIMIT)))
-    return advise(lab.given.candidate, shipped, terms=terms, targets=found, eager=eager, plan=_QUICK)
+        few = replace(terms, train=terms.train.take(np.arange(TUNING_LIMIT)))
+    advice = advise(lab.given.candidate, shipped, terms=few, targets=found, eager=eager, plan=_QUICK)
+    architecture = smaller(lab.given, terms=terms, cut=_cut_scores(lab), plan=_QUICK)
+    own = [] if architecture.advice is None else [architecture.advice]
+    ranked = sorted((*advice, *own), key=lambda one: -one.saved_j.mid)
+    return tuple(ranked), (architecture.note,) if architecture.note else ()
+
+
+def _cut_scores(lab: Lab) -> dict[float, float]:
+    """Return what the model as given scores with a share of every width cut, the best by share, in float."""
+    found: dict[float, float] = {}
+    sign = lab.question.goal.metric.sign
+    for trial in lab.trials.values():
+        if trial.packing == FLOAT and trial.rung.cut and not trial.rung.cuts:
+            score = found.get(trial.rung.cut, trial.score.value)
+            found[trial.rung.cut] = max(score, trial.score.value, key=lambda value: sign * value)
+    return found
 
 
 def _terms(lab: Lab, progress: Progress) -> Terms:

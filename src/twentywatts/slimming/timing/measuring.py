@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,9 @@ class Rounds:
 class Timing:
     """Processor time per inference of one call, and how many times less that is than the reference's.
 
-    time_s: median over rounds with its 90 % interval. saving: reference over own, by round, median and 90 % interval;
-    above 1 it is less. windows_s: every round's time per inference. calls: in one window.
+    time_s: median over rounds with its 90 % interval. saving: reference over own: of the medians, so that it is what
+    the two times told divide to, with the 90 % interval of the ratios by round; above 1 it is less. windows_s: every
+    round's time per inference. calls: in one window.
     """
 
     name: str
@@ -143,11 +144,12 @@ def _repeats(call: Call, plan: Rounds) -> int:
 
 
 def _timing(name: str, own_s: NDArray[np.float64], reference_s: NDArray[np.float64], calls: int) -> Timing:
-    saving = reference_s / np.maximum(own_s, 1e-12)
+    time_s, by_round = median_interval(own_s), median_interval(reference_s / np.maximum(own_s, 1e-12))
+    ratio = float(np.median(reference_s)) / max(time_s.mid, 1e-12)
     return Timing(
         name=name,
-        time_s=median_interval(own_s),
-        saving=median_interval(saving),
+        time_s=time_s,
+        saving=Interval(low=min(by_round.low, ratio), mid=ratio, high=max(by_round.high, ratio)),
         windows_s=tuple(own_s.tolist()),
         calls=calls,
     )
@@ -180,34 +182,33 @@ def remeasured(
     """Return a fresh measurement that shares nothing with what chose the models: new sessions, other rounds.
 
     models: for each name what opens a new session; the first is the reference. Memory lies elsewhere in each session,
-    which alone moves times by percents: the intervals hold the medians of all ``sessions``.
+    which alone moves times by percents: the intervals span those of all ``sessions``, and what is told of each model in
+    the middle is of one of them, that with the median saving of the last model, so that times and savings divide.
     """
     found: list[dict[str, Timing]] = []
     for turn in range(max(1, sessions)):
         calls = {name: session_call(opened(), inputs, batch=batch) for name, opened in models.items()}
-        turn_plan = Rounds(rounds=plan.rounds, window_s=plan.window_s, seed=plan.seed + 1 + turn, clock=plan.clock)
+        turn_plan = replace(plan, seed=plan.seed + 1 + turn)
         found.append(interleaved(calls, count=batch, plan=turn_plan))
-    return {name: _joined([one[name] for one in found]) for name in models}
+    last = list(models)[-1]
+    central = sorted(found, key=lambda one: one[last].saving.mid)[len(found) // 2]
+    return {name: _joined(central[name], [one[name] for one in found]) for name in models}
 
 
-def _joined(parts: Sequence[Timing]) -> Timing:
-    """Return one timing of several sessions."""
+def _joined(central: Timing, parts: Sequence[Timing]) -> Timing:
+    """Return one timing of several sessions, told by the central one."""
     return Timing(
-        name=parts[0].name,
-        time_s=_hull([part.time_s for part in parts]),
-        saving=_hull([part.saving for part in parts]),
+        name=central.name,
+        time_s=_hull(central.time_s.mid, [part.time_s for part in parts]),
+        saving=_hull(central.saving.mid, [part.saving for part in parts]),
         windows_s=tuple(itertools.chain.from_iterable(part.windows_s for part in parts)),
-        calls=parts[0].calls,
+        calls=central.calls,
     )
 
 
-def _hull(intervals: Sequence[Interval]) -> Interval:
-    """Return the median of the mids, within what the intervals span."""
-    return Interval(
-        low=min(one.low for one in intervals),
-        mid=float(np.median([one.mid for one in intervals])),
-        high=max(one.high for one in intervals),
-    )
+def _hull(mid: float, intervals: Sequence[Interval]) -> Interval:
+    """Return ``mid`` within what the intervals span."""
+    return Interval(low=min(one.low for one in intervals), mid=mid, high=max(one.high for one in intervals))
 
 
 def joules(calls: Mapping[str, Call], *, count: int) -> dict[str, Interval]:
