@@ -87,12 +87,12 @@ def rows() -> Iterator[tuple[dict[str, Any], str]]:
 
 def main() -> None:
     """Print the table, and write it where asked."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
+    import transformers
+
+    transformers.logging.set_verbosity_error()
     entries, lines = [], []
     for entry, line in rows():
         print(line, flush=True)

@@ -8,9 +8,9 @@ not given), each in a process of its own.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -56,8 +56,11 @@ def measure(label: str, path: str) -> None:
     print(f"  import {loaded - started:.2f} s, read and count {done - loaded:.2f} s, peak {peak:.2f} GiB")
 
 
-def main(layers: int = 100_000) -> None:
+def main() -> None:
     """Measure both models."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("layers", type=int, nargs="?", default=100_000)
+    layers = parser.parse_args().layers
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "generated.onnx"
@@ -70,4 +73,4 @@ def main(layers: int = 100_000) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(value) for value in sys.argv[1:2]))
+    main()

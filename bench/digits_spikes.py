@@ -11,7 +11,7 @@ Usage: python bench/digits_spikes.py [seeds]
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -104,7 +104,9 @@ def one(seed: int) -> dict[tuple[str, int], tuple[float, float]]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seeds", type=int, nargs="?", default=10)
+    seeds = parser.parse_args().seeds
     start = time.process_time()
     runs = [one(seed) for seed in range(seeds)]
     accuracies = [run["dense", 0][0] for run in runs]

@@ -8,6 +8,7 @@ of files is read in a process of its own, so that a crash of native code is foun
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import random
@@ -324,5 +325,13 @@ def main(count: int = 10_000, seed: int = 0) -> int:
     return len(bad)
 
 
+def arguments() -> argparse.ArgumentParser:
+    """Return what may be asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int, nargs="?", default=10_000)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    return parser
+
+
 if __name__ == "__main__":
-    sys.exit(1 if main(*(int(value) for value in sys.argv[1:3])) else 0)
+    sys.exit(1 if main(**vars(arguments().parse_args())) else 0)

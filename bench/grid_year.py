@@ -9,6 +9,7 @@ Usage: python bench/grid_year.py
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -37,6 +38,7 @@ def timed(call: Callable[[], object]) -> tuple[float, float, object]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     case = hours()
     battery = Battery(capacity_j=200e6 * WH_J, step_j=50e6 * WH_J, efficiency_frac=0.85)
     waiting = Waiting(share_frac=0.3, steps=24, most_j=125e6 * WH_J)

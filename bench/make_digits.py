@@ -9,6 +9,7 @@ Usage: python bench/make_digits.py [examples/digits.onnx]
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,6 +141,9 @@ def export(net: nn.Sequential, path: Path) -> None:
 
 def main() -> None:
     """Train, report the accuracy on the unseen part, export."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path, nargs="?", default=Path("examples/digits.onnx"))
+    path = parser.parse_args().path
     torch.manual_seed(20)
     torch.set_num_threads(1)
     parts = {name: (torch.from_numpy(x), torch.from_numpy(y)) for name, (x, y) in digits().items()}
@@ -153,7 +157,6 @@ def main() -> None:
         with torch.no_grad():
             right = (net(parts["test"][0]).argmax(1) == parts["test"][1]).float().mean()
         print(f"unseen part, {'rounded' if on else 'plain ReLU'}: {right:.4f}")
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "examples/digits.onnx")
     export(net, path)
     print(f"{path}: {path.stat().st_size:,} bytes")
 

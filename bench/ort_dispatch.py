@@ -6,6 +6,7 @@ element-wise operators on eight numbers, one thread, no fusion. A timing, so it 
 
 from __future__ import annotations
 
+import argparse
 import time
 
 import numpy as np
@@ -49,6 +50,7 @@ def median_s(count: int, runs: int, repeats: int = 30) -> float:
 
 def main() -> None:
     """Print the cost of one operator and of one call."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     short_s, long_s = median_s(SHORT, 300), median_s(LONG, 20)
     slope_s = (long_s - short_s) / (LONG - SHORT)
     print(f"onnxruntime {onnxruntime.__version__}: {slope_s * 1e6:.2f} us per operator")

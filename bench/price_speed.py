@@ -8,8 +8,8 @@ Usage: python bench/price_speed.py [model.onnx]
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +100,9 @@ def run(machines: list[Machine], families: dict[str, Workload]) -> tuple[float, 
 def main() -> None:
     """Print the medians."""
     bundled = Path(onnx.__file__).parent / "backend/test/data/light/light_resnet50.onnx"
-    model = Path(sys.argv[1]) if len(sys.argv) > 1 else bundled
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?", default=bundled)
+    model = parser.parse_args().model
     start = time.perf_counter()
     families = workloads(model)
     print(f"read and counted {model.name} in {time.perf_counter() - start:.2f} s")

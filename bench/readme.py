@@ -6,9 +6,9 @@ The table is written between the two marks in README.md, the picture to docs/rep
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,14 @@ def picture(page: Path, target: Path) -> None:
 
 def main() -> None:
     """Rewrite the table and the picture."""
-    report, page = (Path(argument) for argument in (*sys.argv[1:], "report.json", "report.html")[:2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("report", type=Path, nargs="?", default=Path("report.json"))
+    parser.add_argument("page", type=Path, nargs="?", default=Path("report.html"))
+    given = parser.parse_args()
     readme = ROOT / "README.md"
-    rows = table(json.loads(report.read_text()))
+    rows = table(json.loads(given.report.read_text()))
     readme.write_text(MARK.sub(lambda found: found[1] + rows + found[2], readme.read_text()))
-    picture(page, ROOT / "docs" / "report.png")
+    picture(given.page, ROOT / "docs" / "report.png")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Run it after a figure has changed; the difference that git shows is what a revie
 
 from __future__ import annotations
 
+import argparse
 import json
 import tomllib
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ def unverified(text: str, figures: Catalogue) -> str:
 
 def main() -> None:
     """Write both files."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     figures = catalogue()
     SNAPSHOT.write_text(snapshot(figures), encoding="utf-8")
     page = UNVERIFIED.read_text(encoding="utf-8")

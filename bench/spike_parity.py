@@ -9,6 +9,7 @@ Usage: python bench/spike_parity.py  (peers: snntorch, sinabs, norse, spikingjel
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -132,6 +133,7 @@ def neurobench_rows() -> list[str]:
 
 def main() -> None:
     """Print the two tables."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     warnings.simplefilter("ignore")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print("| library | neurons | dialect | read from | their spikes | ours | wrong |\n|---|---|---|---|---|---|---|")

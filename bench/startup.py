@@ -8,6 +8,7 @@ Usage: python bench/startup.py
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import statistics
@@ -34,6 +35,7 @@ def cpu_ms(arguments: list[str], environment: dict[str, str]) -> float:
 
 def main() -> None:
     """Print the medians as a Markdown table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     with tempfile.TemporaryDirectory() as folder:
