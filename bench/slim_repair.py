@@ -1,6 +1,6 @@
 """What a cut loses before anything is trained: five networks on digits, three ways to choose, with and without repair.
 
-python bench/slim_repair.py FOLDER > docs/benchmarks/slim-repair.md
+python bench/slim_repair.py FOLDER > docs/benchmarks/slim_repair.md
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""Pages: every link arrives, every page is on the map, every script of the benches is told of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.repository import ROOT, text_of, tracked
+
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in tracked() if path.suffix == ".md")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def links(page: Path) -> Iterator[tuple[str, Path, str]]:
+    """Yield each link to a place in the repository: as written, the file, the anchor."""
+    for link in LINK.findall(re.sub(r"`[^`\n]*`", "", FENCED.sub("", text_of(page)))):
+        if not re.match(r"[a-z]+:", link):
+            target, _, anchor = link.partition("#")
+            yield link, (page.parent / target).resolve() if target else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a page's headings get where it is shown: small letters, hyphens for spaces."""
+    heads = re.findall(r"^#+ (.+)$", FENCED.sub("", text_of(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link, target, anchor in links(page):
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_on_the_map() -> None:
+    pages = {page for page in PAGES if page.is_relative_to(DOCS)} - {DOCS / "README.md"}
+    assert not pages - {target for _, target, _ in links(DOCS / "README.md")}
+    assert "docs/README.md" in text_of(ROOT / "README.md")
+
+
+def test_every_script_of_the_benches_is_told_of() -> None:
+    told = text_of(ROOT / "bench" / "README.md")
+    scripts = {path.stem for path in (ROOT / "bench").glob("*.py")}
+    assert not [script for script in scripts if not re.search(rf"`{script}(\.py)?`", told)]
+    assert not set(re.findall(r"`(\w+)\.py`", told)) - scripts
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "benchmarks").glob("*.md")), ids=lambda page: page.stem)
+def test_a_bench_page_names_the_script_that_prints_it(page: Path) -> None:
+    assert f"bench/{page.stem}.py" in text_of(page)
+    assert (ROOT / "bench" / f"{page.stem}.py").is_file()
