@@ -53,3 +53,17 @@ def test_a_price_needs_numpy_and_nothing_else() -> None:
         "price(BrainWorkload(time_s=1.0), tw.machine('human-brain'), tw.Scenario())"
     )
     assert _loaded(code) == {"numpy"}
+
+
+def test_what_is_computed_from_figures_alone_needs_no_laboratory() -> None:
+    """Verbs that run no model work where numpy and rich alone are installed."""
+    lines = (
+        "estimate llama-3.1-8b --on h100-sxm --batch 8",
+        "slim gpt2 --on t4x1 --requests 1",
+        "plan training --params 7e9 --tokens 1e12 --on h100-sxm",
+        "plan equivalents 41GWh",
+        "audit --text 20W",
+        "machines show loihi",
+    )
+    calls = "\n".join(f"assert main({line.split()!r}) == 0" for line in lines)
+    assert _loaded(f"from twentywatts.cli import main\n{calls}") == {"numpy", "rich"}

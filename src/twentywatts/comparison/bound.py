@@ -13,7 +13,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, gammaln, xlog1py, xlogy
 
 from twentywatts.uncertain import Array
 
@@ -62,6 +61,8 @@ def _nuisance(discordant: int, n: int) -> tuple[float, float]:
 
 def _exact_share(count: int, n: int, *, tail: float) -> tuple[float, float]:
     """Return the Clopper-Pearson interval of a share, ``tail`` outside on each side."""
+    from scipy.special import betaincinv
+
     low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
     return low, high
@@ -79,6 +80,8 @@ def _p_value(difference: int, n: int, drop: float, nuisance: tuple[float, float]
 
 def _at_most(difference: int, n: int, drop: float, psi: Array) -> Array:
     """Return P(lost − gained ≤ difference) for each discordance, summed over the number of discordant samples."""
+    from scipy.special import gammaln, xlog1py, xlogy
+
     spread = 9 * np.sqrt(n * psi[-1]) + 30
     first, last = max(0, int(n * psi[0] - spread)), min(n, int(n * psi[-1] + spread))
     pairs = np.arange(first, last + 1)[:, None]
@@ -91,6 +94,8 @@ def _at_most(difference: int, n: int, drop: float, psi: Array) -> Array:
 
 def _binomial_cdf(successes: Array, trials: NDArray[np.int_], share: Array) -> Array:
     """Return P(X ≤ successes), 0 below none and 1 from all on."""
+    from scipy.special import betainc
+
     inside = np.clip(successes, 0, np.maximum(trials - 1, 0))
     middle = betainc(np.maximum(trials - inside, 1e-9), inside + 1, 1 - share)
     return np.asarray(np.where(successes < 0, 0.0, np.where(successes >= trials, 1.0, middle)))
