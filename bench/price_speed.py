@@ -2,7 +2,7 @@
 
 Method: the counts of ResNet-50 (the architecture file inside the onnx package) become one workload with a leading
 axis of settings. Processors get 1,000 weight and activation widths, neuromorphic chips 1,000 spike rates, crossbars
-1,000 input activities. The median of 5 runs is printed; reading and counting are timed apart.
+1,000 input activities. The median processor time of 5 runs is printed; reading and counting are timed apart.
 Usage: python bench/price_speed.py [model.onnx]
 """
 
@@ -88,13 +88,13 @@ def crossbar(base: ProcessorWorkload, index: np.ndarray) -> CrossbarWorkload:
 
 def run(machines: list[Machine], families: dict[str, Workload]) -> tuple[float, int, list[str]]:
     """Return seconds for one pass over all machines, how many settings were priced, and who refused."""
-    start, priced, refused = time.perf_counter(), 0, []
+    start, priced, refused = time.process_time(), 0, []
     for machine in machines:
         try:
             priced += len(costs_of(families[machine.family], machine, QUICK).total_j())
         except TwentyWattsError as error:
             refused.append(f"{machine.name}: {str(error)[:70]}")
-    return time.perf_counter() - start, priced, refused
+    return time.process_time() - start, priced, refused
 
 
 def main() -> None:
@@ -103,9 +103,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, nargs="?", default=bundled)
     model = parser.parse_args().model
-    start = time.perf_counter()
+    start = time.process_time()
     families = workloads(model)
-    print(f"read and counted {model.name} in {time.perf_counter() - start:.2f} s")
+    print(f"read and counted {model.name} in {time.process_time() - start:.2f} s")
     machines = [load(name) for name in bundled_names()]
     machines = [machine for machine in machines if machine.family in families and not machine.refused]
     passes = [run(machines, families) for _ in range(5)]
