@@ -99,7 +99,9 @@ def main() -> None:
             found[name].append(run())
     print(" ".join((__doc__ or "").partition("Method: ")[2].split()))
     print(
-        f"\n{args.rounds} round{'s' if args.rounds > 1 else ''} of {args.seconds:g} s; Python {sys.version.split()[0]}; {os.cpu_count()} processors, ",
+        f"\n{args.rounds} round{'s' if args.rounds > 1 else ''} of {args.seconds:g} s; ",
+        f"Python {sys.version.split()[0]}; {os.cpu_count()} processors, ",
+        sep="",
         end="",
     )
     print(f"load average {os.getloadavg()[0]:.1f} at the end.\n")

@@ -38,8 +38,8 @@ def main() -> None:
     x = (x / 16).astype(np.float32).reshape(-1, 1, 8, 8)
     order = np.random.default_rng(0).permutation(len(x))
     train, test = order[:SPLIT], order[SPLIT:]
-    print("# Repair after a cut\n\nPrinted by `bench/slim_repair.py`. How many digits are still right when a share of all "
-          "channels is cut, by three ways to\nchoose them, with and without a repair of what is left "
+    print("# Repair after a cut\n\nPrinted by `bench/slim_repair.py`. How many digits are still right when a share of "
+          "all channels is cut, by three ways to\nchoose them, with and without a repair of what is left "
           "([method](../method/slimming.md)). Nothing is trained after the cut.\n")  # fmt: skip
     print(f"Digits, {SPLIT} samples to train on, {len(test)} that judge. Right answers [%]; *repaired*: least squares, "
           "layer by layer, on training inputs without targets.\n")  # fmt: skip
