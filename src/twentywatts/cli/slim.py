@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--methods",
         metavar="A,B,…",
-        help="some of fold, int8, prune, distil, qat, lowrank, int4, zeros (default: all but zeros)",
+        help="some of fold, int8, prune, depth, distil, qat, lowrank, int4, zeros (default: all but zeros)",
     )
     parser.add_argument(
         "--budget", default="2m", metavar="TIME", help="time to take, such as 90s or 2m; 0 trains nothing"
@@ -95,10 +95,14 @@ def _slimmed(args: argparse.Namespace) -> Slimmed:
         job = _job(args, model)
         progress = Progress()
         try:
-            result = run_job(job, progress)
+            result = run_job(job, progress, stopping=_stopping)
         finally:
             progress.close()
     return replace(result, run={**result.run, **circumstances()})
+
+
+def _stopping() -> None:
+    streams.say("stopping: what was found is proved and measured briefly; Ctrl-C again ends at once")
 
 
 def _job(args: argparse.Namespace, model: Path) -> Job:
@@ -126,7 +130,7 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
 
 
 def _seconds(text: str) -> float:
-    """Return a time in seconds: ``90s``, ``2m`` (minutes), ``1.5h``, a bare 0."""
+    """Return a time in seconds: ``90s``, ``2m`` (minutes), ``1.5h``, a bare 0; raises InputError for anything else."""
     import re
 
     from twentywatts.errors import InputError

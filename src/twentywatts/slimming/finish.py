@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.comparison.search import Progress
 from twentywatts.counting import Counts
+from twentywatts.slimming.elsewhere.advice import Advice
 from twentywatts.slimming.elsewhere.others import advice_for, fronts
 from twentywatts.slimming.notes import chance_of, notes_of
 from twentywatts.slimming.proof.guard import Look, Walk, provable, walk
@@ -29,28 +30,37 @@ if TYPE_CHECKING:
 
 __all__ = ["finished"]
 
+_Advised = Callable[[], tuple[tuple[Advice, ...], tuple[str, ...]]]
+
 _FINALISTS = 6
 _FINAL = Rounds(rounds=15, window_s=0.01)
 
 
 def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | None, progress: Progress) -> Slimmed:
-    """Return the result of a search as far as it came. cost: what the search took. eager: see ``job.run``."""
-    searched_s = lab.clock.elapsed_s
-    chance = chance_of(lab)
-    unproved = provable(lab.question.goal, lab.parts.reported.count)
+    """Return the result of a search as far as it came. cost: what the search took. eager: see ``job.run``.
+
+    Where the search was told to end, what proves and measures is brief, and all else is left out.
+    """
+    clock, searched_s = lab.clock, lab.clock.elapsed_s
+    chance, unproved = chance_of(lab), provable(lab.question.goal, lab.parts.reported.count)
     progress("timing the best in turns", 0.7)
-    best_few = _retimed(lab)
+    best_few = clock.kept_on(lambda: _retimed(lab))
     progress("asking the guard samples", 0.75)
-    walked = Walk() if unproved or not lab.question.is_timed else _walked(lab, best_few)
+    walked = Walk() if unproved or not lab.question.is_timed else clock.kept_on(lambda: _walked(lab, best_few))
     progress("asking other machines", 0.78)
-    found, orders = fronts(lab, job.machines, lambda text, share: progress(text, 0.78 + 0.1 * share))
+    told: Progress = lambda text, share: progress(text, 0.78 + 0.1 * share)  # noqa: E731
+    found, orders = clock.unless_stopped(lambda: fronts(lab, job.machines, told)) or ((), ())
     entries = _entries(lab, walked, best_few)
-    ships, outcome, notes = _shipped(lab, entries, walked, found, cost=cost, progress=progress)
+    progress("measuring what ships anew", 0.9)
+    ships, outcome, notes = clock.kept_on(lambda: _shipped(lab, entries, walked, found, cost=cost))
     entries = _with_front(_with_times(entries, ships, outcome))
     best = next(entry for entry in entries if entry.digest == ships.digest)
-    is_late = lab.question.is_timed and lab.clock.is_overdrawn
+    way = chain(_of(lab, best.digest), lab)
+    effects = clock.unless_stopped(lambda: step_effects(lab, way)) or ()
+    is_late = lab.question.is_timed and clock.is_overdrawn and not clock.stop.is_set()
     progress("looking for other ways", 0.95)
-    advice, told = ((), ()) if is_late else advice_for(lab, best.candidate, found, eager, progress)
+    asked: _Advised = lambda: ((), ()) if is_late else advice_for(lab, best.candidate, found, eager, progress)  # noqa: E731
+    advice, said = clock.unless_stopped(asked) or ((), ())
     return Slimmed(
         model=_summary(job, lab, entries[0]),
         data=data,
@@ -61,15 +71,15 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | No
         best=best,
         likely=_likely(lab, entries),
         outcome=outcome,
-        effects=step_effects(lab, chain(_of(lab, best.digest), lab)),
+        effects=effects,
         targets=found,
         orders=orders,
         advice=advice,
         refused=tuple(_refusals(lab)),
-        notes=(*notes_of(lab, chance, is_late=is_late), *notes, *told),
+        notes=(*notes_of(lab, chance, is_late=is_late), *notes, *said),
         unproved=unproved,
         chance=chance,
-        search_s=lab.clock.spent_s + searched_s,
+        search_s=clock.spent_s + searched_s,
     )
 
 
@@ -91,7 +101,7 @@ def _retimed(lab: Lab) -> list[Trial]:
     chosen = asking_order(list(lab.trials.values()), lab.question.goal.max_drop)[-_FINALISTS:]
     artefacts = {lab.given.candidate.digest: lab.given}
     artefacts |= {trial.digest: lab.opened(trial.shipped, is_held=True) for trial in chosen}
-    timings, thrift = lab.timed(artefacts, _FINAL), lab.metered(artefacts)
+    timings, thrift = lab.timed(artefacts, lab.plan(_FINAL)), lab.metered(artefacts)
     for key, trial in lab.trials.items():
         if trial.digest in timings:
             timing = timings[trial.digest]
@@ -107,7 +117,6 @@ def _shipped(
     found: Sequence[Target],
     *,
     cost: Cost,
-    progress: Progress,
 ) -> tuple[Entry, Outcome | None, tuple[str, ...]]:
     """Return what ships, its fresh measurement, and what a reader must know.
 
@@ -116,7 +125,6 @@ def _shipped(
     given = entries[0]
     if not lab.question.is_timed:
         return _best_elsewhere(entries, found), None, ()
-    progress("measuring what ships anew", 0.9)
     best = next((entry for entry in entries if entry.digest == walked.accepted), given)
     outcome = measured_outcome(lab, best.candidate, cost)
     if best is given or outcome.is_saving:

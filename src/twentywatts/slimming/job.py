@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -44,7 +45,7 @@ from twentywatts.slimming.timing.pricing import THIS_CPU
 
 __all__ = ["METHODS", "Job", "run", "slim"]
 
-METHODS = ("fold", "int8", "prune", "distil", "qat", "lowrank", "int4", "zeros")
+METHODS = ("fold", "int8", "prune", "depth", "distil", "qat", "lowrank", "int4", "zeros")
 _USUAL = tuple(name for name in METHODS if name != "zeros")  # zeros that no runtime skips save nothing: on request
 _BUDGET_S = 120.0
 _BATCH_BYTES = 2**31  # largest tensor of a batch that is still measured
@@ -155,26 +156,32 @@ def method_names(methods: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def run(job: Job, progress: Progress = lambda text, share: None, *, eager: Call | None = None) -> Slimmed:
+def run(
+    job: Job,
+    progress: Progress = lambda text, share: None,
+    *,
+    eager: Call | None = None,
+    stopping: Callable[[], None] = lambda: None,
+) -> Slimmed:
     """Return what slimming a Job comes to; ``progress`` is told what happens next and the share that is done.
 
-    eager: runs one batch of the module in torch, where the model was one: what the runtime alone saves.
-    Ctrl-C ends the search and keeps what it found; a second one ends everything.
+    eager: runs one batch of the module in torch, where the model was one: what the runtime alone saves. stopping: is
+    called when Ctrl-C ends the search: what it found is then proved and measured briefly, and nothing else is begun. A
+    second one ends everything; what was found lies in the storage.
     """
+    began_s = time.monotonic()
     _check(job)
     progress("reading the model", 0.0)
-    lab, data = _lab(job)
-    is_interrupted = False
+    lab, data = _lab(job, began_s, stopping)
     with spending() as told:
-        try:
-            _search(lab, progress)
-        except KeyboardInterrupt:
-            is_interrupted = True
+        lab.clock.unless_stopped(lambda: _search(lab, progress))
     earlier_cpu_s = lab.memory.spent[1]
     lab.memory.spend(lab.clock.elapsed_s, told().cpu_s)
     cost = replace(told(), cpu_s=told().cpu_s + earlier_cpu_s)
     result = finished(job, lab, data, cost=cost, eager=eager, progress=progress)
+    progress("writing what ships", 0.99)
     written = () if job.out is None else shipped_files(job.out, result.best, lab, force=job.force)
+    is_interrupted = lab.clock.stop.is_set()
     notes = (*result.notes, *written, *([_INTERRUPTED] if is_interrupted else []))
     return replace(result, folder=job.out, is_interrupted=is_interrupted, notes=notes)
 
@@ -185,7 +192,7 @@ def _search(lab: Lab, progress: Progress) -> None:
     climb(lab, made, wanted, lambda text, share: progress(text, 0.05 + 0.3 * share))
     if "qat" in lab.question.methods and not why_no_training(lab):
         climb(lab, made, [AS_GIVEN, *hardened(lab)], lambda text, share: progress(text, 0.35))
-    if any(rung.is_cut for rung in wanted):
+    if any(rung.is_cut or rung.blocks for rung in wanted):
         search(lab, made, lambda text, share: progress(text, 0.35 + 0.35 * share))
 
 
@@ -200,7 +207,7 @@ def _check(job: Job) -> None:
         load(name)
 
 
-def _lab(job: Job) -> tuple[Lab, SlimData]:
+def _lab(job: Job, began_s: float, stopping: Callable[[], None]) -> tuple[Lab, SlimData]:
     """Return the lab of a job and how its samples are used."""
     network = read(job.model, batch=1, axes=job.scenario.axes)
     if not network.outputs:
@@ -232,7 +239,14 @@ def _lab(job: Job) -> tuple[Lab, SlimData]:
         is_timed=THIS_CPU in job.machines,
     )
     others = any(name != THIS_CPU for name in job.machines)
-    clock = Clock(budget_s=job.budget_s, spent_s=memory.spent[0], asks_others=others)
+    clock = Clock(
+        budget_s=job.budget_s,
+        spent_s=memory.spent[0],
+        asks_others=others,
+        trains=train is not None,
+        began_s=began_s,
+        stopping=stopping,
+    )
     return make_lab(artefact, parts, train=train, question=question, memory=memory, clock=clock), used
 
 

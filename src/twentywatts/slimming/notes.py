@@ -30,7 +30,7 @@ def notes_of(lab: Lab, chance: str, *, is_late: bool) -> tuple[str, ...]:
             f"{lab.memory.was_asked} of them in earlier runs: choosing after looking weakens the proof; new samples "
             "would mend it"
         )
-    if lab.clock.is_over and not why_no_training(lab):
+    if lab.clock.is_over and not lab.clock.stop.is_set() and not why_no_training(lab):
         found.append("the budget ended the search: a longer --budget tries more, and trains longer")
     if is_late:
         found.append("there was no time left to look for advice that is no compression: a longer --budget has it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.support.onnx_models import constant, info, model_of
 from twentywatts.errors import DataError, InputError, RefusedError
 from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.learning.distil import Schedule, distil, planted_zeros
+from twentywatts.slimming.learning.distil import Schedule, distil, is_too_short, planted_zeros
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -176,6 +177,15 @@ def test_a_training_that_does_not_help_gives_the_weights_back_with_a_note() -> N
     before, after = losses(found)
     assert after <= before
     assert any("did not lower the loss" in note for note in found.steps[-1].notes)
+
+
+def test_what_cannot_end_by_its_deadline_is_given_up_at_once() -> None:
+    long = replace(SHORT, epochs=100_000, deadline_s=0.1)
+    began_s = time.process_time()
+    found = distil(network(), teacher=network(seed=1), samples=samples(count=20_000), schedule=long)
+    assert is_too_short(found, long, 20_000)
+    assert "it would take" in found.steps[-1].notes[0]
+    assert time.process_time() - began_s < 30  # not 25,000 passes
 
 
 def test_a_deadline_ends_training_and_leaves_weights_that_are_no_worse() -> None:

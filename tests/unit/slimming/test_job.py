@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from twentywatts.slimming.searching import lab as lab_module
 from twentywatts.slimming.searching import making
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.rungs import Rung
+from twentywatts.slimming.shipping import folder
 from twentywatts.slimming.timing import outcome
 from twentywatts.slimming.timing.measuring import Rounds
 from twentywatts.uncertain import Interval
@@ -41,7 +42,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
     """Run a job whose rungs make what is planted; an exception in its place is raised."""
 
-    def go(plants: dict[float, bytes | BaseException], out: Path | None = None, made: list[float] | None = None) -> Any:
+    def go(
+        plants: dict[float, bytes | BaseException],
+        out: Path | None = None,
+        made: list[float] | None = None,
+        stages: Mapping[str, Any] | None = None,
+    ) -> Any:
         def make(rung: Rung, lab: Lab, time_s: float) -> Candidate:
             if not rung.cut:
                 return lab.given.candidate
@@ -60,7 +66,10 @@ def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
         patch.setattr(job_module, "search", lambda *_: None)
         patch.setattr(outcome, "_FRESH", BRIEF)
         patch.setattr(finish, "_FINAL", BRIEF)
+        patch.setattr(folder, "find_spec", lambda name: None)  # torch is slow to load, and has tests of its own
         patch.setattr(finish, "advice_for", lambda *_: ((), ()))  # trains classical methods, and has tests of its own
+        for name, stage in (stages or {}).items():
+            patch.setattr(finish, name, stage)
         model, data = files
         scenario = Scenario(batch=64)
         return run(
@@ -216,6 +225,34 @@ def test_a_model_that_guesses_is_told_first_whatever_is_kept(files: tuple[Path, 
     assert str(result).startswith("AT CHANCE")
     assert str(result).count("AT CHANCE") == 1
     check_schema(json.loads(json.dumps(slim_document(result))), "slim-1")
+
+
+@pytest.mark.parametrize("stage", ["_walked", "_shipped", "step_effects", "advice_for"])
+def test_ctrl_c_at_any_stage_of_the_end_leaves_a_result(stage: str, planted: Planted) -> None:
+    real, calls = getattr(finish, stage), []
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        calls.append(stage)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    result = planted({GOOD: padded(MIDDLE)}, stages={stage: interrupted})
+    assert result.is_interrupted
+    assert result.best is entry(result, GOOD)
+    assert not any("no time left" in note for note in result.notes)
+
+
+def test_a_model_without_normalisations_is_not_called_folded(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[Rung] = []
+    monkeypatch.setattr(job_module, "climb", lambda lab, made, rungs, progress: wanted.extend(rungs))
+    monkeypatch.setattr(job_module, "search", lambda *_: None)
+    with pytest.raises(StopIteration):  # nothing was tried
+        slim(*files, budget_s=0, methods=["fold", "prune"])
+    assert [rung.text for rung in wanted if rung.is_folded] == ["fold BatchNorm"]
+    assert any(rung.is_cut for rung in wanted)
 
 
 def test_no_budget_tries_what_needs_no_training(files: tuple[Path, Path], tmp_path: Path) -> None:

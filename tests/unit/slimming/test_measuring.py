@@ -177,3 +177,8 @@ def test_joules_that_no_counter_gave_are_refused(monkeypatch, result):
     monkeypatch.setattr(measuring, "benchmark_processor", lambda calls, count: {"a": result})
     with pytest.raises(TwentyWattsError, match="counters"):
         measuring.joules({"a": lambda: None}, count=1)
+
+
+def test_a_model_of_seconds_ends_after_five_rounds():
+    found = interleaved({"slow": lambda: None}, plan=Rounds(rounds=50, window_s=1e-5, most_s=0.0))
+    assert len(found["slow"].windows_s) == 5

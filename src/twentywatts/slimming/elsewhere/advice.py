@@ -8,6 +8,7 @@ classical method costs is predicted from counts. Each piece says which, and none
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -79,7 +80,8 @@ def advise(
 
     given: the model as it was given. shipped: what runs here, float or int8. targets: other machines, for batches on
     them. eager: runs one batch of the module in torch, None where a file was given. plan: how time is measured. What
-    cannot be tried (another batch of a model that demands one, a method where scikit-learn is missing) is left out.
+    cannot be tried (another batch of a model that demands one, a method where scikit-learn is missing) is left out, and
+    so is what there is no time for.
     """
     with candidate_file(given) as path:
         bench = _bench(path, terms)
@@ -93,7 +95,8 @@ def advise(
         lambda: _simpler(bench, here, spent),
         lambda: _batching_there(targets, terms),
     ]
-    found = [advice for way in ways for advice in _tried(way)]
+    end_s = time.monotonic() + terms.budget_s
+    found = [advice for way in ways if time.monotonic() <= end_s for advice in _tried(way)]
     return tuple(sorted(found, key=lambda one: -one.saved_j.mid))
 
 

@@ -43,7 +43,8 @@ def fronts(
     others = [name for name in machines if name != THIS_CPU]
     if not others:
         return (), ()
-    found = tuple(targets(floats(lab), others, terms=_terms(lab, progress)))
+    terms = _terms(lab, progress, budget_s=lab.clock.others_s)
+    found = tuple(targets(floats(lab), others, terms=terms))
     return found, tuple(order_differences(energies_of(found)))
 
 
@@ -56,10 +57,11 @@ def advice_for(
     """
     if not lab.question.is_timed:
         return (), ()
-    terms = few = _terms(lab, progress)
+    terms = few = _terms(lab, progress, budget_s=lab.clock.advice_s)
     if terms.train is not None and terms.train.count > TUNING_LIMIT:  # classical methods are slow on many samples
         few = replace(terms, train=terms.train.take(np.arange(TUNING_LIMIT)))
     advice = advise(lab.given.candidate, shipped, terms=few, targets=found, eager=eager, plan=_QUICK)
+    terms = replace(terms, budget_s=lab.clock.advice_s)
     architecture = smaller(lab.given, terms=terms, cut=_cut_scores(lab), plan=_QUICK)
     own = [] if architecture.advice is None else [architecture.advice]
     ranked = sorted((*advice, *own), key=lambda one: -one.saved_j.mid)
@@ -77,12 +79,12 @@ def _cut_scores(lab: Lab) -> dict[float, float]:
     return found
 
 
-def _terms(lab: Lab, progress: Progress) -> Terms:
+def _terms(lab: Lab, progress: Progress, *, budget_s: float) -> Terms:
     return Terms(
         parts=lab.parts,
         goal=lab.question.goal,
         scenario=lab.question.scenario,
         train=lab.train,
-        budget_s=max(lab.clock.others_s, lab.clock.left_s),
+        budget_s=budget_s,
         progress=progress,
     )

@@ -8,6 +8,7 @@ Source: Hinton et al. 2015 (arXiv 1503.02531); features: Tung & Mori 2019 (arXiv
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from twentywatts.slimming.learning.trainable.graph import Graph
     from twentywatts.slimming.learning.training.loop import Outcome
 
-__all__ = ["Masks", "Progress", "Schedule", "distil", "is_too_short", "planted_zeros"]
+__all__ = ["Masks", "Progress", "Schedule", "distil", "is_too_short", "least_epochs", "planted_zeros"]
 
 Progress = Callable[[str, float], None]
 Masks = Mapping[str, NDArray[np.bool_]]
@@ -134,8 +135,12 @@ def is_too_short(trained: Candidate, schedule: Schedule, count: int) -> bool:
 
     trained: its last step is the training, on ``count`` samples.
     """
-    epochs = int(trained.steps[-1].settings["epochs"])
-    return epochs < schedule.epochs / 4 and epochs * count / schedule.batch < _LEAST_STEPS
+    return int(trained.steps[-1].settings["epochs"]) < least_epochs(schedule, count)
+
+
+def least_epochs(schedule: Schedule, count: int) -> int:
+    """Return the passes over ``count`` samples below which a training tells nothing about what was trained."""
+    return min(math.ceil(schedule.epochs / 4), math.ceil(_LEAST_STEPS * schedule.batch / count))
 
 
 def check_finite(samples: Samples) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ __all__ = ["Lab", "Make", "Question", "begun_key", "make_lab"]
 # request, lab, seconds that it may take → float candidate; raises RefusedError where it cannot be made
 Make = Callable[[Rung, "Lab", float], Candidate]
 _QUICK = Rounds(rounds=5, window_s=0.004)
+_BRIEF = Rounds(rounds=7, window_s=0.004)
+_LEAST_END_S = 3.0
+_END_WINDOWS, _WINDOW_S = 300, 0.01  # of all measurements at the end: the best few, what ships, its steps
+_LOOKS = 3  # at the guard samples, as a rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,8 +51,9 @@ class Lab:
     parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
     were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
     key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
-    begun: requests by what they come to before training. memory: where trials are kept. scores: how much each weight
-    matters, by the digest of the candidate that has it.
+    begun: requests by what they come to before training. took_s: seconds that requests took, by kind. memory: where
+    trials are kept. scores, harms: how much each weight and each residual block matters, by the digest of the candidate
+    that has it.
     """
 
     given: Artefact
@@ -63,6 +68,8 @@ class Lab:
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+    harms: dict[str, dict[str, float]] = field(default_factory=dict)
+    took_s: dict[str, list[float]] = field(default_factory=dict)
     _open: dict[str, Artefact] = field(default_factory=dict)
 
     @property
@@ -73,16 +80,36 @@ class Lab:
     def tried(self, rung: Rung, make: Make, time_s: float, *, is_brief: bool = False) -> list[Trial]:
         """Return the trials of a rung as far as they can be made; found ones are not made again.
 
-        time_s: that training may take [s]. is_brief: in float alone.
+        time_s: that making it may take [s]. is_brief: in float alone. Fewer bits of what was cut or trained are tried
+        while there is time.
         """
         found: dict[str, Trial] = {}
+        before_s, is_new = self.clock.elapsed_s, False
         for packing in (FLOAT,) if is_brief else worth_trying(self, rung, found):
             key = f"{packing} {rung.key}"
             if key not in self.trials and key not in self.refused:
+                if is_new and _kind(rung) and self.clock.is_over:
+                    break
                 self._try(key, rung, packing, lambda: make(rung, self, time_s))
+                is_new = True
             if key in self.trials:
                 found[packing] = self.trials[key]
+        if found and is_new:
+            self.took_s.setdefault(_kind(rung), []).append(self.clock.elapsed_s - before_s)
         return list(found.values())
+
+    def usual_s(self, rung: Rung) -> float:
+        """Return how long a request of this kind takes, the median so far [s]; 0 where none was seen.
+
+        The first loads libraries and scores weights, once for all: half of it is counted while it is the only one.
+        """
+        seen = sorted(self.took_s.get(_kind(rung), ()))
+        return seen[(len(seen) - 1) // 2] / (2 if len(seen) == 1 else 1) if seen else 0.0
+
+    @property
+    def making_s(self) -> float:
+        """Seconds that making one candidate may take: running, packing and timing it come after that."""
+        return max(0.0, self.clock.left_s - self.usual_s(Rung(cut=0.5)))
 
     def _try(self, key: str, rung: Rung, packing: str, make: Callable[[], Candidate]) -> None:
         """Try one request; what cannot be made or run is refused, unless it is the model as given itself."""
@@ -107,6 +134,9 @@ class Lab:
         outputs = artefact.outputs(self.parts.tuning)
         score = score_of(self.question.goal, self.given_search, outputs, self.parts.tuning.targets)
         timing = self.timed({self.given.candidate.digest: self.given, shipped.digest: artefact}, _QUICK)
+        if timing:
+            call_s = timing[self.given.candidate.digest].time_s.mid * self.question.scenario.batch
+            self.clock.expected_s["timing"] = _END_WINDOWS * max(call_s, _WINDOW_S)
         return Trial(
             rung=rung,
             floating=floating,
@@ -155,6 +185,11 @@ class Lab:
         inputs, batch = self.parts.tuning.inputs, self.question.scenario.batch
         return {name: session_call(one.session, inputs, batch=batch) for name, one in artefacts.items()}
 
+    def plan(self, full: Rounds) -> Rounds:
+        """Return how the end is measured: as planned, a tenth of the budget at most; briefly where time has run out."""
+        most_s = max(_LEAST_END_S, 0.1 * self.clock.budget_s)
+        return replace(_BRIEF if self.clock.is_overdrawn else full, seed=full.seed, most_s=most_s)
+
     def timed(self, artefacts: Mapping[str, Artefact], plan: Rounds) -> dict[str, Timing]:
         """Return processor time by digest, in turns, the model as given first; empty where nothing is timed here."""
         if not self.question.is_timed:
@@ -177,6 +212,7 @@ def make_lab(
 ) -> Lab:
     """Return the lab of a model; raises DataError where its own outputs cannot be held against."""
     outputs = []
+    before_s = clock.cpu_s
     for samples in (parts.tuning, parts.reported):
         try:
             found = given.outputs(samples)
@@ -184,6 +220,7 @@ def make_lab(
             raise DataError(f"{error}: check the model's weights and how 'x' is scaled") from None
         outputs.append(found)
         score_of(question.goal, found, found, samples.targets)
+    clock.expected_s["guard"] = _LOOKS * (clock.cpu_s - before_s)
     lab = Lab(
         given=given,
         parts=parts,
@@ -198,6 +235,13 @@ def make_lab(
         lab.trials[trial.key] = trial
         lab.begun[begun_key(trial.floating.parent, trial.rung)] = trial.rung.key
     return lab
+
+
+def _kind(rung: Rung) -> str:
+    """Return the kind of a request by what it takes: one that is trained, one that is cut, or anything else."""
+    if rung.epochs or rung.is_hardened:
+        return "trained"
+    return "cut" if rung.is_long else ""
 
 
 def begun_key(digest: str, rung: Rung) -> str:

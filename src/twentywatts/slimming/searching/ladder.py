@@ -8,9 +8,11 @@ from dataclasses import replace
 from twentywatts.slimming.searching.choice import cost_of, likely
 from twentywatts.slimming.searching.lab import Lab, Make
 from twentywatts.slimming.searching.rungs import NARROW, PRECISIONS, Rung
+from twentywatts.slimming.steps.depth import blocks
+from twentywatts.slimming.steps.fold import fold
 from twentywatts.slimming.steps.prune import widths
 
-__all__ = ["AS_GIVEN", "EPOCHS", "climb", "hardened", "rungs"]
+__all__ = ["AS_GIVEN", "EPOCHS", "climb", "folds", "hardened", "rungs"]
 
 AS_GIVEN = Rung()
 EPOCHS = 40  # of training after a cut; fewer where the budget is short
@@ -18,7 +20,9 @@ _RANK = 0.9  # of the squared singular values
 _CURABLE = 0.2  # of all samples, at most, that rounding may lose for training to be tried
 _SHARE = 0.6  # of the time left, at most, for one training
 _CUTS = (0.5, 0.75, 0.625, 0.25, 0.375)  # shares of channels, the most promising first
+_MANY = 2  # cuts that come before blocks are dropped
 _FIRST = (0.25, 0.5, 0.75)  # looked at before anything is trained: a cut is repaired by least squares
+_BLOCKS = (0.25, 0.5)  # shares of residual blocks
 _WIDTHS = (0.25, 0.5)  # shares of a transformer's width, beside as much of its heads and neurons
 
 
@@ -27,19 +31,38 @@ def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
     methods = lab.question.methods
     yield AS_GIVEN
     if "fold" in methods:
-        yield Rung(is_folded=True)
+        yield Rung(is_folded=True)  # refused with its reason where nothing can be folded
     if "zeros" in methods:
         yield from (Rung(zeros=pattern) for pattern in ("any", "2:4"))
-    plain = Rung(is_folded="fold" in methods)
+    plain = Rung(is_folded=folds(lab))
     usual = replace(plain, epochs=EPOCHS) if is_trained and "distil" in methods else plain
-    if "prune" in methods:
-        if usual.epochs:
-            yield from (replace(plain, cut=cut) for cut in _FIRST)
-        yield from (replace(usual, cut=cut) for cut in _CUTS)
-        if has_width(lab.given.candidate.content):
-            yield from (replace(usual, cut=cut, through_norms=True) for cut in _WIDTHS)
+    if usual.epochs:  # cheap looks first
+        yield from _cuts(plain, _FIRST, lab)
+        yield from _shallow(plain, lab)
+    yield from _cuts(usual, _CUTS[:_MANY], lab)
+    yield from _shallow(usual, lab)
+    yield from _cuts(usual, _CUTS[_MANY:], lab)
+    if "prune" in methods and has_width(lab.given.candidate.content):
+        yield from (replace(usual, cut=cut, through_norms=True) for cut in _WIDTHS)
     if "lowrank" in methods:
         yield replace(usual, rank_frac=_RANK)
+
+
+def folds(lab: Lab) -> bool:
+    """Tell whether candidates are folded before they are cut: where that was asked for, and does anything."""
+    return "fold" in lab.question.methods and bool(fold(lab.given.candidate).steps[-1].settings["folded"])
+
+
+def _cuts(base: Rung, shares: Sequence[float], lab: Lab) -> Iterator[Rung]:
+    """Yield uniform cuts of channels."""
+    if "prune" in lab.question.methods:
+        yield from (replace(base, cut=cut) for cut in shares)
+
+
+def _shallow(base: Rung, lab: Lab) -> Iterator[Rung]:
+    """Yield shares of residual blocks to drop, where there are any."""
+    if "depth" in lab.question.methods and len(blocks(lab.given.candidate.content)) > 1:
+        yield from (replace(base, blocks=share) for share in _BLOCKS)
 
 
 def has_width(content: bytes) -> bool:
@@ -65,7 +88,7 @@ def climb(lab: Lab, make: Make, wanted: Sequence[Rung], progress: Callable[[str,
     A rung that is trained gets most of what is left: one trained in full says more than three that were cut short.
     """
     for index, rung in enumerate(wanted):
-        if index and (rung.epochs or rung.is_cut or rung.rank_frac) and lab.clock.is_over:
+        if index and rung.is_long and lab.clock.left_s <= lab.usual_s(replace(rung, epochs=0, is_hardened=False)):
             continue
         progress(rung.text, index / len(wanted))
-        lab.tried(rung, make, _SHARE * lab.clock.left_s)
+        lab.tried(rung, make, _SHARE * lab.making_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.searching.lab import Lab, begun_key
 from twentywatts.slimming.searching.rungs import RepeatedError, Rung
+from twentywatts.slimming.steps.depth import harms, shallower
 from twentywatts.slimming.steps.fold import fold
 from twentywatts.slimming.steps.lowrank import lowrank
 from twentywatts.slimming.steps.prune import Importance, prune
 from twentywatts.slimming.steps.repair import prune_repaired
 from twentywatts.slimming.steps.zeros import zeros
 from twentywatts.slimming.timing.noop import idle_reason
+
+if TYPE_CHECKING:
+    from twentywatts.slimming.learning.distil import Schedule
 
 __all__ = ["chain", "made", "untrained", "why_no_training"]
 
@@ -41,15 +45,16 @@ def why_no_training(lab: Lab) -> str:
 def made(rung: Rung, lab: Lab, time_s: float) -> Candidate:
     """Return the float candidate of a request; raises RefusedError where a step cannot be taken.
 
-    time_s: training ends after so many seconds [s].
+    time_s: it is made by then, training ended [s].
     """
+    end_s = lab.clock.elapsed_s + time_s
     candidate = untrained(rung, lab)[-1]
     if rung.is_folded and not candidate.steps:
         raise RefusedError("there is no BatchNormalization that could be folded")
     _check_new(candidate, rung, lab)
     if rung.epochs:
-        candidate = _distilled(candidate, rung, lab, time_s)
-    return _hardened(candidate, rung, lab, time_s) if rung.is_hardened else candidate
+        candidate = _distilled(candidate, rung, lab, end_s - lab.clock.elapsed_s)
+    return _hardened(candidate, rung, lab, end_s - lab.clock.elapsed_s) if rung.is_hardened else candidate
 
 
 def _check_new(candidate: Candidate, rung: Rung, lab: Lab) -> None:
@@ -75,6 +80,8 @@ def untrained(rung: Rung, lab: Lab, *, is_whole: bool = False) -> list[Candidate
         folded = fold(found[-1])
         if folded.steps[-1].settings["folded"]:
             found.append(folded)
+    if rung.blocks:
+        found.append(shallower(found[-1], share_frac=rung.blocks, matters=_harms(found[-1], lab)))
     if rung.is_cut:
         pruned = _pruned(found[-1], rung, lab)
         if is_whole and pruned.parent != found[-1].digest:
@@ -93,6 +100,13 @@ def _changed(after: Candidate, before: Candidate) -> Candidate:
     if why:
         raise RefusedError("; ".join(after.steps[-1].notes) or why)
     return after
+
+
+def _harms(candidate: Candidate, lab: Lab) -> dict[str, float]:
+    """Return what every residual block matters on calibration samples; kept with the lab."""
+    if candidate.digest not in lab.harms:
+        lab.harms[candidate.digest] = harms(candidate, lab.calibration)
+    return lab.harms[candidate.digest]
 
 
 def _cut(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
@@ -135,15 +149,23 @@ def _scores(candidate: Candidate, lab: Lab) -> dict[str, NDArray[np.float64]] | 
 def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Candidate:
     if lab.train is None:
         raise RefusedError("there are no samples to train on")
-    from twentywatts.slimming.learning.distil import Schedule, distil, is_too_short
+    from twentywatts.slimming.learning.distil import Schedule, distil
 
     if time_s <= 0:
         raise RefusedError("there was no time left to train it")
     schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
     trained = distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
-    if is_too_short(trained, schedule, lab.train.count):
-        epochs = trained.steps[-1].settings["epochs"]
-        raise RefusedError(f"the budget was too short to train it: {epochs} of {rung.epochs} passes")
+    return _in_time(trained, schedule, lab.train.count)
+
+
+def _in_time(trained: Candidate, schedule: Schedule, count: int) -> Candidate:
+    """Return what was trained; raises RefusedError where that was cut so short that it tells nothing."""
+    from twentywatts.slimming.learning.distil import is_too_short
+
+    if is_too_short(trained, schedule, count):
+        step = trained.steps[-1]
+        why = step.notes[-1] if step.notes else f"{step.settings['epochs']} of {schedule.epochs} passes"
+        raise RefusedError(f"the budget was too short to train it: {why}")
     return trained
 
 
@@ -154,5 +176,8 @@ def _hardened(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Cand
     from twentywatts.slimming.learning.distil import Schedule
     from twentywatts.slimming.learning.qat import qat
 
-    schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=max(time_s, 1.0), is_narrow=rung.is_narrow)
-    return qat(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
+    if time_s <= 0:
+        raise RefusedError("there was no time left to train it")
+    schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=time_s, is_narrow=rung.is_narrow)
+    trained = qat(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
+    return _in_time(trained, schedule, lab.train.count)

@@ -23,14 +23,15 @@ class RepeatedError(RefusedError):
 class Rung:
     """A request for one float candidate.
 
-    is_folded: BatchNorm folded. cut: share of channels to take from every group [0 to 1]; cuts: the same by group,
-    which then counts alone. through_norms: cut the width of a transformer too. rank_frac: share of each matrix to keep
-    in two of low rank, 0 for none. zeros: pattern of zeros that half of the weights become, ``any`` or ``2:4``.
-    epochs: of training with the model as given for a teacher. is_hardened: trained for int8 (QAT), is_narrow: for that
-    of 7-bit weights. seed: of the training.
+    is_folded: BatchNorm folded. blocks: share of residual blocks to drop [0 to below 1]. cut: share of channels to
+    take from every group [0 to 1]; cuts: the same by group, which then counts alone. through_norms: cut the width of a
+    transformer too. rank_frac: share of each matrix to keep in two of low rank, 0 for none. zeros: pattern of zeros
+    that half of the weights become, ``any`` or ``2:4``. epochs: of training with the model as given for a teacher.
+    is_hardened: trained for int8 (QAT), is_narrow: for that of 7-bit weights. seed: of the training.
     """
 
     is_folded: bool = False
+    blocks: float = 0.0
     cut: float = 0.0
     cuts: Mapping[str, float] = field(default_factory=dict)
     through_norms: bool = False
@@ -47,6 +48,7 @@ class Rung:
         found = json.loads(key)
         return cls(
             is_folded=found["folded"],
+            blocks=found["blocks"],
             cut=found["cut"],
             cuts=found["cuts"],
             through_norms=found["norms"],
@@ -64,11 +66,17 @@ class Rung:
         return self.cut > 0 or any(share > 0 for share in self.cuts.values())
 
     @property
+    def is_long(self) -> bool:
+        """Whether making it takes long: weights are looked at, or learned."""
+        return bool(self.is_cut or self.blocks or self.rank_frac or self.epochs or self.is_hardened)
+
+    @property
     def key(self) -> str:
         """The request in one text: equal for equal requests."""
         return json.dumps(
             {
                 "folded": self.is_folded,
+                "blocks": round(self.blocks, 6),
                 "cut": round(self.cut, 6),
                 "cuts": {name: round(share, 6) for name, share in sorted(self.cuts.items())},
                 "norms": self.through_norms,
@@ -87,6 +95,7 @@ class Rung:
         """The request in a few words, for whoever waits."""
         parts = [
             "fold BatchNorm" if self.is_folded else "",
+            f"drop {100 * self.blocks:.0f} % of the blocks" if self.blocks else "",
             f"prune {100 * self.cut:.0f} %" if self.is_cut and not self.cuts else "",
             "and the width" if self.through_norms else "",
             "prune by group" if self.is_cut and self.cuts else "",

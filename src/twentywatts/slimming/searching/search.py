@@ -17,7 +17,7 @@ from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.searching.choice import cost_of, likely
 from twentywatts.slimming.searching.lab import Lab, Make
-from twentywatts.slimming.searching.ladder import EPOCHS
+from twentywatts.slimming.searching.ladder import EPOCHS, folds
 from twentywatts.slimming.searching.making import untrained, why_no_training
 from twentywatts.slimming.searching.rungs import FLOAT, Rung
 from twentywatts.slimming.searching.sampler import make_sampler
@@ -31,6 +31,7 @@ _SHORT = 4  # the short training takes this part of the epochs
 _SLACK = 2.0  # of the limit: what loses more after a short training is not trained in full
 _LONGER = 3  # times the epochs for what nearly kept the metric
 _PENALTY = 3.0  # of a drop by the limit, in powers of e of cost
+_LESS = 0.25  # of the widths: what a cut is taken back by where blocks are left out as well
 _BETWEEN = (0.875, 0.8125, 0.6875, 0.5625)  # shares that the ladder leaves out
 
 Progress = Callable[[str, float], None]
@@ -63,7 +64,7 @@ class _Hunt:
     @property
     def is_time(self) -> bool:
         """Whether there is time for another full training, as long as the ones so far."""
-        usual = sorted(self.took_s)[len(self.took_s) // 2] if self.took_s else 0.0
+        usual = sorted(self.took_s)[len(self.took_s) // 2] if self.took_s else self.lab.usual_s(self.base)
         return self.lab.clock.left_s > usual
 
     def rung(self, shares: Mapping[str, float]) -> Rung:
@@ -74,7 +75,7 @@ class _Hunt:
     def trained(self, rung: Rung) -> list[Trial]:
         """Return the trials of a rung, and note how long they took."""
         before_s = self.lab.clock.elapsed_s
-        found = self.lab.tried(rung, self.make, self.lab.clock.left_s)
+        found = self.lab.tried(rung, self.make, self.lab.making_s)
         self.took_s.append(self.lab.clock.elapsed_s - before_s)
         return found
 
@@ -83,30 +84,44 @@ def search(lab: Lab, make: Make, progress: Progress) -> None:
     """Try further widths until the budget is spent; where nothing can be trained, as they are after their repair."""
     methods = lab.question.methods
     is_trained = "distil" in methods and not why_no_training(lab)
-    base = Rung(is_folded="fold" in methods, epochs=EPOCHS if is_trained else 0)
-    groups = list(widths(untrained(replace(base, epochs=0), lab)[-1].content))
-    if not groups:
-        return
-    hunt = _Hunt(lab=lab, make=make, names=_buckets(groups), base=base)
+    base = Rung(is_folded=folds(lab), epochs=EPOCHS if is_trained else 0)
+    hunt = _Hunt(lab=lab, make=make, names=_buckets(_groups(base, lab)), base=base)
     whole_s = max(lab.clock.left_s, 1e-9)
     told: Progress = lambda text, _: progress(text, 1 - lab.clock.left_s / whole_s)  # noqa: E731
     for rung in _between(hunt):
         told(rung.text, 0.0)
         hunt.trained(rung)
-    _hunted(hunt, told)
+    best = likely(lab.trials.values(), hunt.limit)
+    if best and best[0].rung.blocks:
+        shallow = replace(base, blocks=best[0].rung.blocks)
+        hunt = replace(hunt, base=shallow, names=_buckets(_groups(shallow, lab)))
+    if hunt.names:
+        _hunted(hunt, told)
+
+
+def _groups(base: Rung, lab: Lab) -> list[str]:
+    """Return the groups of channels that can be cut once the base has been made."""
+    return list(widths(untrained(replace(base, epochs=0), lab)[-1].content))
 
 
 def _buckets(groups: list[str]) -> dict[str, tuple[str, ...]]:
     """Return names of at most eight runs of neighbouring groups."""
-    size = math.ceil(len(groups) / _MOST_NAMES)
+    size = max(1, math.ceil(len(groups) / _MOST_NAMES))
     runs = [tuple(groups[start : start + size]) for start in range(0, len(groups), size)]
     return {run[0]: run for run in runs}
 
 
 def _between(hunt: _Hunt) -> Iterator[Rung]:
-    """Yield uniform cuts next to the best rung of the ladder, then longer training of what nearly kept the metric."""
-    kept = [trial.rung.cut for trial in _floats(hunt.lab) if trial.score.drop <= hunt.limit]
-    best = max(kept, default=0.0)
+    """Yield what lies next to the best rungs of the ladder.
+
+    Uniform cuts between its own, the best cut of what a block less has kept, and longer training of what nearly did.
+    """
+    kept = [trial.rung for trial in _floats(hunt.lab) if trial.score.drop <= hunt.limit]
+    best = max((rung.cut for rung in kept if not rung.blocks), default=0.0)
+    blocks = max((rung.blocks for rung in kept if not rung.is_cut), default=0.0)
+    for cut in (best, best - _LESS):
+        if hunt.is_time and blocks and cut > 0:
+            yield replace(hunt.base, cut=cut, blocks=blocks)
     for cut in _BETWEEN:
         if hunt.is_time and best < cut <= best + 0.25:
             yield replace(hunt.base, cut=cut)
@@ -126,13 +141,19 @@ def _may_gain(hunt: _Hunt, trial: Trial) -> bool:
 
 
 def _floats(lab: Lab) -> list[Trial]:
-    return [trial for trial in lab.trials.values() if trial.packing == FLOAT and trial.rung.is_cut]
+    """Return the trials in float of which channels or blocks were taken."""
+    return [t for t in lab.trials.values() if t.packing == FLOAT and (t.rung.is_cut or t.rung.blocks)]
+
+
+def _alike(hunt: _Hunt) -> list[Trial]:
+    """Return the trials in float that differ from the base of the search in their widths alone."""
+    return [t for t in _floats(hunt.lab) if t.rung.is_cut and t.rung.blocks == hunt.base.blocks]
 
 
 def _hunted(hunt: _Hunt, progress: Progress) -> None:
     """Propose widths, look at them cheaply, train those that may win."""
     sampler = make_sampler(list(hunt.names), seed=hunt.lab.question.scenario.seed)
-    for trial in _floats(hunt.lab):
+    for trial in _alike(hunt):
         sampler.learn(_shares(hunt, trial), _value(hunt, trial))
     idle = 0
     while hunt.is_time and idle < 50:
@@ -188,7 +209,7 @@ def _tried(hunt: _Hunt, rung: Rung) -> float:
     if not rung.epochs:
         return min((_value(hunt, trial) for trial in hunt.trained(rung)), default=_hopeless(hunt))
     brief = replace(rung, epochs=max(1, EPOCHS // _SHORT))
-    short = hunt.lab.tried(brief, hunt.make, hunt.lab.clock.left_s, is_brief=True)
+    short = hunt.lab.tried(brief, hunt.make, hunt.lab.making_s, is_brief=True)
     if not short:
         return _hopeless(hunt)
     if min(trial.score.drop for trial in short) > _SLACK * max(hunt.limit, 0.01):
@@ -204,7 +225,7 @@ def _value(hunt: _Hunt, trial: Trial) -> float:
 
 
 def _hopeless(hunt: _Hunt) -> float:
-    return 1.0 + max((_value(hunt, trial) for trial in _floats(hunt.lab)), default=0.0)
+    return 1.0 + max((_value(hunt, trial) for trial in _alike(hunt)), default=0.0)
 
 
 def _shares(hunt: _Hunt, trial: Trial) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from twentywatts.errors import TwentyWattsError
@@ -15,6 +16,8 @@ __all__ = ["INT4_FILE", "TORCH_FILE", "shipped_files"]
 
 INT4_FILE, TORCH_FILE = "model-int4.onnx", "model.pt2"
 _PACKED = {"int8": INT8_FILE, "int4": INT4_FILE}
+_STOPPED = f"no {TORCH_FILE} was written: the search was told to end"
+_LOADING_S = 5.0  # of torch, where nothing was trained with it
 _FEW = 4  # samples that torch's export is shown
 
 
@@ -22,13 +25,13 @@ def shipped_files(folder: Path, best: Entry, lab: Lab, *, force: bool) -> tuple[
     """Write what ships, and return what a reader must know.
 
     That is the float model with its weights and recipe, the same in fewer bits only where that is what was proved, and
-    for torch where something was trained with it. Raises InputError where the folder holds something else or cannot be
-    written.
+    for torch where that is installed and there is time to load it. Raises InputError where the folder holds something
+    else or cannot be written.
     """
     others: dict[str, bytes] = {}
     if best.precision in _PACKED:
         others[_PACKED[best.precision]] = best.candidate.content
-    program, why_not = _program(best.floating, lab)
+    program, why_not = _for_torch(best.floating, lab)
     if program:
         others[TORCH_FILE] = program
     write_artefacts(folder, original=lab.given.candidate.content, floating=best.floating, others=others, force=force)
@@ -38,10 +41,17 @@ def shipped_files(folder: Path, best: Entry, lab: Lab, *, force: bool) -> tuple[
     return (why_not,) if why_not else ()
 
 
-def _program(floating: Candidate, lab: Lab) -> tuple[bytes, str]:
-    """Return the float model for torch, or nothing and why; torch is not loaded for this alone."""
-    if why_no_training(lab) or not floating.steps:
+def _for_torch(floating: Candidate, lab: Lab) -> tuple[bytes, str]:
+    """Return the float model for torch, or nothing and why; nothing at all of the model as given, and without torch."""
+    if not floating.steps or find_spec("torch") is None:
         return b"", ""
+    if why_no_training(lab) and lab.clock.rest_s < _LOADING_S and not lab.clock.stop.is_set():
+        return b"", f"no {TORCH_FILE} was written: there was no time left to load torch"
+    return lab.clock.unless_stopped(lambda: _program(floating, lab)) or (b"", _STOPPED)
+
+
+def _program(floating: Candidate, lab: Lab) -> tuple[bytes, str]:
+    """Return the float model for torch, or nothing and why."""
     from twentywatts.slimming.learning.pt2 import exported
 
     try:

@@ -1,6 +1,6 @@
 """The recipe of a slimmed model: with the model as given and the weights, it makes the same file again, bit for bit.
 
-Only what changes shapes is done again (folding, widths, ranks); what training changed comes with the weights.
+Only what changes shapes is done again (folding, blocks, widths, ranks); what training changed comes with the weights.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _change(step: Step) -> dict[str, Any] | None:
     """Return what a step does to shapes, None where it changes values alone."""
     if step.name == "fold":
         return {"name": "fold"}
-    for key in ("widths", "ranks"):
+    for key in ("blocks", "widths", "ranks"):
         if key in step.settings:
             change = {"name": key, key: json.loads(str(step.settings[key]))}
             return {**change, "through_norms": True} if step.settings.get("through_norms") else change
@@ -120,7 +120,9 @@ def _checked(recipe: Any) -> dict[str, Any]:
     for change in changes:
         if not isinstance(change, Mapping) or not isinstance(name := change.get("name"), str) or name not in _CHANGES:
             raise InputError(f"a recipe knows the changes {', '.join(_CHANGES)}, not {clean(change)[:80]}")
-        if name != "fold" and not _is_counts(change.get(name)):
+        if name == "blocks" and not _is_names(change.get(name)):
+            raise InputError("the change 'blocks' of a recipe is a list of names")
+        if name in ("widths", "ranks") and not _is_counts(change.get(name)):
             raise InputError(f"the change '{name}' of a recipe says a whole number of at least 1 for each layer")
     for key in ("original_sha256", "result_sha256"):
         if not isinstance(recipe.get(key), str):
@@ -136,10 +138,20 @@ def _is_counts(value: Any) -> bool:
     )
 
 
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
 def _folded(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
     from twentywatts.slimming.steps.fold import fold
 
     return fold(candidate)
+
+
+def _shallower(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
+    from twentywatts.slimming.steps.depth import without_blocks
+
+    return without_blocks(candidate, change["blocks"])
 
 
 def _narrowed(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
@@ -158,6 +170,7 @@ def _factored(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
 
 _CHANGES: dict[str, Callable[[Candidate, Mapping[str, Any]], Candidate]] = {
     "fold": _folded,
+    "blocks": _shallower,
     "widths": _narrowed,
     "ranks": _factored,
 }

@@ -27,15 +27,21 @@ __all__ = ["Rounds", "Timing", "against", "interleaved", "joules", "median_inter
 Call = Callable[[], Any]
 _TAIL = 0.05  # outside a 90 % interval, on each side
 _COUNTED = ("counter", "integrated")  # of joules: not modelled, not attributed
+_LEAST_ROUNDS = 5  # below which there is no interval
 _FEEDS = 64  # different batches at most: one batch over and over would flatter caches and branch prediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """How to measure. rounds: windows per call. window_s: processor time of one window [s]. clock: processor time."""
+    """How to measure. rounds: windows per call. window_s: processor time of one window [s]. clock: processor time.
+
+    most_s: after so many seconds on the clock no further round is begun, once there are five: a model of seconds would
+    take minutes otherwise.
+    """
 
     rounds: int = 15
     window_s: float = 0.01
+    most_s: float = float("inf")
     seed: int = 0
     clock: Callable[[], float] = field(default=time.process_time, repr=False)
 
@@ -116,8 +122,10 @@ def against(before: Timing, after: Timing) -> Interval:
 def _windows(calls: Mapping[str, Call], repeats: Mapping[str, int], plan: Rounds) -> dict[str, list[float]]:
     generator = np.random.Generator(np.random.PCG64(plan.seed))
     found: dict[str, list[float]] = {name: [] for name in calls}
-    order = list(calls)
+    order, end_s = list(calls), time.monotonic() + plan.most_s
     for turn in range(plan.rounds):
+        if turn >= _LEAST_ROUNDS and time.monotonic() > end_s:
+            break
         # every drawn order is followed by its reverse, so that nobody comes later more often than others
         order = order[::-1] if turn % 2 else [order[place] for place in generator.permutation(len(order))]
         for name in order:

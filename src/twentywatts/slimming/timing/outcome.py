@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twentywatts.errors import TwentyWattsError
@@ -21,6 +21,7 @@ __all__ = ["Outcome", "measured_outcome", "step_effects"]
 _FRESH = Rounds(rounds=15, window_s=0.01, seed=1)
 _BRIEF = Rounds(rounds=7, window_s=0.004, seed=1)  # of a model against itself: nothing hangs on it
 GIVEN, BEST = "given", "best"
+_STOPPED = "the search was told to end before joules were counted"
 _NEVER = Payback(inferences=None, basis="nothing", sentence="never: the model as given ships, and nothing is saved")
 
 
@@ -53,8 +54,10 @@ def measured_outcome(lab: Lab, best: Candidate, cost: Cost) -> Outcome:
     is_given = best.digest == given.digest
     models = {GIVEN: _opener(given), BEST: _opener(best)}
     inputs, batch = lab.parts.tuning.inputs, lab.question.scenario.batch
-    timings = remeasured(models, inputs, batch=batch, plan=_BRIEF if is_given else _FRESH)
-    energy_j, why = _joules(models, inputs, batch)
+    is_brief = is_given or lab.clock.stop.is_set()
+    plan = replace(_BRIEF if is_brief else _FRESH, most_s=lab.plan(_FRESH).most_s / 3)
+    timings = remeasured(models, inputs, batch=batch, plan=plan)
+    energy_j, why = ({}, _STOPPED) if lab.clock.stop.is_set() else _joules(models, inputs, batch)
     both = (energy_j[GIVEN], energy_j[BEST]) if energy_j else None
     return Outcome(
         given=timings[GIVEN],
@@ -94,7 +97,7 @@ def step_effects(lab: Lab, chain: Sequence[Candidate]) -> tuple[Effect, ...]:
         return ()
     timings: dict[str, Timing] = {}
     if lab.question.is_timed:
-        timings = lab.timed({str(place): lab.opened(one) for place, one in enumerate(chain)}, _FRESH)
+        timings = lab.timed({str(place): lab.opened(one) for place, one in enumerate(chain)}, lab.plan(_FRESH))
     return tuple(
         effect(
             before,

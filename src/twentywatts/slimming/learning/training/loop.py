@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twentywatts.errors import DataError, RefusedError, clean
+from twentywatts.slimming.learning.distil import least_epochs
 from twentywatts.slimming.learning.trainable.module import GraphModule
 from twentywatts.slimming.learning.training.adam import Adam
 from twentywatts.slimming.learning.training.lesson import Lesson
@@ -27,6 +28,8 @@ __all__ = ["Outcome", "train"]
 
 _JUDGED = 1024  # samples that judge the weights before and after
 _RISE = 0.03  # of the steps
+_PACED = 5  # steps after which it is known how long they take
+_SLACK_FRAC = 0.2  # the first steps are the slowest
 _FEW = 8  # samples of a batch below which its own statistics say too little
 
 
@@ -207,7 +210,7 @@ def _passes(run: _Run, progress: Callable[[str, float], None]) -> None:
         progress(f"training, pass {run.epoch_count + 1} of {run.total // per_epoch}", run.step / run.total)
         began_s = time.monotonic()
         parts = _parts(torch.randperm(count, generator=generator), size, run.room)
-        mean = _epoch(run, parts)
+        mean = None if _is_late(run, per_epoch) else _epoch(run, parts)
         if mean is None:
             return
         run.epoch_count += 1
@@ -236,11 +239,28 @@ def _epoch(run: _Run, parts: list[Any]) -> float | None:
             run.notes.append(f"training ended at its deadline of {run.schedule.deadline_s:g} s within a pass")
             return None
         loss = _one_step(run, rows)
+        if _is_late(run, len(parts)):
+            return None
         if not math.isfinite(loss):
             run.notes.append(f"the loss was no number in pass {run.epoch_count + 1}: training ended there")
             return None
         total += loss * len(rows)
     return total / max(sum(len(rows) for rows in parts), 1)
+
+
+def _is_late(run: _Run, per_epoch: int) -> bool:
+    """Tell, and note, that the fewest passes that would tell anything cannot be done by the deadline any more."""
+    taken_s, least = time.monotonic() - run.started_s, least_epochs(run.schedule, run.lesson.count) * per_epoch
+    if run.schedule.deadline_s is None or run.step < _PACED or run.step >= least:
+        return False
+    needed_s = least * taken_s / run.step
+    if needed_s <= run.schedule.deadline_s * (1 + _SLACK_FRAC):
+        return False
+    run.notes.append(
+        f"it would take {needed_s:.0f} s at least, {run.schedule.deadline_s:.0f} s were left: it was ended after "
+        f"{taken_s:.1f} s"
+    )
+    return True
 
 
 def _one_step(run: _Run, rows: Any) -> float:
