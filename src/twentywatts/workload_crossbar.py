@@ -13,7 +13,7 @@ import numpy as np
 
 from twentywatts.uncertain import Array
 
-__all__ = ["ArrayShape", "Tiling", "lossless_adc_bits", "phase_count", "slice_count", "tile"]
+__all__ = ["ArrayShape", "Tiling", "phase_count", "slice_count", "tile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +65,6 @@ def slice_count(weight_bits: int, cell_bits: int, columns_per_weight: int = 1) -
 def phase_count(input_bits: int, dac_bits: int, passes: Array | int = 1) -> Array:
     """Return read phases per input: ceil(input bits / DAC bits), times the passes that its sign needs."""
     return np.asarray(passes, float) * max(1, -(-input_bits // dac_bits))
-
-
-def lossless_adc_bits(active_rows: int, dac_bits: int, cell_bits: int) -> int:
-    """Return the resolution that loses nothing: ceil(log2(a (2^dac - 1)(2^cell - 1) + 1)), unsigned."""
-    levels = active_rows * (2**dac_bits - 1) * (2**cell_bits - 1)
-    return int(levels).bit_length()
 
 
 def tile(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twentywatts.workload_crossbar import ArrayShape, Tiling, lossless_adc_bits, phase_count, slice_count, tile
+from twentywatts.workload_crossbar import ArrayShape, Tiling, phase_count, slice_count, tile
 
 
 def one(shape: ArrayShape, rows: int, columns: int, *, groups: int = 1, vectors: int = 1, phases: float = 1) -> Tiling:
@@ -60,8 +60,6 @@ def test_bits():
     assert phase_count(8, 1) == 8
     assert phase_count(8, 8) == 1
     assert phase_count(8, 3, 2) == 6
-    assert lossless_adc_bits(128, 1, 2) == 9  # ISAAC: 384 + 1 levels
-    assert lossless_adc_bits(256, 1, 1) == 9
 
 
 whole = st.integers(1, 2000)

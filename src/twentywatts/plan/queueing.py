@@ -10,7 +10,6 @@ __all__ = ["erlang_b", "erlang_c", "servers_for_wait", "wait_above_frac"]
 
 _UNDERFLOW = 745.0  # exp(-745) is the last double above nothing
 _LARGEST_COUNT = 10**10
-_NEGLIGIBLE = 1e-18
 
 
 def erlang_b(servers: int, load: float) -> float:
