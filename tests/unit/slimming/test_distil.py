@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -181,11 +180,10 @@ def test_a_training_that_does_not_help_gives_the_weights_back_with_a_note() -> N
 
 def test_what_cannot_end_by_its_deadline_is_given_up_at_once() -> None:
     long = replace(SHORT, epochs=100_000, deadline_s=0.1)
-    began_s = time.process_time()
     found = distil(network(), teacher=network(seed=1), samples=samples(count=20_000), schedule=long)
     assert is_too_short(found, long, 20_000)
     assert "it would take" in found.steps[-1].notes[0]
-    assert time.process_time() - began_s < 30  # not 25,000 passes
+    assert found.steps[-1].settings["epochs"] == 0
 
 
 def test_a_deadline_ends_training_and_leaves_weights_that_are_no_worse() -> None:

@@ -288,19 +288,20 @@ def test_without_torch_nothing_is_trained_and_it_is_said(
 
 
 @pytest.mark.torch
-def test_widths_are_cut_repaired_and_trained(tmp_path: Path) -> None:
+def test_widths_are_cut_repaired_and_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
+    monkeypatch.setattr(finish, "advice_for", lambda *_: ((), ()))
     model, data = written(tmp_path, padded(64), samples(900))
     other = samples(400, seed=5)
     np.savez(tmp_path / "train.npz", x=other.inputs["x"], y=other.targets)
     options: dict[str, Any] = {"max_drop": 0.03, "methods": ["prune", "distil"], "batch": 64, "out": tmp_path / "out"}
-    result = slim(model, data, train=tmp_path / "train.npz", budget_s=8, **options)
+    result = slim(model, data, train=tmp_path / "train.npz", budget_s=6, **options)
     names = [entry.name for entry in result.entries]
     assert "prune 50 %" in names
     assert any(name.endswith("distil") for name in names)
     assert result.given.name == "as given"
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"model.onnx", "recipe.json", "model.safetensors"}
-    again = slim(model, data, train=tmp_path / "train.npz", budget_s=8, **options)
+    again = slim(model, data, train=tmp_path / "train.npz", budget_s=6, **options)
     assert [entry.digest for entry in again.entries[: len(names)]] == [entry.digest for entry in result.entries]
 
 

@@ -78,7 +78,7 @@ def test_what_the_end_will_take_is_kept_for_it_more_on_a_busy_machine() -> None:
     clock = Clock(budget_s=1000.0, now=lambda: now[0], cpu_now=lambda: cpu[0])
     now[0], cpu[0] = 10.0, 10.0
     usual_s = clock.left_s
-    clock.expected_s |= {"guard": 40.0, "timing": 20.0}
+    clock.expected_s.update({"guard": 40.0, "timing": 20.0})
     assert usual_s - clock.left_s == pytest.approx(60.0 - 15.0)
     cpu[0] = 5.0  # half of the time others had the machine
     assert usual_s - clock.left_s == pytest.approx(120.0 - 15.0)
