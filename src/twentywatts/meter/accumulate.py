@@ -12,6 +12,7 @@ from twentywatts.meter.contract import Channel, Quantity
 from twentywatts.records import NamedTuple
 
 __all__ = ["Accumulator", "EnergyAccumulator", "PowerAccumulator", "State", "accumulator_of"]
+_ENDLESS = math.inf  # a float is compared with floats only (0.0, not 0): the interpreter has a shorter way for that
 _MOST_J = 1e18  # more than any machine can have used; keeps the product of absurd times finite
 
 
@@ -90,21 +91,21 @@ class EnergyAccumulator:
     def add(self, time_s: float, raw: float | None, error: str = "") -> float:
         """Take one sample (None: the read failed) and return the joules since the first one [J]."""
         tally = self._tally
-        if raw is None or not 0 <= raw < math.inf:
+        if raw is None or not 0.0 <= raw < _ENDLESS:
             return tally.fail(error or f"the counter gave {raw}")
-        if tally.raw is None:
-            tally.take(time_s, raw)
-            return tally.energy_j
-        elapsed_s = time_s - tally.time_s
-        if elapsed_s < 0:
-            return tally.fail("the clock went back")
-        if elapsed_s > 0:
+        if tally.raw is not None:
+            elapsed_s = time_s - tally.time_s
+            if elapsed_s < 0.0:
+                return tally.fail("the clock went back")
+            if elapsed_s == 0.0:
+                return tally.energy_j
             if self._is_broken:
                 self._is_broken = False
                 tally.gaps += 1
             else:
                 self._count(elapsed_s, raw - tally.raw)
-            tally.take(time_s, raw)
+        tally.time_s, tally.raw = time_s, raw
+        tally.samples += 1
         return tally.energy_j
 
     def interrupt(self, suspended_s: float = 0.0) -> None:
@@ -119,11 +120,11 @@ class EnergyAccumulator:
 
     def _count(self, elapsed_s: float, delta_j: float) -> None:
         """Take the joules of one stretch, or throw them away where no plausible power explains them."""
-        tally, is_wrap = self._tally, delta_j < 0
+        tally, is_wrap = self._tally, delta_j < 0.0
         if is_wrap:
             delta_j += self._range_j
         plausible_j = self._limit_w * elapsed_s
-        if not 0 <= delta_j <= plausible_j + self._slack_j:
+        if not 0.0 <= delta_j <= plausible_j + self._slack_j:
             tally.gaps += 1
             tally.resets += 1
             tally.power_w = 0.0
@@ -131,7 +132,7 @@ class EnergyAccumulator:
         tally.energy_j += delta_j
         tally.covered_s += elapsed_s
         tally.power_w = delta_j / elapsed_s
-        if delta_j > 0:
+        if delta_j > 0.0:
             tally.moved_s += elapsed_s
         if is_wrap:
             tally.wraps += 1
@@ -160,13 +161,13 @@ class PowerAccumulator:
     def add(self, time_s: float, raw: float | None, error: str = "") -> float:
         """Take one sample in watts (None: the read failed) and return the joules since the first one [J]."""
         tally = self._tally
-        if raw is None or not 0 <= raw <= self.channel.limit_w:
+        if raw is None or not 0.0 <= raw <= self.channel.limit_w:
             return tally.fail(error or f"the sensor gave {raw} W")
         elapsed_s = 0.0 if tally.raw is None else time_s - tally.time_s
-        if elapsed_s < 0:
+        if elapsed_s < 0.0:
             return tally.fail("the clock went back")
-        if tally.raw is None or elapsed_s > 0:
-            if elapsed_s > 0:
+        if tally.raw is None or elapsed_s > 0.0:
+            if elapsed_s > 0.0:
                 self._count(elapsed_s, tally.raw or 0.0, raw)
             tally.take(time_s, raw)
             tally.power_w = raw
@@ -191,7 +192,7 @@ class PowerAccumulator:
         tally.energy_j += (last_w + power_w) / 2 * elapsed_s
         tally.covered_s += elapsed_s
         tally.noise_j += abs(power_w - last_w) / 2 * elapsed_s
-        if last_w + power_w > 0:
+        if last_w + power_w > 0.0:
             tally.moved_s += elapsed_s
 
 

@@ -99,8 +99,7 @@ class Recorder:
         """Take what one pass gave; it runs inside the pass, in whichever thread makes it."""
         assert self._journal is not None
         extra: dict[str, Any] = {}
-        states = [accumulator.state for accumulator in self._sampler.accumulators.values()]
-        slept_s = max((state.suspended_s for state in states), default=0.0)
+        slept_s = self._sampler.suspended_s
         if slept_s > self._slept_s:
             extra["z"] = self._slept_s = slept_s
         if self._taking[0] == threading.get_ident():

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterable
 
 from twentywatts.meter.accumulate import State, accumulator_of
-from twentywatts.meter.contract import Channel, Clock, Quantity
+from twentywatts.meter.contract import Channel, Clock, Quantity, ReadError
 
 __all__ = ["Sample", "Sampler", "poll_period_s"]
 
 Sample = tuple[str, float, float | None, str]  # key, time_s, raw value or None, error
+Lane = tuple[str, Callable[[], float], Callable[[float, float | None, str], float]]  # key, read, add to its accumulator
 
 FASTEST_S, SLOWEST_S = 0.05, 1.0  # of polling a power sensor
 _LEAST_TICK_S, _LONGEST_TICK_S = 1e-3, 3600.0
@@ -31,18 +32,23 @@ def poll_period_s(channel: Channel) -> float | None:
     return None
 
 
-def _clocks_apart() -> float:
-    """Return the seconds this machine has slept since boot; 0 where the system does not tell."""
+def _sleep_clock() -> Clock:
+    """Return the clock of the seconds that this machine has slept since boot; it stays 0 where no system tells."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
-        return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+        return lambda: 0.0
+    gettime, boot, monotonic = time.clock_gettime, time.CLOCK_BOOTTIME, time.monotonic  # bound, as every sample asks
+    return lambda: gettime(boot) - monotonic()
+
+
+_clocks_apart = _sleep_clock()
 
 
 class Sampler:
     """Reads channels; ``on_sample`` gets the list of samples of every pass.
 
     clock: monotonic seconds. period_s: read everything this often while somebody measures (None: only what must be).
-    slept: seconds of suspend since boot. Safe to use from several threads.
+    slept: seconds of suspend since boot; suspended_s: of them, those while somebody measured. Safe to use from several
+    threads.
     """
 
     def __init__(
@@ -56,14 +62,18 @@ class Sampler:
     ) -> None:
         self.channels = tuple(channels)
         self.accumulators = {channel.key: accumulator_of(channel) for channel in self.channels}
-        self.consumer_error = ""
+        self.consumer_error, self.suspended_s = "", 0.0
         self._clock, self._slept, self._on_sample = clock, slept, on_sample
         self._slept_s = slept()
         self._lock = threading.RLock()
         self._active = 0
         self._thread: threading.Thread | None = None
         self._halt = threading.Lock()  # free: the thread must end
-        self._plan = _plan(self.channels, period_s)
+        self._lanes = self._lanes_of(self.channels)
+        self._plan = [(need, self._lanes_of(group)) for need, group in _plan(self.channels, period_s)]
+
+    def _lanes_of(self, channels: Iterable[Channel]) -> tuple[Lane, ...]:
+        return tuple((channel.key, channel.read, self.accumulators[channel.key].add) for channel in channels)
 
     @property
     def tick_s(self) -> float | None:
@@ -74,13 +84,13 @@ class Sampler:
 
     def snapshot(self) -> list[Sample]:
         """Read every channel once and return what they gave."""
-        return self._pass(self.channels)
+        return self._pass(self._lanes)
 
     def states(self) -> tuple[float, dict[str, State]]:
         """Read every channel once; return the time [s] and the state of every accumulator."""
         with self._lock:
             time_s = self._clock()
-            self._pass(self.channels)
+            self._pass(self._lanes)
             return time_s, {key: accumulator.state for key, accumulator in self.accumulators.items()}
 
     def begin(self) -> tuple[float, dict[str, State]]:
@@ -112,12 +122,23 @@ class Sampler:
         for channel in self.channels:
             channel.close()
 
-    def _pass(self, channels: Iterable[Channel]) -> list[Sample]:
+    def _pass(self, lanes: Iterable[Lane]) -> list[Sample]:
+        """Read every lane once. Ten times a second this finds cold caches, so it is one loop of few steps."""
+        clock, samples = self._clock, []
         with self._lock:
-            self._notice_sleep()
-            samples = [_read(channel, self._clock) for channel in channels]
-            for key, time_s, raw, error in samples:
-                self.accumulators[key].add(time_s, raw, error)
+            slept_s = self._slept()
+            if slept_s - self._slept_s > _SLEPT_S:
+                self._interrupt(slept_s)
+            for key, read, add in lanes:
+                try:
+                    raw, error = read(), ""
+                    if type(raw) is not float:
+                        raw = _number(raw)
+                except Exception as caught:  # foreign code: this sample is missing and the run goes on
+                    raw, error = None, str(caught) or type(caught).__name__
+                time_s = clock()
+                add(time_s, raw, error)
+                samples.append((key, time_s, raw, error))
             if self._on_sample is not None:
                 try:
                     self._on_sample(samples)
@@ -125,12 +146,11 @@ class Sampler:
                     self.consumer_error = f"{type(error).__name__}: {error}"
             return samples
 
-    def _notice_sleep(self) -> None:
-        slept_s = self._slept()
-        if slept_s - self._slept_s > _SLEPT_S:
-            for accumulator in self.accumulators.values():
-                accumulator.interrupt(slept_s - self._slept_s)
-            self._slept_s = slept_s
+    def _interrupt(self, slept_s: float) -> None:
+        jump_s, self._slept_s = slept_s - self._slept_s, slept_s
+        self.suspended_s += jump_s
+        for accumulator in self.accumulators.values():
+            accumulator.interrupt(jump_s)
 
     def _start(self) -> None:
         self._halt = threading.Lock()
@@ -158,10 +178,10 @@ class Sampler:
     def _poll(self, due: list[float]) -> None:
         """Read the groups whose time has come (a quarter of a period early counts as come)."""
         now_s = self._clock()
-        for index, (period_s, channels) in enumerate(self._plan):
+        for index, (period_s, lanes) in enumerate(self._plan):
             if now_s >= due[index] - period_s / 4:
                 due[index] = now_s + period_s
-                self._pass(channels)
+                self._pass(lanes)
 
 
 def _is_over(halt: threading.Lock, tick_s: float) -> bool:
@@ -189,13 +209,8 @@ def _plan(channels: tuple[Channel, ...], period_s: float | None) -> list[tuple[f
     return groups
 
 
-def _read(channel: Channel, clock: Clock) -> Sample:
-    try:
-        raw = channel.read()
-        if type(raw) is float:  # the usual answer first: this runs for every channel of every sample
-            return channel.key, clock(), raw, ""
-        if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-            return channel.key, clock(), None, f"the channel gave {type(raw).__name__}"
-        return channel.key, clock(), float(raw), ""
-    except Exception as error:  # foreign code below: whatever it raises, this sample is missing and the run goes on
-        return channel.key, clock(), None, str(error) or type(error).__name__
+def _number(raw: object) -> float:
+    """Return what a channel gave as a float; raises ReadError for what is no number."""
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
+        raise ReadError(f"the channel gave {type(raw).__name__}")
+    return float(raw)
