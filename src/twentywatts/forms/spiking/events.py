@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+_AT_ONCE = 4  # bits of a word
 _ALL_ONES: dict[Any, Array] = {kind: np.zeros(0, kind) for kind in (np.int32, np.float32)}
 
 
@@ -90,10 +91,10 @@ def _places(shape: tuple[int, ...], width: int) -> NDArray[np.int64]:
 
 
 @compiled
-def listed(words: Array, last: Any) -> tuple[Array, Array]:
+def listed(words: Array) -> tuple[Array, Array]:
     """Return first and index of the bits that are set in words (frames, words).
 
-    last: 0, or 1 where a word is 8 bytes of which the lowest bit counts.
+    Most words hold few: their bits are written at once, without asking how many there are, which no machine foresees.
     """
     frames, width = words.shape
     first = np.zeros(frames + 1, np.int64)
@@ -102,23 +103,39 @@ def listed(words: Array, last: Any) -> tuple[Array, Array]:
         for word in range(width):
             count += np.int64(v.ones(words[frame, word]))
         first[frame + 1] = first[frame] + count
-    index = np.empty(first[frames], np.int32)
-    found = 0
-    scale: Any = 64 if last == 0 else 8
-    shift = np.uint64(0 if last == 0 else 3)
+    index = np.empty(first[frames] + _AT_ONCE, np.int32)
+    found: Any = 0
     for frame in range(frames):
         for word in range(width):
             rest = words[frame, word]
-            while rest != 0:
-                index[found] = word * scale + np.int64(v.lowest(rest) >> shift)
-                found += 1
-                rest &= rest - np.uint64(1)
-    return first, index
+            end = found + np.int64(v.ones(rest))
+            while found < end:
+                for place in range(_AT_ONCE):
+                    index[found + place] = word * 64 + np.int64(v.lowest(rest))
+                    rest &= rest - np.uint64(1)
+                found += _AT_ONCE
+            found = end
+    return first, index[: first[frames]]
+
+
+@compiled
+def flagged(flags: Array) -> Array:
+    """Return words (frames, words) of which a bit is set for each byte of flags (frames, bytes) that is not zero."""
+    frames, width = flags.shape
+    words = np.zeros((frames, (width + 63) // 64), np.uint64)
+    place = v.pointer(flags)
+    for frame in range(frames):
+        for word in range(width // 64):
+            words[frame, word] = v.flags64(place, frame * width + word * 64)
+        for byte in range(width // 64 * 64, width):
+            if flags[frame, byte] != 0:
+                words[frame, byte // 64] |= np.uint64(1) << np.uint64(byte % 64)
+    return words
 
 
 def from_bits(spikes: NDArray[np.uint8], payloads: Array) -> Events:
     """Return the events of bits (frames, bytes), with the payloads of a table (frames, lanes) unless it is empty."""
-    first, index = listed(spikes.view(np.uint64), 0)
+    first, index = listed(spikes.view(np.uint64))
     if not payloads.size:
         return Events(first, index, _ALL_ONES[payloads.dtype.type])
     frame = np.repeat(np.arange(len(spikes)), np.diff(first))
@@ -130,29 +147,23 @@ def from_dense(array: Array, layout: Layout, kind: type) -> Events:
     frames = array.shape[0] * array.shape[1]
     parted = array.reshape(frames, layout.shape[0], layout.positions)
     active = parted if parted.dtype == np.bool_ else parted != 0
-    first, index = listed(_by_position(active, -(-layout.lanes // 8) * 8).view(np.uint64), 1)
+    first, index = listed(flagged(_by_position(active)))
     if parted.dtype == np.bool_ or _all_ones(parted, active):
         return Events(first, index, _ALL_ONES[kind])
     return Events(first, index, parted.swapaxes(1, 2)[active.swapaxes(1, 2)].astype(kind))
 
 
-def _by_position(active: NDArray[np.bool_], width: int) -> NDArray[np.uint8]:
-    """Return flags (frames, channels, positions) as bytes (frames, width), position by position."""
+def _by_position(active: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return flags (frames, channels, positions) as bytes (frames, neurons), position by position."""
     frames, channels, positions = active.shape
     flags = np.ascontiguousarray(active).view(np.uint8)
     if positions == 1 or channels == 1:
-        held = flags.reshape(frames, channels * positions)
-    elif channels == 2:  # the two polarities of a sensor: words of two bytes
+        return flags.reshape(frames, channels * positions)
+    if channels == 2:  # the two polarities of a sensor: words of two bytes
         words = flags[:, 1].astype("<u2") << 8
         words |= flags[:, 0]
-        held = words.view(np.uint8)
-    else:
-        held = np.ascontiguousarray(flags.swapaxes(1, 2)).reshape(frames, channels * positions)
-    if held.shape[1] == width:
-        return held
-    padded = np.zeros((frames, width), np.uint8)
-    padded[:, : held.shape[1]] = held
-    return padded
+        return words.view(np.uint8)
+    return np.ascontiguousarray(flags.swapaxes(1, 2)).reshape(frames, channels * positions)
 
 
 def _all_ones(flat: Array, active: Array) -> bool:
@@ -176,12 +187,23 @@ def events_of(frame: Array, neuron: Array, frames: int, layout: Layout) -> Event
 def to_dense(events: Events, samples: int, layout: Layout) -> Array:
     """Return the array (samples, steps, *shape) of events, of booleans where all payloads are 1."""
     frames = len(events.first) - 1
-    table = np.zeros((frames, layout.lanes), events.value.dtype if events.value.size else np.bool_)
-    spiked = events.value if events.value.size else True
-    table[np.repeat(np.arange(frames), np.diff(events.first)), events.neuron] = spiked
-    if layout.positions == 1:
-        return table[:, : layout.shape[0]].reshape(samples, frames // samples, *layout.shape)
+    if not events.value.size:
+        flags = np.zeros((frames, prod(layout.shape)), np.bool_)
+        _set_flags(events.first, events.neuron, (layout.width, layout.positions), flags)
+        return flags.reshape(samples, frames // samples, *layout.shape)
+    table = np.zeros((frames, layout.lanes), events.value.dtype)
+    table[np.repeat(np.arange(frames), np.diff(events.first)), events.neuron] = events.value
     return table[:, layout.places()].reshape(samples, frames // samples, *layout.shape)
+
+
+@compiled
+def _set_flags(first: Array, index: Array, sizes: tuple[int, int], flags: Array) -> None:
+    """Set the flags (frames, neurons), flattened channels first, of all events; sizes: width and positions."""
+    width, positions = sizes
+    for frame in range(flags.shape[0]):
+        for event in range(first[frame], first[frame + 1]):
+            position = np.int64(index[event]) // width
+            flags[frame, (index[event] - position * width) * positions + position] = True
 
 
 def late(history: Events, samples: int, delays: Any, steps: int) -> Events:
@@ -252,14 +274,14 @@ def sum_up(first: Array, many: Array, touched: Array, counts: Array) -> None:
 
 @compiled
 def finish(
-    words: Array, touched: Array, arriving: tuple[Array, Array], fan_out: Array, counts: Array
-) -> tuple[Array, Array]:
-    """Return first and index of the spikes in words (frames, words), and do what ``tally`` and ``sum_up`` do.
+    words: Array, touched: Array, arriving: tuple[Array, Array], fan_out: Array, steps: int
+) -> tuple[Array, Array, Array]:
+    """Return first and index of the spikes in words (frames, words), and counts (5, steps) as ``tally``, ``sum_up``.
 
     arriving: first and index of the events that came, each of one spike.
     """
-    steps = counts.shape[1]
-    first, index = listed(words, np.int64(0))  # as from Python: one kernel for both
+    first, index = listed(words)
+    counts = np.zeros((5, steps), np.int64)
     for frame in range(touched.shape[0]):
         useful, idle = np.int64(0), np.int64(0)
         for event in range(arriving[0][frame], arriving[0][frame + 1]):
@@ -272,4 +294,4 @@ def finish(
         counts[2, step] += idle
         counts[3, step] += touched[frame]
         counts[4, step] += first[frame + 1] - first[frame]
-    return first, index
+    return first, index, counts

@@ -15,7 +15,9 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from twentywatts.forms.spiking import lane_neurons as a
+from twentywatts.forms.spiking import lane_tame as t
 from twentywatts.forms.spiking import lanes as v
+from twentywatts.forms.spiking.events import finish
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = [
@@ -46,6 +48,7 @@ class Cells(NamedTuple):
 
     drop: what a spike subtracts, or the value after a reset to zero. leaky, biased: whether decay and bias do anything.
     plain: leaky, without bias, subtracting at once, and all the same, so that the first of each entry stands for all.
+    tame: plain, and no sum of weights that can occur lets a state pass 2^30; gains and decays have 15 bits.
     """
 
     threshold: Array
@@ -57,6 +60,7 @@ class Cells(NamedTuple):
     leaky: bool
     biased: bool
     plain: bool = False
+    tame: bool = False
 
 
 class DenseRows(NamedTuple):
@@ -109,9 +113,10 @@ def _plain32(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
 def _fold(width: int, sums: Any, several: bool) -> None:
     """Add a part of a sum to what came before it."""
     part, total = sums
-    for lane in range(0, width, 8):
-        now = v.row8(part, lane)
-        v.store(total, lane, v.add(v.row8(total, lane), now) if several else now)
+    for lane in range(0, width, 16):
+        first, second = t.lower8(part, lane), t.upper8(part, lane)
+        v.store(total, lane, v.add(v.row8(total, lane), first) if several else first)
+        v.store(total, lane + 8, v.add(v.row8(total, lane + 8), second) if several else second)
 
 
 def _sum(weight, width, events, sums):  # type: ignore[no-untyped-def]
@@ -190,19 +195,36 @@ def alike8(cells: Cells) -> Any:
     """Return the parameters that ``plain`` neurons have in common, 8 lanes each, for ``step_alike8``."""
     known = cells.kind >= 0
     below = a.below(v.spread8(cells.threshold[0]), known)
-    return below, v.spread8(cells.drop[0]), v.spread8(cells.decay[0]), v.spread8(cells.gain[0]), a.bounds8(known)
+    parts = t.tame_parts(v.spread8(cells.decay[0]), v.spread8(cells.gain[0]))
+    return below, v.spread8(cells.drop[0]), parts, a.bounds8(known)
 
 
 @inlined
 def step_alike8(membrane: Any, alike: Any, where: int, charge: Any) -> Any:
     """Do what ``step8`` does, for ``plain`` neurons."""
-    below, drop, decay, gain, bounds = alike
-    state = a.leak(v.as_many(charge, membrane, where), decay, bounds)
-    state = a.charge(state, a.scaled(charge, gain), bounds)
+    below, drop, parts, bounds = alike
+    state = a.leak(v.as_many(charge, membrane, where), parts[0], bounds)
+    state = a.charge(state, a.scaled(charge, parts[1]), bounds)
     fires = a.passes(state, below)
     state = v.minus(state, v.pick(fires, drop, v.none_of(charge)))
     v.store(membrane, where, state)
     return v.bits(fires), v.bits(a.passes(state, below))
+
+
+@inlined
+def step_tame16(membrane: Any, alike: Any, where: int, charge: tuple[Any, int]) -> Any:
+    """Do what ``step_alike8`` does, for 16 ``tame`` neurons; charge: where their sums lie, and from which lane on."""
+    below, drop, parts, bounds = alike
+    part, lane = charge
+    none = v.none_of(drop)
+    first = t.tame_lower(v.as_many(drop, membrane, where), part, lane, parts, bounds)
+    second = t.tame_upper(v.as_many(drop, membrane, where + 8), part, lane, parts, bounds)
+    fires, others = a.passes(first, below), a.passes(second, below)
+    first = v.minus(first, v.pick(fires, drop, none))
+    second = v.minus(second, v.pick(others, drop, none))
+    v.store(membrane, where, first)
+    v.store(membrane, where + 8, second)
+    return v.bits(fires), v.bits(others)
 
 
 @inlined
@@ -217,13 +239,20 @@ def _update(neurons: Any, block: tuple[int, int, int], sums: Any, spikes: Any) -
 
     block: first lane in the states, first in the parameters, lanes. sums: of the weights, a part or the total of them.
     """
-    membrane, cells, alike, plain = neurons
+    membrane, cells, alike, plain, tame = neurons
     offset, start, width = block
     part, total, several = sums
-    if plain and not several:
-        for lane in range(0, width, 8):
-            fires, _ = step_alike8(membrane, alike, offset + lane, v.row8(part, lane))
+    if tame and not several:
+        for lane in range(0, width, 16):
+            fires, others = step_tame16(membrane, alike, offset + lane, (part, lane))
             spikes[lane // 8] = fires
+            spikes[lane // 8 + 1] = others
+    elif plain and not several:
+        for lane in range(0, width, 16):
+            fires, _ = step_alike8(membrane, alike, offset + lane, t.lower8(part, lane))
+            spikes[lane // 8] = fires
+            fires, _ = step_alike8(membrane, alike, offset + lane + 8, t.upper8(part, lane))
+            spikes[lane // 8 + 1] = fires
     else:
         if not several:
             _fold(width, (part, total), False)
@@ -265,24 +294,37 @@ def _touched(marks: Array, block: tuple[int, int], events: tuple[Any, int, int],
 
 @compiled
 def dense(
-    first: Array, index: Array, rows: DenseRows, cells: Cells, state: Array, found: tuple[Array, Array, int]
-) -> None:
-    """Run a window of a dense layer.
+    first: Array, index: Array, rows: DenseRows, cells: Cells, state: Array, over: tuple[int, Array]
+) -> tuple[Array, Array, Array]:
+    """Run a window of a dense layer; return first and index of its spikes, and what it did, as ``events.finish``.
 
     first, index: events of the frames, frame = sample × steps + step. state: membranes (samples, lanes), changed.
-    found: spikes as bits (frames, bytes), neurons touched (frames,), zeros at the start; steps of the window.
+    over: steps of the window, and fan-out by lane of the source, as in ``Packed``.
     """
+    steps, fan_out = over
+    frames = first.shape[0] - 1
+    spikes = np.zeros((frames, (state.shape[1] + 63) // 64), np.uint64)
+    touched = np.zeros(frames, np.int64)
+    if cells.biased:
+        touched[:] = rows.neurons
+    else:
+        _cover(first, index, rows.marks, rows.real, touched)
+    _blocks(first, index, rows, cells, state, (spikes.view(np.uint8), touched, steps))
+    return finish(spikes, touched, (first, index), fan_out, steps)
+
+
+@inlined
+def _blocks(
+    first: Array, index: Array, rows: DenseRows, cells: Cells, state: Array, found: tuple[Array, Array, int]
+) -> None:
+    """Run all blocks; found: spikes as bits (frames, bytes), neurons touched (frames,), steps of the window."""
     spikes, touched, steps = found
     lanes, membrane = state.shape[1], v.pointer(state)
     wide = WIDE_INT8 if rows.weight.itemsize == 1 else WIDE_SINGLE
     held = np.zeros(wide + wide // 64, np.uint64)
     sums = (v.sums_room(held, v.pointer(rows.weight)), v.room(held, wide // 2, membrane))
     over = v.room(held, wide, v.pointer(spikes))
-    neurons = (membrane, places(cells), alike8(cells), cells.plain)
-    if cells.biased:
-        touched[:] = rows.neurons
-    else:
-        _cover(first, index, rows.marks, rows.real, touched)
+    neurons = (membrane, places(cells), alike8(cells), cells.plain, cells.tame)
     start = 0
     while start < lanes:
         width = wide if lanes - start >= wide else NARROW

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twentywatts.forms.spiking import lane_neurons as a
 from twentywatts.forms.spiking import lanes as v
+from twentywatts.forms.spiking.events import finish
 from twentywatts.forms.spiking.kernel_dense import Cells, alike8, places, step8, step_alike8
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
@@ -167,17 +168,21 @@ def _count(marks: Any, above: Any, cell: int, room: int) -> int:
 
 @compiled
 def scatter(
-    first: Array, index: Array, wiring: Wiring, cells: Cells, state: tuple[Array, Sleep, int], found: Any
-) -> None:
-    """Run a window of a layer with one projection of single spikes, lazily.
+    first: Array, index: Array, wiring: Wiring, cells: Cells, state: tuple[Array, Sleep, int], over: Any
+) -> tuple[Array, Array, Array]:
+    """Run a window of a layer with one projection of single spikes, lazily; return what ``kernel_dense.dense`` does.
 
     first, index: events of the frames, frame = sample × steps + step, in order of position. state: membranes
-    (samples, lanes), who sleeps, and the step before the window. found: spikes as bits (frames, bytes), zeros at the
-    start; neurons touched (frames,); steps of the window; neurons of a cell; whether all cells run in all steps.
-    cells: by lane, or those of one cell where all are alike.
+    (samples, lanes), who sleeps, and the step before the window. over: steps of the window; neurons of a cell; whether
+    all cells run in all steps; fan-out by lane of the source. cells: by lane, or those of one cell where all are alike.
     """
     membranes, sleep, begin = state
-    spikes, touched, steps, real, every = found
+    steps, real, every, fan_out = over
+    words, touched = (
+        np.zeros((first.shape[0] - 1, (membranes.shape[1] + 63) // 64), np.uint64),
+        np.zeros_like(first[1:]),
+    )
+    spikes = words.view(np.uint8)
     width, room, cell_count = wiring.sizes[3], wiring.sizes[5], sleep.last.shape[1]
     totals, rows = np.zeros(membranes.shape[1] + 8, membranes.dtype), np.zeros(wiring.sizes[0], np.int64)
     marks = np.zeros((cell_count + 1 + wiring.sizes[1]) * room, np.uint64)
@@ -214,3 +219,4 @@ def scatter(
             sleep.last[sample, cell] = now
         sleep.hot_count[sample] = hot
     totals[0], rows[0], marks[0] = 0, 0, 0  # kept alive until here
+    return finish(words, touched, (first, index), fan_out, steps)

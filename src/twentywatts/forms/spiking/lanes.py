@@ -20,6 +20,7 @@ __all__ = [
     "at_least",
     "bits",
     "compiled",
+    "flags64",
     "inlined",
     "lowest",
     "minus",
@@ -28,6 +29,7 @@ __all__ = [
     "ones",
     "pick",
     "pointer",
+    "read",
     "room",
     "row8",
     "row32",
@@ -127,7 +129,7 @@ def unite(context: Any, into: Any, offset: Any, place: Any, other: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = ir.IntType(64)
         target = builder.bitcast(builder.gep(args[0], [args[1]]), word.as_pointer())
-        old, new = builder.load(target), _read(builder, builder.gep(args[2], [args[3]]), word)
+        old, new = builder.load(target), read(builder, builder.gep(args[2], [args[3]]), word)
         old.align = 1
         builder.store(builder.or_(old, new), target).align = 1
         return context.get_dummy_value()
@@ -135,7 +137,8 @@ def unite(context: Any, into: Any, offset: Any, place: Any, other: Any) -> Any:
     return types.void(into, types.int64, place, types.int64), generate
 
 
-def _read(builder: Any, place: Any, vector: Any) -> Any:
+def read(builder: Any, place: Any, vector: Any) -> Any:
+    """Return a vector that lies at a place, aligned or not, while code is made."""
     found = builder.load(builder.bitcast(place, vector.as_pointer()))
     found.align = 1
     return found
@@ -145,8 +148,8 @@ def _widened(builder: Any, begin: Any, place: Any, wanted: Any) -> Any:
     """Read as many elements as ``wanted`` has; integers of fewer bits are widened."""
     bits = place.dtype.bitwidth
     if isinstance(wanted.element, ir.FloatType) or wanted.element.width == bits:
-        return _read(builder, begin, wanted)
-    return builder.sext(_read(builder, begin, ir.VectorType(ir.IntType(bits), wanted.count)), wanted)
+        return read(builder, begin, wanted)
+    return builder.sext(read(builder, begin, ir.VectorType(ir.IntType(bits), wanted.count)), wanted)
 
 
 def _rows(count: int) -> Any:
@@ -187,7 +190,7 @@ def as_many(context: Any, lanes: Any, place: Any, offset: Any) -> Any:
     """Return a load of as many elements as ``lanes`` has."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _read(builder, builder.gep(args[1], [args[2]]), context.get_value_type(lanes))
+        return read(builder, builder.gep(args[1], [args[2]]), context.get_value_type(lanes))
 
     return lanes(lanes, place, types.int64), generate
 
@@ -209,7 +212,7 @@ def _words(count: int) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def words(context: Any, place: Any, offset: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _read(builder, builder.gep(args[0], [args[1]]), context.get_value_type(lanes))
+            return read(builder, builder.gep(args[0], [args[1]]), context.get_value_type(lanes))
 
         return lanes(place, types.int64), generate
 
@@ -240,9 +243,21 @@ def word(context: Any, place: Any, offset: Any) -> Any:
     """Return the 4 bytes at ``place + offset`` as a word."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _read(builder, builder.gep(args[0], [args[1]]), ir.IntType(32))
+        return read(builder, builder.gep(args[0], [args[1]]), ir.IntType(32))
 
     return types.uint32(place, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def flags64(context: Any, place: Any, offset: Any) -> Any:
+    """Return which of the 64 bytes at ``place + offset`` are not zero, a bit for each."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = read(builder, builder.gep(args[0], [args[1]]), ir.VectorType(ir.IntType(8), 64))
+        zeros = ir.Constant(found.type, None)
+        return builder.bitcast(builder.icmp_unsigned("!=", found, zeros), ir.IntType(64))
+
+    return types.uint64(place, types.int64), generate
 
 
 def spread(context: Any, builder: Any, lanes: Lanes, value: Any) -> Any:
@@ -346,10 +361,10 @@ def bits(context: Any, where: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def lowest(context: Any, word: Any) -> Any:
-    """Return the position of the lowest set bit of a word that is not zero."""
+    """Return the position of the lowest set bit of a word, 64 of zero."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.uint64(types.uint64), generate
 

@@ -17,7 +17,7 @@ from twentywatts.errors import InputError
 from twentywatts.forms.spiking.events import Layout
 from twentywatts.forms.spiking.kernel_dense import DELAYED, SUBTRACT, ZERO, Cells
 from twentywatts.forms.spiking.kernel_general import DELAYED_ZERO, GRADED, MANY, NONE, ONE, PAYLOAD, Odd
-from twentywatts.forms.spiking.lane_neurons import DECAY_BITS
+from twentywatts.forms.spiking.lane_neurons import DECAY_BITS, LARGEST
 from twentywatts.forms.spiking.packing import Packed
 from twentywatts.network_spiking import Emission, Neurons, Projection, Reset, SpikingLayer
 
@@ -78,7 +78,8 @@ def float_parameters(layer: SpikingLayer, layout: Layout) -> Parameters:
         leaky=bool(np.any(decay != 1)),
         biased=bool(np.any(bias != 0)),
     )
-    cells = cells._replace(plain=_plain(cells, layout))
+    plain = _plain(cells, layout)
+    cells = cells._replace(plain=plain, tame=plain)
     odd = _odd(neurons, layout, current_decay=lanes(neurons.values("synapse_decay")), whole=lanes(exact, _NEVER))
     return Parameters(
         cells=cells,
@@ -128,7 +129,8 @@ def whole_parameters(
         leaky=bool(np.any(decay != 1)),
         biased=bool(np.any(bias != 0)),
     )
-    cells = cells._replace(plain=_plain(cells, layout))
+    plain = _plain(cells, layout)
+    cells = cells._replace(plain=plain, tame=plain and _tame(cells, lanes(neurons.values("start") - rest), bound))
     most = min(PAYLOAD, bound) if graded and not np.any(decay) else PAYLOAD if graded else _most(neurons)
     return Parameters(
         cells=cells,
@@ -154,6 +156,18 @@ def _plain(cells: Cells, layout: Layout) -> bool:
     lanes = layout.places()
     same = all(np.all(a[lanes] == a[0]) for a in (cells.threshold, cells.drop, cells.decay, cells.gain))
     return same and cells.kind == SUBTRACT and cells.leaky and not cells.biased
+
+
+def _tame(cells: Cells, start: Array, bound: float) -> bool:
+    """Return whether sums up to ``bound`` keep all states of a plain integer layer below 2^30.
+
+    A state v becomes v × decay + gain × sum, at most a half off, and differs by ``drop`` after a spike.
+    """
+    decay, gain, drop = (int(a[0]) for a in (cells.decay, cells.gain, cells.drop))
+    if not (0 <= decay < 2**DECAY_BITS and 0 <= gain < 2**DECAY_BITS):
+        return False
+    added = gain * bound + 1 + abs(drop)
+    return max(added / (1 - decay / 2**DECAY_BITS), float(np.abs(start.astype(np.float64)).max())) < LARGEST
 
 
 def _tile(cells: Cells, layout: Layout) -> Cells:

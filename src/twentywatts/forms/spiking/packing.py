@@ -180,12 +180,15 @@ def dense_rows(synapses: Dense, source: Layout, target: Layout) -> DenseRows:
     """Return the weights in blocks of neurons, for a target in a row.
 
     int8 blocks of 128 are words of two bytes: the low byte is the weight of neuron k plus 128, the high byte that of
-    neuron 64 + k, so that sums of words hold both sums. Other blocks are rows as they are.
+    neuron 64 + k, so that sums of words hold both sums; 16 neurons lie woven, 0 8 1 9 … 7 15. Other blocks are rows as
+    they are.
     """
     weight = np.zeros((source.lanes, target.lanes), synapses.weight.dtype)
     weight[np.ix_(source.places(), target.places())] = synapses.weight.T
     used = np.packbits(weight != 0, axis=1, bitorder="little").view(np.uint32)
     whole = np.int8 == weight.dtype
+    if whole:
+        weight = weight.reshape(source.lanes, -1, 2, 8).swapaxes(2, 3).reshape(weight.shape)
     wide, parts, start = (WIDE_INT8 if whole else WIDE_SINGLE), [], 0
     while start < target.lanes:
         width = wide if target.lanes - start >= wide else NARROW

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, nearest
-from twentywatts.forms.spiking.events import Events, finish, from_bits, late, merged, sum_up, tally, to_dense
+from twentywatts.forms.spiking.events import Events, from_bits, late, merged, sum_up, tally, to_dense
 from twentywatts.forms.spiking.kernel_dense import dense
 from twentywatts.forms.spiking.kernel_general import add_events, update
 from twentywatts.forms.spiking.kernel_scatter import Sleep, scatter
@@ -159,12 +159,12 @@ class Session:
 
     def _run(self, layer: LayerPlan, arriving: Sequence[Events], steps: int) -> tuple[Events, Array, LayerCounts]:
         """Return a layer's events, its table of payloads if it shows its membrane, and what it did."""
-        frames, lanes, number = self.samples * steps, layer.layout.lanes, self.plan.number
-        spikes, touched = np.zeros((frames, -(-lanes // 64) * 8), np.uint8), np.zeros(frames, np.int64)
         single = not any(self._payloads[p.source] for p in layer.packed)
         as_matrix = layer.matrix_above is not None and single and _rate(arriving[0], layer) > layer.matrix_above
         if layer.is_simple and single and not as_matrix:
-            return self._simple(layer, arriving[0], (spikes, touched, steps))
+            return self._simple(layer, arriving[0], steps)
+        frames, lanes, number = self.samples * steps, layer.layout.lanes, self.plan.number
+        spikes, touched = np.zeros((frames, -(-lanes // 64) * 8), np.uint8), np.zeros(frames, np.int64)
         width = lanes if layer.sends_payloads or layer.shows_membrane else 0
         found: tuple[Array, Array, Array] = (spikes, np.zeros((frames, width), number), touched)
         if as_matrix:
@@ -178,21 +178,18 @@ class Session:
         sent = from_bits(spikes, found[1] if layer.sends_payloads else found[1][:, :0])
         return sent, found[1], self._counts(layer, arriving, sent, touched, steps)
 
-    def _simple(
-        self, layer: LayerPlan, arriving: Events, found: tuple[Array, Array, int]
-    ) -> tuple[Events, Array, LayerCounts]:
+    def _simple(self, layer: LayerPlan, arriving: Events, steps: int) -> tuple[Events, Array, LayerCounts]:
         """Do what ``_run`` does where single spikes come through one projection."""
-        spikes, touched, steps = found
-        state, wiring = self._states[layer.layer.name], layer.packed[0].wiring
+        state, packed = self._states[layer.layer.name], layer.packed[0]
         first, index, nothing = arriving.first, arriving.neuron, self._nothing
         if layer.rows is not None:
-            dense(first, index, layer.rows, layer.parameters.cells, state.membranes, found)
+            over = (steps, packed.fan_out)
+            sent, who, table = dense(first, index, layer.rows, layer.parameters.cells, state.membranes, over)
         else:
             cells, sleeping = layer.parameters.tile, (state.membranes, state.sleep, self.step)
-            scatter(first, index, wiring, cells, sleeping, (*found, layer.layout.shape[0], cells.biased))
-        table = np.zeros((5, steps), np.int64)
-        sent = finish(spikes.view(np.uint64), touched, (first, index), layer.packed[0].fan_out, table)
-        return Events(*sent, nothing), nothing, LayerCounts.of_table(table)
+            wide = (steps, layer.layout.shape[0], cells.biased, packed.fan_out)
+            sent, who, table = scatter(first, index, packed.wiring, cells, sleeping, wide)
+        return Events(sent, who, nothing), nothing, LayerCounts.of_table(table)
 
     def _arriving(self, layer: LayerPlan, number: int, known: Mapping[str, Events], steps: int) -> Events:
         """Return what arrives through one projection in this window."""
