@@ -11,7 +11,7 @@ from rich.text import Text
 
 from twentywatts.claims.terms import Audit
 from twentywatts.errors import clean
-from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.records import plain_document, source_records
 
 __all__ = ["MARKS", "SCHEMA", "audit_document", "audit_view", "summary"]
 
@@ -47,9 +47,7 @@ def audit_document(audit: Audit, *, run: Mapping[str, Any]) -> dict[str, Any]:
         "not_covered": list(_NOT_COVERED),
         "run": dict(run),
     }
-    rounded = plain(document)
-    assert isinstance(rounded, dict)
-    return rounded
+    return plain_document(document)
 
 
 def summary(document: Record) -> str:

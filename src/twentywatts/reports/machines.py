@@ -15,7 +15,7 @@ from twentywatts.errors import clean
 from twentywatts.figures import Figure
 from twentywatts.machines import Machine
 from twentywatts.reports.names import names_text
-from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.records import plain_document, source_records
 from twentywatts.units import format_interval, format_si
 
 __all__ = ["SCHEMA", "figure_text", "machine_view", "machines_document", "machines_view"]
@@ -56,15 +56,13 @@ def machines_document(machines: Iterable[Machine]) -> dict[str, Any]:
     keys = {figure.source for machine in found for figure in machine.figures.values()}
     keys |= {str(machine.traits["source"]) for machine in found if "source" in machine.traits}
     own = {key: source for machine in found for key, source in machine.sources.items()}
-    document = plain(
+    return plain_document(
         {
             "schema": SCHEMA,
             "machines": [_record(machine) for machine in found],
             "sources": source_records(keys, own=own),
         }
     )
-    assert isinstance(document, dict)
-    return document
 
 
 def _record(machine: Machine) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from twentywatts.errors import clean
 from twentywatts.records import record
-from twentywatts.reports.plain import plain
+from twentywatts.reports.plain import plain_document
 from twentywatts.units import format_interval, format_si
 
 TYPE_CHECKING = False
@@ -91,8 +91,7 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
         "command": dict(measured.command),
         "run": dict(run),
     }
-    rounded = plain(document)
-    assert isinstance(rounded, dict)
+    rounded = plain_document(document)
     for row, reading in zip(rounded["components"], span.readings, strict=True):
         row["raw"] = {"first": reading.first, "last": reading.last}  # as read: six digits would lose what moved
     return rounded

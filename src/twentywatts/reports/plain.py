@@ -11,9 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["plain"]
+__all__ = ["plain", "plain_document"]
 
 _DIGITS = 6
+
+
+def plain_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a whole document as JSON values: floats rounded to six significant digits."""
+    return {str(key): plain(item, where=f"document.{key}") for key, item in document.items()}
 
 
 def plain(value: Any, *, where: str = "document") -> Any:

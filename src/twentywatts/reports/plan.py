@@ -14,7 +14,7 @@ from rich.text import Text
 from twentywatts.errors import clean
 from twentywatts.plan.result import Input, Plan, Series
 from twentywatts.plan.words import quantity_text
-from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.records import plain_document, source_records
 from twentywatts.uncertain import Interval
 
 __all__ = ["LEAST_SHARE_FRAC", "SCHEMA", "cell_text", "plan_document", "plan_view", "shown"]
@@ -70,9 +70,7 @@ def plan_document(plan: Plan, run: Mapping[str, Any] | None = None) -> dict[str,
     }
     if plan.series:
         document["series"] = [_series(series) for series in plan.series]
-    rounded = plain(document)
-    assert isinstance(rounded, dict)
-    return rounded
+    return plain_document(document)
 
 
 def _series(series: Series) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from twentywatts.figures import Source, load_sources
-from twentywatts.reports.plain import plain
+from twentywatts.reports.plain import plain, plain_document
 
-__all__ = ["plain", "source_records"]
+__all__ = ["plain", "plain_document", "source_records"]
 
 
 def source_records(keys: Iterable[str], *, own: Mapping[str, Source]) -> dict[str, dict[str, Any]]:

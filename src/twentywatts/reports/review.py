@@ -14,7 +14,7 @@ from rich.text import Text
 
 from twentywatts.claims.review import Review, ReviewedRow
 from twentywatts.errors import clean
-from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.records import plain_document, source_records
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_interval, format_si
 
@@ -38,9 +38,7 @@ def review_document(review: Review, *, run: Mapping[str, Any]) -> dict[str, Any]
         "not_covered": list(review.not_covered),
         "run": dict(run),
     }
-    rounded = plain(document)
-    assert isinstance(rounded, dict)
-    return rounded
+    return plain_document(document)
 
 
 def _row(row: ReviewedRow) -> dict[str, Any]:

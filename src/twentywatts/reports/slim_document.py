@@ -9,7 +9,7 @@ from typing import Any
 
 from twentywatts.figures import Source
 from twentywatts.ledger import Ledger
-from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.records import plain_document, source_records
 from twentywatts.reports.slim_records import advice_record, order_record, score_record, target_record
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.elsewhere.advice import Advice, Basis
@@ -55,9 +55,7 @@ def slim_document(result: Slimmed) -> Document:
         "notes": list(result.notes),
         "run": {**_measured(result), **result.run},
     }
-    rounded = plain(document)
-    assert isinstance(rounded, dict)
-    return rounded
+    return plain_document(document)
 
 
 def _scenario(result: Slimmed) -> Document:

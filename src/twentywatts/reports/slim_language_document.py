@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twentywatts.figures import Source
-from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.records import plain_document, source_records
 from twentywatts.slimming.language.pairs import Band, Pairs
 from twentywatts.slimming.language.quantizers import recipes
 from twentywatts.slimming.language.ranking import LanguageAdvice, Option
@@ -51,9 +51,7 @@ def language_document(advice: LanguageAdvice, *, model: str = "", run: Mapping[s
         "sources": source_records([*advice.model.sources, *advice.pairs.sources, *_cited(advice)], own=_own(advice)),
         "run": dict(run or {}),
     }
-    rounded = plain(document)
-    assert isinstance(rounded, dict)
-    return rounded
+    return plain_document(document)
 
 
 def serve_command(option: Option) -> str:
