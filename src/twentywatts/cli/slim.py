@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from twentywatts.cli import streams
 from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of, model_files
@@ -28,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
         help="the same accuracy for a fraction of the joules, proved on samples that no search has seen",
         description="Prune, distil and quantise a model; what ships is proved to keep its accuracy.",
     )
+    parser._negative_number_matcher = re.compile(r"-\.?\d")  # -5s is a value, and a wrong one, not an unknown option
     add_model_arguments(parser)
     parser.add_argument("--data", metavar="FILE.npz", help="samples that the model serves: x and y")
     parser.add_argument("--train", metavar="FILE.npz", help="samples to train on (else nothing is trained)")
@@ -131,11 +133,9 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
 
 def _seconds(text: str) -> float:
     """Return a time in seconds: ``90s``, ``2m`` (minutes), ``1.5h``, a bare 0; raises InputError for anything else."""
-    import re
-
     from twentywatts.errors import InputError
 
     found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|m|min|h)?\s*", text)
     if found is None or (found[2] is None and float(found[1]) != 0):
-        raise InputError(f"--budget takes a time such as 90s, 2m or 1h, got '{text}'")
+        raise InputError(f"--budget takes a time such as 90s, 2m or 1h, or 0, got '{text}'")
     return float(found[1]) * {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}[found[2]]

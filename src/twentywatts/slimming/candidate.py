@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Candidate", "Step", "Transform", "Value"]
+__all__ = ["Candidate", "Step", "Value"]
 
 Value = int | float | str | bool
 _ALONG = ("fold", "repair")  # before and after a cut
@@ -69,6 +69,3 @@ class Candidate:
         """The steps by name alone; two candidates may share it. What any step brings along is not named."""
         telling = [step for step in self.steps if step.name not in _ALONG] or self.steps
         return " → ".join(step.brief for step in telling) or "as given"
-
-
-Transform = Callable[[Candidate], Candidate]

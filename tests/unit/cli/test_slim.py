@@ -37,7 +37,7 @@ def test_a_document_a_page_and_a_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--budget", "soon"], "2m"),
+        (["--budget", "-5s"], "90s, 2m or 1h, or 0, got '-5s'"),
         (["--budget", "5"], "90s"),
         (["--max-drop", "0.02"], "2%"),
         (["--max-drop", "-1"], "largest drop"),

@@ -21,7 +21,7 @@ from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.job import Job, run, slim
 from twentywatts.slimming.result import Slimmed
 from twentywatts.slimming.searching import lab as lab_module
-from twentywatts.slimming.searching import making
+from twentywatts.slimming.searching import ladder, making
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.rungs import Rung
 from twentywatts.slimming.shipping import folder
@@ -291,17 +291,25 @@ def test_without_torch_nothing_is_trained_and_it_is_said(
 def test_widths_are_cut_repaired_and_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.setattr(finish, "advice_for", lambda *_: ((), ()))
+    monkeypatch.setattr(
+        job_module, "search", lambda *_: None
+    )  # the ladder alone, and of it one rung: it ends by itself
+    monkeypatch.setattr(ladder, "_FIRST", (0.5,))
+    monkeypatch.setattr(ladder, "_CUTS", (0.5,))
     model, data = written(tmp_path, padded(64), samples(900))
     other = samples(400, seed=5)
     np.savez(tmp_path / "train.npz", x=other.inputs["x"], y=other.targets)
     options: dict[str, Any] = {"max_drop": 0.03, "methods": ["prune", "distil"], "batch": 64, "out": tmp_path / "out"}
-    result = slim(model, data, train=tmp_path / "train.npz", budget_s=6, **options)
+    result = slim(model, data, train=tmp_path / "train.npz", budget_s=300, **options)
     names = [entry.name for entry in result.entries]
     assert "prune 50 %" in names
     assert any(name.endswith("distil") for name in names)
     assert result.given.name == "as given"
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"model.onnx", "recipe.json", "model.safetensors"}
-    again = slim(model, data, train=tmp_path / "train.npz", budget_s=6, **options)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files >= {"model.onnx", "recipe.json", "model.safetensors"}
+    assert ("model.pt2" in files) is bool(result.best.candidate.steps)
+    monkeypatch.setattr(folder, "find_spec", lambda name: None)
+    again = slim(model, data, train=tmp_path / "train.npz", budget_s=300, **options)
     assert [entry.digest for entry in again.entries[: len(names)]] == [entry.digest for entry in result.entries]
 
 

@@ -155,6 +155,14 @@ def test_a_budget_of_no_time_prices_the_model_as_given_and_says_what_is_left(
     assert target.notes == ("time ran out: 3 of 4 candidates were not run as h100-sxm would",)
 
 
+def test_a_note_stands_with_the_machines_that_it_concerns(candidates: list[Candidate], terms: Terms) -> None:
+    late = replace(terms, budget_s=0.0, train=terms.parts.tuning)
+    processor, chip = targets(candidates, ["h100-sxm", "loihi"], terms=late)
+    assert any("few spikes: the time ran out" in note for note in chip.notes)
+    assert not any("spikes" in note or "loihi" in note for note in processor.notes)
+    assert not any("h100" in note for note in chip.notes)
+
+
 def test_a_candidate_that_is_no_model_is_a_note(candidates: list[Candidate], terms: Terms) -> None:
     bad = candidates[0].then(Step(name="bad"), b"no model")
     (target,) = targets([candidates[0], bad], ["h100-sxm"], terms=terms)

@@ -36,7 +36,8 @@ _TRAINING_MACS = 2e10  # multiply-accumulates that the training of one candidate
 _TRAINED_MACS_PER_S = 3e8  # what a slow core does of them: short budgets train little, and still end in time
 _TRAINING_FRAC = 0.25  # of the time that is left
 _CHEAPER = 0.98  # a candidate that takes more than this of one that is proved already is not asked about
-_PACE = {"processor": 0, "crossbar": 1, "neuromorphic": 2}  # whose forms are run first
+_SPIKING = "neuromorphic"
+_PACE = {"processor": 0, "crossbar": 1, _SPIKING: 2}  # whose forms are run first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +66,7 @@ class _Turns:
 
     def __init__(self, terms: Terms, count: int) -> None:
         self._end_s, self._progress, self._count = time.monotonic() + terms.budget_s, terms.progress, max(count, 1)
-        self._done, self.notes = 0, list[str]()
+        self._done, self._notes = 0, list[tuple[str, str]]()
 
     @property
     def left_s(self) -> float:
@@ -75,9 +76,14 @@ class _Turns:
         self._progress(text, min(self._done / self._count, 1.0))
         self._done += 1
 
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+    def note(self, text: str, *, only: str = "") -> None:
+        """Note something of all machines, or of one machine or family alone."""
+        if (only, text) not in self._notes:
+            self._notes.append((only, text))
+
+    def notes(self, machine: Machine) -> tuple[str, ...]:
+        """Return what was noted that concerns a machine."""
+        return tuple(text for only, text in self._notes if only in ("", machine.name, machine.family))
 
 
 def targets(candidates: Sequence[Candidate], machines: Sequence[str], *, terms: Terms) -> list[Target]:
@@ -96,7 +102,7 @@ def targets(candidates: Sequence[Candidate], machines: Sequence[str], *, terms: 
         subjects = _subjects(candidates if wanted else (), Path(folder), terms, turns)
         tried, refused = _all_tried(subjects, wanted, terms, turns)
     return [
-        _target(machine, tried[machine.name], refused[machine.name], tuple(turns.notes))
+        _target(machine, tried[machine.name], refused[machine.name], turns.notes(machine))
         if machine in wanted
         else Target(machine=machine.name, title=machine.title, family=machine.family, reason=_why_not(machine))
         for machine in chips
@@ -120,7 +126,7 @@ def _all_tried(
             if subject.loss and machine.family != "processor":  # in other forms all settings would be tried in vain
                 raise RefusedError(f"not tried: its float outputs fall short already: {subject.loss}")
             bench, digest = subject.bench, subject.candidate.digest
-            if machine.family == "neuromorphic":
+            if machine.family == _SPIKING:
                 if digest not in spiking:
                     spiking[digest] = _for_spikes(subject, terms, turns)
                 bench = spiking[digest]
@@ -128,7 +134,7 @@ def _all_tried(
         except RefusedError as error:
             refused[machine.name].append((subject.candidate.brief, str(error)))
     for name, missed in left.items():
-        turns.note(f"time ran out: {missed} of {len(subjects)} candidates were not run as {name} would")
+        turns.note(f"time ran out: {missed} of {len(subjects)} candidates were not run as {name} would", only=name)
     return tried, refused
 
 
@@ -179,13 +185,16 @@ def _for_spikes(subject: _Subject, terms: Terms, turns: _Turns) -> Bench:
     train, bench = terms.train, subject.bench
     if train is None:
         return bench
+    if turns.left_s <= 0:
+        turns.note(f"{subject.candidate.brief} is not trained for few spikes: the time ran out", only=_SPIKING)
+        return bench
     macs = min(_TRAINING_MACS, max(_TRAINING_FRAC * turns.left_s, 0.0) * _TRAINED_MACS_PER_S)
     turns.tell(f"training {subject.candidate.brief} for few spikes")
     try:
         schedule = Schedule(mac_budget=macs, seed=terms.scenario.seed)
         prepared = fine_tune(bench.network, train.inputs, train.targets, schedule=schedule)
     except (MissingExtraError, RefusedError) as error:
-        turns.note(f"{subject.candidate.brief} is not trained for few spikes: {error}")
+        turns.note(f"{subject.candidate.brief} is not trained for few spikes: {error}", only=_SPIKING)
         return bench
     every = np.arange(terms.parts.tuning.count)  # no search sample was trained on: all of them choose the timesteps
     return replace(bench, trained=Trained(prepared=prepared, held=every))

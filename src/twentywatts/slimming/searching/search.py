@@ -87,7 +87,10 @@ def search(lab: Lab, make: Make, progress: Progress) -> None:
     base = Rung(is_folded=folds(lab), epochs=EPOCHS if is_trained else 0)
     hunt = _Hunt(lab=lab, make=make, names=_buckets(_groups(base, lab)), base=base)
     whole_s = max(lab.clock.left_s, 1e-9)
-    told: Progress = lambda text, _: progress(text, 1 - lab.clock.left_s / whole_s)  # noqa: E731
+
+    def told(text: str, _: float) -> None:
+        progress(text, 1 - lab.clock.left_s / whole_s)
+
     for rung in _between(hunt):
         told(rung.text, 0.0)
         hunt.trained(rung)

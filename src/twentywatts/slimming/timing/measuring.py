@@ -61,11 +61,6 @@ class Timing:
     windows_s: tuple[float, ...] = field(repr=False)
     calls: int = 1
 
-    @property
-    def is_effect(self) -> bool:
-        """Whether the time moved beyond noise, for better or worse."""
-        return not self.saving.low <= 1.0 <= self.saving.high
-
 
 def session_call(session: Any, inputs: Mapping[str, NDArray[Any]], *, batch: int) -> Call:
     """Return a call that runs one batch: at each call the next of up to 64 different ones, from the first sample on.
