@@ -91,6 +91,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'twentywatts' has no attribute '{name}'")
     module, attribute = _PUBLIC[name].split(":")
     value = getattr(import_module(module), attribute)
+    if hasattr(value, "__code__"):  # a function, no class
+        from twentywatts.public import checked
+
+        value = checked(name, value)
     globals()[name] = value
     return value
 

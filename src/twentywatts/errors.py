@@ -22,6 +22,7 @@ __all__ = [
     "RefusedError",
     "TwentyWattsError",
     "clean",
+    "counted",
     "nearest",
 ]
 
@@ -66,6 +67,11 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     inside = sorted((choice for choice in known if len(word) > 2 and word in choice), key=len)
     found = inside or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" (did you mean '{known[found[0]]}'?)" if found else ""
+
+
+def counted(count: float, noun: str, plural: str = "") -> str:
+    """Return a number of things for a sentence: ``1 layer``, ``1,024 layers``; plural: where an s does not do."""
+    return f"{count:,.0f} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def clean(text: object) -> str:

@@ -23,6 +23,7 @@ __all__ = ["DRAW_COUNT", "Array", "Interval", "Spread", "interval_of", "lognorma
 Array: TypeAlias = "NDArray[np.float64]"
 
 DRAW_COUNT = 1000
+_MOST_DRAWS = 1_000_000  # a figure then holds 8 MB
 _Z95 = 1.6448536269514722  # standard normal quantile of 0.95
 
 
@@ -45,7 +46,8 @@ def standard_normal(key: str, *, draws: int, seed: int) -> Array:
     Each of the ``draws`` equally likely strata is hit once (a Latin hypercube over keys), in an order fixed by the
     key and the seed: quantiles of one figure are exact, and the same on every machine.
     """
-    return _strata(draws)[_order(key, draws=draws, seed=seed)]
+    order = _order(key, draws=draws, seed=seed)
+    return _strata(draws)[order]
 
 
 def uniform(key: str, *, draws: int, seed: int) -> Array:
@@ -62,11 +64,17 @@ def _order(key: str, *, draws: int, seed: int) -> NDArray[np.int64]:
 
     import numpy as np
 
+    _check(draws)
     digest = hashlib.blake2b(f"{seed}\x00{key}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little"))).permutation(draws)
 
 
 _STRATA: dict[int, Array] = {}
+
+
+def _check(draws: int) -> None:
+    if not 0 <= draws <= _MOST_DRAWS:
+        raise InputError(f"the number of draws must be a whole number from 0 to {_MOST_DRAWS:,}, got {draws!r}")
 
 
 def _strata(draws: int) -> Array:
@@ -84,6 +92,7 @@ def lognormal(key: str, interval: Interval, *, draws: int, seed: int) -> Array:
     """Return an array of shape (1 + draws,): the mid value, then draws of a two-piece lognormal."""
     import numpy as np
 
+    _check(draws)
     if interval.low == interval.high or draws == 0:
         return np.full(1 + draws, interval.mid)
     if not 0 < interval.low <= interval.mid <= interval.high:

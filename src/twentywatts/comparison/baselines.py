@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twentywatts.comparison.metrics import Metric
 from twentywatts.comparison.result import Baseline
 from twentywatts.comparison.search import Bench, Outcome
 from twentywatts.comparison.split import Parts
+from twentywatts.errors import InputError
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine
 from twentywatts.price import price
@@ -51,7 +54,9 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
     width = _class_count(parts) if metric.sign > 0 else 0
     for fit in _fits(x_train[:rows], parts.tuning.targets[:rows], width=width):
         outputs = fit.predict(x_test)
-        score = metric.score(outputs, parts.reported.targets)
+        score = _score(metric, outputs, parts.reported)
+        if not math.isfinite(score):
+            continue
         outcome = Outcome(
             outputs=outputs, draws=None, workload=_workload(fit, x_test.shape[1], bench.scenario.batch), notes=()
         )
@@ -66,6 +71,14 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
         )
         found.append(baseline)
     return found
+
+
+def _score(metric: Metric, outputs: NDArray[Any], samples: Samples) -> float:
+    """Return the metric, NaN where a user's own was written for the model's outputs alone."""
+    try:
+        return metric.score(outputs, samples.targets)
+    except InputError:
+        return math.nan
 
 
 def _features(samples: Samples) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from twentywatts.comparison.baselines import baselines
+from twentywatts.comparison.chance import chance_note
 from twentywatts.comparison.metrics import Metric, is_number, metric_of
 from twentywatts.comparison.result import Comparison, ModelSummary, Refusal, Row
 from twentywatts.comparison.rows import candidate_row, order, reference_row, yardstick_row
@@ -162,6 +163,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         refused=tuple(refused),
         baselines=tuple(classical),
         notes=(*_notes(bench), *trained),
+        chance=chance_note(job.metric, bench.reported.outputs, parts.reported.targets, max_drop=job.max_drop),
     )
     return _measured(comparison, bench, machines, progress) if job.is_measured else comparison
 

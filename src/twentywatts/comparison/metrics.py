@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import re
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.comparison.bound import Verdict, accuracy_interval, judge
-from twentywatts.errors import DataError, InputError, nearest
+from twentywatts.errors import DataError, InputError, clean, nearest
 
 __all__ = ["Metric", "is_number", "metric_of"]
 
@@ -55,12 +56,22 @@ class Metric:
         drops = np.empty(_RESAMPLES)
         for index in range(_RESAMPLES):
             pick = generator.integers(0, len(targets), len(targets))
-            before, after = self.score(reference[pick], targets[pick]), self.score(outputs[pick], targets[pick])
-            drops[index] = self.sign * (before - after)
+            drops[index] = self._drop(reference[pick], outputs[pick], targets[pick])
+        drops = drops[np.isfinite(drops)]
+        if len(drops) < _RESAMPLES / 2:  # such as an area under a curve where one class is hardly there
+            whole = abs(self.score(reference, targets))
+            return Verdict(keeps=None, bound=whole, sentence="most resamples have no score: nothing can be told")
         bound, floor = float(np.quantile(drops, 0.95)), float(np.quantile(drops, 0.05))
         keeps = True if bound <= max_drop else (False if floor > max_drop else None)
         how = {True: "keeps it", False: "does not keep it", None: f"{len(targets)} samples cannot tell"}[keeps]
         return Verdict(keeps=keeps, bound=bound, sentence=f"{how}: drop below {bound:.3g} (paired bootstrap, 95 %)")
+
+    def _drop(self, reference: Outputs, outputs: Outputs, targets: NDArray[Any]) -> float:
+        """Return what is lost on one resample, NaN where a user's own metric has no score there."""
+        try:
+            return self.sign * (self.score(reference, targets) - self.score(outputs, targets))
+        except InputError:
+            return math.nan
 
 
 def is_number(value: object) -> bool:
@@ -87,18 +98,32 @@ def metric_of(name: str | Callable[[Outputs, NDArray[Any]], float]) -> Metric:
 
 def _called(function: Callable[[Outputs, NDArray[Any]], float]) -> Callable[[Outputs, NDArray[Any]], float]:
     """Return the user's function as a score; whatever it raises is bad input, told with its own words."""
+    name = clean(getattr(function, "__name__", "function"))
 
     def score(outputs: Outputs, targets: NDArray[Any]) -> float:
+        given = f"for outputs of shape {outputs.shape} and targets of shape {targets.shape}"
         try:
-            return float(function(outputs, targets))
+            value = function(outputs, targets)
         except Exception as error:  # it is the user's, and raises what it likes
-            name = getattr(function, "__name__", "function")
             raise InputError(
-                f"the metric '{name}' failed ({type(error).__name__}: {error}) on outputs of shape {outputs.shape} and "
-                f"targets of shape {targets.shape}: it must return one number"
+                f"the metric '{name}' raised {type(error).__name__}: {clean(error)[:500]} ({given})"
             ) from error
+        number = _single(value)
+        if number is None:
+            told = clean(repr(value))[:60] if isinstance(value, str | bytes) or value is None else type(value).__name__
+            raise InputError(f"the metric '{name}' must return one number, got {told} ({given})")
+        return number
 
     return score
+
+
+def _single(value: Any) -> float | None:
+    """Return a value that is one number as a float, of whatever library it is; None for anything else."""
+    if is_number(value) or isinstance(value, bool | np.bool_):
+        return float(value)
+    if getattr(value, "ndim", None) != 0 or np.asarray(value).dtype.kind not in "fiub":
+        return None
+    return float(value)
 
 
 def _classes(outputs: Outputs) -> Outputs:

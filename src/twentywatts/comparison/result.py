@@ -114,7 +114,7 @@ class Comparison:
     """One model on its own data, on every machine, at held accuracy.
 
     rows: reference first, then candidates by energy (those that keep the accuracy first), the yardstick last.
-    notes: what the whole table does not cover.
+    notes: what the whole table does not cover. chance: why a kept metric says nothing, or empty.
     """
 
     model: ModelSummary
@@ -125,6 +125,7 @@ class Comparison:
     refused: tuple[Refusal, ...]
     baselines: tuple[Baseline, ...]
     notes: tuple[str, ...] = ()
+    chance: str = ""
     run: Mapping[str, Any] = field(default_factory=dict)
 
     @property

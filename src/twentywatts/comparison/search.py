@@ -14,7 +14,7 @@ from twentywatts.comparison.bound import Verdict
 from twentywatts.comparison.metrics import Metric
 from twentywatts.comparison.split import Parts
 from twentywatts.counting import Counts, processor_workload
-from twentywatts.errors import DataError, RefusedError
+from twentywatts.errors import DataError, InputError, RefusedError
 from twentywatts.forms import Form, FormResult, Setting, build, build_all, settings_of
 from twentywatts.forms.protocol import forms_of
 from twentywatts.machines import Machine, ProcessorTraits, Traits, traits_of
@@ -137,9 +137,18 @@ class Bench:
         return max(verdicts, key=lambda verdict: verdict.bound)
 
     def score(self, outcome: Outcome, *, tuning: bool = False) -> float:
-        """Return the metric on the reported (or the tuning) samples, averaged over noise draws."""
+        """Return the metric on the reported (or the tuning) samples, averaged over noise draws.
+
+        Raises RefusedError where a user's own metric has no number for these outputs.
+        """
         targets = (self.parts.tuning if tuning else self.parts.reported).targets
-        return float(np.mean([self.goal.metric.score(outputs, targets) for outputs in outcome.variants]))
+        try:
+            value = float(np.mean([self.goal.metric.score(outputs, targets) for outputs in outcome.variants]))
+        except InputError as error:
+            raise RefusedError(str(error)) from error
+        if not math.isfinite(value):
+            raise RefusedError(f"the {self.goal.metric.name} of its outputs is {value}")
+        return value
 
     def _candidates(self, machine: Machine, traits: Traits) -> tuple[list[tuple[Form, Verdict, float]], list[str]]:
         """Return (form, verdict, joules at mid values) of the settings that were tried, and refusals.

@@ -110,6 +110,7 @@ def plain_table(comparison: Comparison) -> str:
     metric = comparison.data.metric
     rows = [_cells(row, metric) for row in comparison.rows]
     lines = [f"{clean(comparison.model.name)} on {clean(comparison.data.name)}: {clean(comparison.data.split)}", ""]
+    lines += [clean(comparison.chance), ""] if comparison.chance else []
     lines += _aligned([_HEADERS, *rows])
     lines += ["", _marks(comparison), "L0 n %: n % of the joules rest on guesses   L1: all modelled from cited figures"]
     lines += _section("Baselines on the same processor", (_baseline(item, metric) for item in comparison.baselines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twentywatts.errors import RefusedError
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine
 from twentywatts.price import price
@@ -34,6 +35,7 @@ class Twin:
 
 def twin_of(bench: Bench, machine: Machine, choice: Choice, ledger: Ledger) -> Twin | None:
     """Return the twin of a row, None for a form without spikes. ledger: the row's own account."""
+    from twentywatts.comparison.search import Outcome
     from twentywatts.forms.spiking import SpikingForm
     from twentywatts.forms.spiking.twin import run_twin
     from twentywatts.workload import SpikingWorkload
@@ -43,13 +45,16 @@ def twin_of(bench: Bench, machine: Machine, choice: Choice, ledger: Ledger) -> T
         return None
     samples = bench.parts.reported
     twin = run_twin(form.shared.converted, workload, samples.inputs)
-    goal = bench.goal
-    verdict = goal.metric.verdict(bench.reported.outputs, twin.outputs, samples.targets, goal.max_drop)
+    outcome = Outcome(outputs=twin.outputs, draws=None, workload=twin.workload, notes=())
+    try:
+        accuracy = bench.score(outcome)
+    except RefusedError:
+        return None  # a user's own metric has no number for its outputs
     own = price(twin.workload, machine, bench.scenario)
     return Twin(
         bits=twin.bits,
-        accuracy=goal.metric.score(twin.outputs, samples.targets),
-        keeps_accuracy=verdict.keeps,
+        accuracy=accuracy,
+        keeps_accuracy=bench.verdict(outcome, tuning=False).keeps,
         event_count=float(twin.workload.synaptic_events.sum()),
         ledger=own,
         ratio=ledger.ratio(own).interval,

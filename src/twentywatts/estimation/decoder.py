@@ -15,7 +15,7 @@ from twentywatts.counting.decoder import cache_bytes_per_token, decoder_workload
 from twentywatts.counting.parameters import active_parameter_count, parameter_count
 from twentywatts.counting.precision import Precision, precision_of
 from twentywatts.counting.use import DecoderUse
-from twentywatts.errors import InputError, ModelError, RefusedError
+from twentywatts.errors import InputError, ModelError, RefusedError, counted
 from twentywatts.estimation.places import Place
 from twentywatts.estimation.result import EstimationRow, ModelCard
 from twentywatts.estimation.subject import Subject, row_of, with_batch
@@ -89,8 +89,8 @@ def _architecture(model: str | Path) -> Architecture:
 def _what(architecture: Architecture, prompt: int, written: int) -> str:
     if written:
         reply = "answer" if any(tower.kind in ("audio", "encoder") for tower in architecture.towers) else "chat reply"
-        return f"One {reply} ({_counted(prompt, 'token')} in, {written:,} out)"
-    return f"One pass over {_counted(prompt, 'token')}"
+        return f"One {reply} ({counted(prompt, 'token')} in, {written:,} out)"
+    return f"One pass over {counted(prompt, 'token')}"
 
 
 def _card(architecture: Architecture, held: Precision) -> ModelCard:
@@ -139,8 +139,8 @@ class _Request:
             return
         chips = chips_needed(self, place, batch)
         base = place.name if place.chip_count == 1 else place.name.rpartition("x")[0]
-        way = f"it takes {_counted(chips, 'chip')}: {base}x{chips}" if chips else "no number of these chips holds it"
-        what = f"{self.architecture.name} in {self.precision.name} with the cache of {_counted(batch, 'request')}"
+        way = f"it takes {counted(chips, 'chip')}: {base}x{chips}" if chips else "no number of these chips holds it"
+        what = f"{self.architecture.name} in {self.precision.name} with the cache of {counted(batch, 'request')}"
         usable = f"{format_si(room, 'B')} of the memory can be used"
         raise RefusedError(f"{what} needs {format_si(needed, 'B')}, and {usable}; {way}")
 
@@ -153,10 +153,6 @@ class _Request:
         steps = np.asarray(found.decode.time_s / found.time_s)
         unit = "token" if self.output else "request"
         return row_of(place, batch, ledger, units=float(self.output), unit=unit, step_share=float(steps))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _room_bytes(place: Place) -> float:

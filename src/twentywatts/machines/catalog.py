@@ -44,12 +44,13 @@ def bundled_names() -> list[str]:
     return list(_index())
 
 
-def load(name: str) -> Machine:
+def load(name: str | Path) -> Machine:
     """Return a machine by name, or from a file where the name ends in .toml; raises MachineError.
 
     ``this-cpu`` is detected; ``h100`` is short for ``h100-sxm`` (``aliases`` in its file). Names of installed
     plug-ins (group twentywatts.machines) are found last.
     """
+    name = str(name)
     if name.endswith(".toml"):
         return _read_file(Path(name))
     if name == "this-cpu":

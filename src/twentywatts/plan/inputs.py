@@ -13,7 +13,7 @@ from twentywatts.figures import parse_figure
 from twentywatts.plan.result import Input, cited
 from twentywatts.uncertain import Interval
 
-__all__ = ["bundled", "check_options", "given", "number", "point"]
+__all__ = ["bundled", "given", "number", "point"]
 
 
 _LARGEST = 1e300
@@ -47,13 +47,6 @@ def number(name: str, value: float, *, low: float = 0.0, high: float = 1e30) -> 
         given = f"{value:g}" if abs(value) < _LARGEST else "a far larger number"
         raise InputError(f"{name} must be {least} and at most {high:g}, got {given}")
     return float(value)
-
-
-def check_options(verb: str, options: Mapping[str, object], known: type) -> None:
-    """Raise TypeError for a keyword that is none of a verb's options: a misspelt one must not be passed over."""
-    for name in options:
-        if name not in known.__annotations__:
-            raise TypeError(f"plan.{verb}() got an unexpected keyword argument '{name}'")
 
 
 def point(value: float) -> Interval:

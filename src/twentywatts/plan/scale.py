@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from twentywatts.errors import InputError
 from twentywatts.machines import Machine, load
-from twentywatts.plan.inputs import bundled, check_options, given, number, point
+from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.laws import Law, inference_aware, law, laws, loss, optimum, standard_error
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table
 from twentywatts.plan.simulation import Simulation, simulate
@@ -50,7 +50,6 @@ def scaling(budget_j: float, on: str | Machine, **options: Unpack[ScalingOptions
     """
     machine = load(on) if isinstance(on, str) else on
     budget_j = number("the budget", budget_j, low=1.0, high=1e27)
-    check_options("scaling", options, ScalingOptions)
     chosen = law(options.get("law", "besiroglu2024"))
     inputs = _inputs(machine, budget_j, options)
     seed = options.get("seed", 0)

@@ -14,7 +14,7 @@ from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine, load
 from twentywatts.plan.carbon import carbon_amounts, grid
 from twentywatts.plan.demand import DAY_S, Demand, ServingOptions, TokenCost, demand_of, token_cost
-from twentywatts.plan.inputs import bundled, check_options, given, number, point
+from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.queueing import wait_above_frac
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
 from twentywatts.plan.simulation import Simulation, simulate
@@ -37,7 +37,6 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
     places draw the machine's idle power. Raises InputError and RefusedError. Limits: one model, answers of one mean
     length, joules per token of full replicas (emptier ones spend more), no spare for failures.
     """
-    check_options("serving", options, ServingOptions)
     machine = load(on) if isinstance(on, str) else on
     if machine.family == "brain":
         raise RefusedError(f"{machine.name} runs on food, not on electricity: it cannot be put into a data centre")

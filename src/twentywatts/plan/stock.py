@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from twentywatts.errors import InputError
 from twentywatts.plan.carbon import carbon_amounts
-from twentywatts.plan.inputs import bundled, check_options, number, point
+from twentywatts.plan.inputs import bundled, number, point
 from twentywatts.plan.rebound import rebound_table
 from twentywatts.plan.result import Amount, Driver, Plan, Row, Table
 from twentywatts.plan.scenario_file import Published, Scenario, read_scenario
@@ -42,7 +42,6 @@ def fleet(scenario: str | Scenario, **options: Unpack[FleetOptions]) -> Plan:
     """
     chosen = read_scenario(scenario) if isinstance(scenario, str) else scenario
     _check(chosen)
-    check_options("fleet", options, FleetOptions)
     draws, seed = options.get("draws", _DRAWS), options.get("seed", 0)
     found = simulate(fleet_model, chosen.inputs, target="energy_j", draws=draws, seed=seed)
     energy = found.interval("energy_j")

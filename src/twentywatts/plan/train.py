@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from twentywatts.errors import RefusedError
 from twentywatts.figures import Figure
 from twentywatts.machines import Machine, load
-from twentywatts.plan.inputs import bundled, check_options, given, number, point
+from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.operations import attention_operations, training_operations
 from twentywatts.plan.published_runs import nearest_runs
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
@@ -52,7 +52,6 @@ def training(params: float, tokens: float, on: str | Machine, **options: Unpack[
     """
     machine = load(on) if isinstance(on, str) else on
     params, tokens = number("params", params, low=1.0), number("tokens", tokens, low=1.0)
-    check_options("training", options, TrainingOptions)
     epochs = number("epochs", options.get("epochs", 1.0), low=1e-3, high=1e4)
     active = number("active_params", options.get("active_params") or params, low=1.0, high=params)
     inputs = [

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twentywatts.errors import counted
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
 from twentywatts.price.costs import Costs, Values
@@ -204,7 +205,7 @@ def _notes(workload: SpikingWorkload, machine: Machine, activity: Activity, plac
     load = (activity.events.sum(axis=-1) * placement.share_frac).reshape(-1, len(workload.layers)).mean(axis=0)
     notes = [
         f"{events / max(synapses, 1.0):.2g} spikes per synapse and inference",
-        f"{_counted(placement.core_total.max(), 'core')} on {_counted(placement.chips.max(), 'chip')}, "
+        f"{counted(placement.core_total.max(), 'core')} on {counted(placement.chips.max(), 'chip')}, "
         f"busiest in layer '{workload.layers[int(load.argmax())]}'{_imbalance(load, activity, placement)}",
         f"energy of a synaptic event: {machine.figures['synaptic_event_energy_j'].condition}",
     ]
@@ -219,10 +220,6 @@ def _imbalance(load: Array, activity: Activity, placement: Placement) -> str:
     """Return by how much the busiest core exceeds the mean of all cores in use; nothing where there are no events."""
     mean = float((activity.events.sum(axis=(-2, -1)) / placement.core_total).mean())
     return f" with {load.max() / mean:.2g} times the mean load" if mean > 0 else ""
-
-
-def _counted(number: float, noun: str) -> str:
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
 def _not_covered(machine: Machine, placement: Placement) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _TORCH = frozenset(("pt", "pth"))
+_MOST = 2**63  # what a file can hold as a size
 _NO_AXES: Mapping[str, int] = {}
 
 
@@ -26,7 +27,7 @@ def read(path: str | Path, *, batch: int = 1, axes: Mapping[str, int] = _NO_AXES
     Raises ModelError with one line that says what is wrong with the file, InputError for a batch or axis below 1.
     """
     for name, size in (("the batch", batch), *((f"axis '{key}'", value) for key, value in axes.items())):
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < _MOST:
             raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
     ending = Path(path).suffix.lstrip(".").lower()
     reader = plugins.find("readers", ending) if ending else None

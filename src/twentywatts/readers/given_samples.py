@@ -29,9 +29,7 @@ def data_file(data: Data, *, name: str = "data") -> Iterator[Path]:
         return
     pair = isinstance(data, (tuple, list)) and len(data) == 2
     if not pair and not isinstance(data, Mapping):
-        raise InputError(
-            f"samples are the path of an .npz file, a pair (x, y), or arrays by name, not a {type(data).__name__}"
-        )
+        raise InputError(f"samples are the path of an .npz file, a pair (x, y) or arrays by name, got {_told(data)}")
     arrays = data if isinstance(data, Mapping) else dict(zip("xy", data, strict=True))
     plain = {str(key): _numbers(str(key), array) for key, array in arrays.items()}
     with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
@@ -40,11 +38,28 @@ def data_file(data: Data, *, name: str = "data") -> Iterator[Path]:
         yield path
 
 
+def _told(data: object) -> str:
+    held = f" of {len(data):,}" if isinstance(data, (list, tuple)) else ""
+    return f"a {clean(type(data).__name__)}{held}"
+
+
 def _numbers(key: str, given: Any) -> Any:
+    name = f"the samples' '{clean(key)}'"
     try:
-        array = np.asarray(given)
-    except (TypeError, ValueError, RuntimeError):  # rows of unlike lengths, a tensor that holds a gradient
-        array = np.empty(0, dtype=object)
+        array = np.asarray(_at_hand(given))
+    except ValueError:
+        raise InputError(f"{name} is no array of numbers: its rows are of unlike lengths or shapes") from None
+    except (TypeError, RuntimeError) as error:
+        raise InputError(f"{name} is no array of numbers: {clean(error)[:200]}") from None
     if array.dtype.kind not in "fiub":
-        raise InputError(f"the samples' '{clean(key)}' is no array of numbers")
+        way = f"; {clean(key)}.astype(int) or .astype(float) makes them numbers" if array.dtype.kind == "O" else ""
+        raise InputError(f"{name} is no array of numbers: its dtype is {array.dtype}{way}")
     return array
+
+
+def _at_hand(given: Any) -> Any:
+    """Return a torch tensor as NumPy can hold it: without its gradient, in this machine's memory, no narrow floats."""
+    if not hasattr(given, "detach"):
+        return given
+    tensor = given.detach().cpu()
+    return tensor.float() if "bfloat16" in str(tensor.dtype) or "float8" in str(tensor.dtype) else tensor

@@ -52,7 +52,7 @@ def from_nir(
     chosen = dialect_of(dialect)
     written = graph.metadata.get("twentywatts_step_s") if isinstance(graph.metadata, dict) else None
     if step_s is not None or written is not None:
-        chosen = replace(chosen, step_s=_number(written) if step_s is None else step_s)
+        chosen = replace(chosen, step_s=_number(written) if step_s is None else float(step_s))
     return _Builder(graph, chosen).network(name)
 
 

@@ -34,6 +34,7 @@ def comparison_document(comparison: Comparison) -> Document:
         "data": asdict(comparison.data),
         "scenario": _scenario(comparison),
         "max_drop": comparison.max_drop,
+        "chance": comparison.chance,
         "reference": {"machine": reference.machine, "form": reference.form, "setting": dict(reference.setting)},
         "rows": [_row(row) for row in comparison.rows],
         "ratios": [_ratio(row, reference) for row in comparison.rows],

@@ -74,7 +74,7 @@ def _body(document: Record, title: str) -> Markup:
         "header",
         tag("p", "twentywatts", class_="brand"),
         tag("h1", f"What one inference of {title} costs"),
-        tag("p", first, class_="lead"),
+        tag("p", first, class_="lead no" if document["chance"] else "lead"),
         *(tag("p", sentence, class_="more") for sentence in others),
         sections.tiles(document),
     )

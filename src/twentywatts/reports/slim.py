@@ -30,6 +30,7 @@ from twentywatts.reports.slim_words import (
     times,
     use_text,
 )
+from twentywatts.reports.table import answer_view
 from twentywatts.reports.words import quantity_text
 from twentywatts.units import format_si
 
@@ -49,7 +50,7 @@ def slim_view(document: Record) -> RenderableType:
         Text(f"{clean(document['model']['name'])} on {clean(document['data']['name'])}", style="bold"),
         Text(use_text(document), style="dim"),
         Text(),
-        *_headline(document),
+        *answer_view(headline(document), is_warned=bool(document["chance"])),
         _table(document),
         Text(_legend(document), style="dim"),
     ]
@@ -64,13 +65,6 @@ def slim_view(document: Record) -> RenderableType:
     )
     parts += _section("What to know", notes_of(document))
     return Group(*parts)
-
-
-def _headline(document: Record) -> list[Text]:
-    """Return the answer; what makes it worthless stands alone, in red, before it."""
-    loud, rest = (1, "bold red") if document["chance"] else (0, "")
-    sentences = headline(document)
-    return [*(Text(f"{text}\n", style=rest) for text in sentences[:loud]), Text(" ".join(sentences[loud:]))]
 
 
 def _table(document: Record) -> Table:

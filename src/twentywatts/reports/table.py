@@ -35,7 +35,7 @@ from twentywatts.reports.words import (
     yardstick,
 )
 
-__all__ = ["comparison_view", "sources_view"]
+__all__ = ["answer_view", "comparison_view", "sources_view"]
 
 Record = Mapping[str, Any]
 _MARK_STYLES = {True: "green", False: "red", None: "yellow"}
@@ -47,7 +47,7 @@ def comparison_view(document: Record) -> RenderableType:
         Text(f"{clean(document['model']['name'])} on {clean(document['data']['name'])}", style="bold"),
         Text(f"{scenario_text(document)}; {clean(document['data']['split'])}", style="dim"),
         Text(),
-        Text(" ".join(headline(document))),
+        *answer_view(headline(document), is_warned=bool(document["chance"])),
         _table(document),
         _legend(document),
     ]
@@ -62,6 +62,12 @@ def comparison_view(document: Record) -> RenderableType:
     parts += _section("Refused", refused)
     parts += _section("What this does not cover", map(clean, [*document["notes"], *document["not_covered"]]))
     return Group(*parts)
+
+
+def answer_view(sentences: Sequence[str], *, is_warned: bool) -> list[Text]:
+    """Return the answer; a first sentence that makes it worthless stands alone, in red, before it."""
+    loud = 1 if is_warned else 0
+    return [*(Text(f"{text}\n", style="bold red") for text in sentences[:loud]), Text(" ".join(sentences[loud:]))]
 
 
 def _table(document: Record) -> Table:

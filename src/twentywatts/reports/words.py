@@ -154,8 +154,12 @@ def cause_shares(account: Record) -> list[tuple[str, float]]:
 
 
 def headline(document: Record) -> list[str]:
-    """Return the answer in sentences: the cheapest machine, how sure that is, a baseline that does, the yardstick."""
+    """Return the answer in sentences: the cheapest machine, how sure that is, a baseline that does, the yardstick.
+
+    Where the metric says nothing (``chance``) that comes first.
+    """
     sentences = [
+        clean(document["chance"]) and f"{clean(document['chance'])}.",
         _answer(document),
         _grounds(document),
         _rivals(document),

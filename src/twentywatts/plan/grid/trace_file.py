@@ -71,7 +71,7 @@ def read_trace(path: str | Path) -> Trace:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             return parse_trace(file, str(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:  # no text in UTF-8, a name with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the trace '{clean(path)}': {reason}") from error
 
