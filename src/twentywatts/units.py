@@ -272,7 +272,18 @@ def format_count_interval(low: float, mid: float, high: float) -> str:
     for factor, name in _COUNTS_IN_WORDS:
         if factor * 0.9995 <= mid < 1e15:
             return _named(low / factor, mid / factor, high / factor, name)
+    if mid >= 1e15 or 0 < mid < 1e-6:
+        return _in_powers(low, mid, high)
     return _named(low, mid, high, "")
+
+
+def _in_powers(low: float, mid: float, high: float) -> str:
+    """Return a number far from one as a power of ten that its bounds share: ``"8.4 × 10²³ (5.1–12 × 10²³)"``."""
+    exponent = int(f"{mid:.2e}".partition("e")[2])
+    power = f"× 10{str(exponent).translate(_RAISED)}"
+    low, mid, high = (value / 10.0**exponent for value in (low, mid, high))
+    first = f"{_grouped(mid, 3)} {power}"
+    return first if low == mid == high else f"{first} ({_grouped(low, 2)}–{_grouped(high, 2)} {power})"
 
 
 def _named(low: float, mid: float, high: float, name: str) -> str:
@@ -284,8 +295,7 @@ def _named(low: float, mid: float, high: float, name: str) -> str:
 
 
 def _grouped(value: float, digits: int) -> str:
-    """Return a number with thousands grouped, in powers of ten from 1e15 on."""
-    if value >= 1e15 or 0 < value < 1e-3:
-        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-        return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
+    """Return a number with thousands grouped; one that no words are left for as the computer writes it."""
+    if value >= 1e15 or 0 < value < 1e-6:
+        return f"{value:.{digits}g}"
     return f"{Decimal(f'{value:.{digits}g}'):,f}"

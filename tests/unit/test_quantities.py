@@ -107,3 +107,9 @@ def test_times_are_told_in_the_largest_unit_that_fits() -> None:
     assert format_time_interval(0.03, 0.03, 0.03) == "30 ms"
     assert format_count_interval(1e6, 1.29e6, 1.6e6) == "1.29 million (1–1.6)"
     assert format_count_interval(2048, 2048, 2048) == "2,048"
+    assert format_count_interval(3.7e-4, 4.65e-4, 5.1e-4) == "0.000465 (0.00037–0.00051)"
+
+
+def test_numbers_far_from_one_share_a_power_of_ten() -> None:
+    assert format_count_interval(5.3e23, 1.07e24, 1.9e24) == "1.07 × 10²⁴ (0.53–1.9 × 10²⁴)"
+    assert format_count_interval(2e-8, 2e-8, 2e-8) == "2 × 10⁻⁸"
