@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Candidate", "Step", "Value"]
+__all__ = ["PREPARED", "UNTIED", "Candidate", "Step", "Value"]
 
 Value = int | float | str | bool
+UNTIED = "untied"  # setting of a training before which vectors that layers shared were given to each of them
+PREPARED = "prepared"  # setting of a training of the graph that onnxruntime's quantiser made of the model
 _ALONG = ("fold", "repair")  # before and after a cut
 _TOLD = {"through_norms": "with the width", "weight_bits": "of 7-bit weights"}  # settings that a name must hold
 

@@ -14,6 +14,7 @@ from tests.support.random_networks import Builder, Made, convnets, transformers
 from tests.unit.slimming.test_prune import transformer
 
 from twentywatts.errors import InputError, ModelError
+from twentywatts.readers.samples import Samples
 from twentywatts.readers.state_file import read_state
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.shipping.artefacts import check_folder, safetensors, write_artefacts
@@ -213,3 +214,42 @@ def test_hostile_weights_are_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelError):
         read_state(path)
+
+
+def shared() -> bytes:
+    """Two layers whose biases of zero an exporter stored once, and a weight that a node makes."""
+    b = Builder(3)
+    bias = b.constant(np.zeros(8, dtype=np.float32))
+    x = b.add("Relu", b.add("Gemm", b.add("Flatten", "x"), b.weight(48, 8), bias))
+    x = b.add("Relu", b.add("Gemm", x, b.weight(8, 8), bias))
+    model = onnx.ModelProto.FromString(b.model(["N", 3, 4, 4], b.dense(x, 8, 5)).content)
+    last = model.graph.initializer[-1]
+    node = onnx.helper.make_node("Constant", [], [last.name])
+    node.attribute.append(onnx.helper.make_attribute("value", last))
+    model.graph.node.insert(0, node)
+    del model.graph.initializer[-1]
+    return model.SerializeToString()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["distil", "qat"])
+def test_layers_that_shared_a_vector_learn_apart_and_are_rebuilt(name: str) -> None:
+    pytest.importorskip("torch")
+    from twentywatts.slimming.learning.distil import Schedule, distil
+    from twentywatts.slimming.learning.qat import qat
+
+    given = Candidate(content=shared())
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(64, 3, 4, 4)).astype(np.float32), random.integers(0, 5, 64)
+    samples = Samples(name="train.npz", inputs={"x": x}, targets=y)
+    trained = {"distil": distil, "qat": qat}[name](
+        given, teacher=given, samples=samples, schedule=Schedule(epochs=3, batch=16, learning_rate=0.01)
+    )
+    recipe = json.loads(json.dumps(recipe_of(given.content, trained)))
+    assert recipe["rebuilds"], recipe.get("why_not")
+    assert {"name": "untied"} in recipe["structure"]
+    check_schema(recipe, "recipe-1")
+    assert rebuilt(given.content, recipe, weights_of(trained.content)) == trained.content
+    biases = [value for key, value in weights_of(trained.content).items() if value.shape == (8,)]
+    assert len(biases) == 2
+    assert not np.array_equal(*biases)

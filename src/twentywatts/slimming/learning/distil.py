@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import DataError, InputError, MissingExtraError, clean
 from twentywatts.readers.samples import Samples
-from twentywatts.slimming.candidate import Candidate, Step, Value
+from twentywatts.slimming.candidate import UNTIED, Candidate, Step, Value
 
 if TYPE_CHECKING:
     from twentywatts.slimming.learning.trainable.graph import Graph
     from twentywatts.slimming.learning.training.loop import Outcome
 
-__all__ = ["Masks", "Progress", "Schedule", "distil", "is_too_short", "least_epochs", "planted_zeros"]
+__all__ = ["Masks", "Progress", "Schedule", "distil", "is_too_short", "least_epochs", "marked", "planted_zeros"]
 
 Progress = Callable[[str, float], None]
 Masks = Mapping[str, NDArray[np.bool_]]
@@ -113,7 +113,12 @@ def distil(
     step = step_of(
         "train" if schedule.hard_frac == 1 else "distil", outcome, schedule, teacher=teacher, notes=lesson.notes
     )
-    return candidate.then(step, written(module))
+    return candidate.then(marked(step, candidate.content, module.content), written(module))
+
+
+def marked(step: Step, before: bytes, after: bytes) -> Step:
+    """Return a training's step, marked where vectors that layers shared were parted before it."""
+    return step if before == after else replace(step, settings={**step.settings, UNTIED: True})
 
 
 def step_of(name: str, outcome: Outcome, schedule: Schedule, *, teacher: Candidate, notes: tuple[str, ...]) -> Step:

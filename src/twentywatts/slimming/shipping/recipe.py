@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, ModelError, clean
-from twentywatts.slimming.candidate import Candidate, Step
+from twentywatts.slimming.candidate import PREPARED, UNTIED, Candidate, Step
 from twentywatts.slimming.cutting.settle import serialised
 
 __all__ = ["SCHEMA", "read_recipe", "rebuilt", "recipe_of", "weights_of"]
 
 SCHEMA = "twentywatts.recipe/1"
+_PREPARED_SAID = (
+    "onnxruntime prepared the graph before it was trained for int8, and its releases may do that otherwise: the model "
+    "itself is what ships"
+)
 _MAX_BYTES = 2**24
 _MAX_STEPS = 1000
 _FLOATS = ("float16", "float32", "float64")
@@ -48,7 +52,8 @@ def recipe_of(original: bytes, candidate: Candidate) -> dict[str, Any]:
         rebuilt(original, recipe, weights_of(candidate.content))
         recipe["rebuilds"] = True
     except (InputError, ModelError) as error:
-        recipe["rebuilds"], recipe["why_not"] = False, clean(error)
+        is_prepared = any(step.settings.get(PREPARED) for step in candidate.steps)
+        recipe["rebuilds"], recipe["why_not"] = False, _PREPARED_SAID if is_prepared else clean(error)
     return recipe
 
 
@@ -86,13 +91,24 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
 
 
 def weights_of(content: bytes) -> dict[str, NDArray[Any]]:
-    """Return the float constants of an ONNX model by name."""
+    """Return the float constants of an ONNX model by name, those among them that are made by nodes."""
     import onnx
     from onnx import numpy_helper
 
     model = onnx.ModelProto.FromString(content)
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    arrays = {name: numpy_helper.to_array(tensor) for name, tensor in _constants(model)}
     return {name: np.asarray(array) for name, array in arrays.items() if array.dtype.name in _FLOATS}
+
+
+def _constants(model: Any) -> list[tuple[str, Any]]:
+    """Return the stored tensors of a model with their names; a constant of a node is named as what it makes."""
+    made = [
+        (node.output[0], item.t)
+        for node in model.graph.node
+        for item in node.attribute
+        if node.op_type == "Constant" and item.name == "value"
+    ]
+    return [*((tensor.name, tensor) for tensor in model.graph.initializer), *made]
 
 
 def _record(step: Step) -> dict[str, Any]:
@@ -100,9 +116,11 @@ def _record(step: Step) -> dict[str, Any]:
 
 
 def _change(step: Step) -> dict[str, Any] | None:
-    """Return what a step does to shapes, None where it changes values alone."""
+    """Return what a step does to the graph, None where it changes values alone."""
     if step.name == "fold":
         return {"name": "fold"}
+    if step.settings.get(UNTIED):
+        return {"name": UNTIED}
     for key in ("blocks", "widths", "ranks"):
         if key in step.settings:
             change = {"name": key, key: json.loads(str(step.settings[key]))}
@@ -148,6 +166,12 @@ def _folded(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
     return fold(candidate)
 
 
+def _parted(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
+    from twentywatts.slimming.learning.trainable.untie import untied
+
+    return Candidate(content=untied(candidate.content))
+
+
 def _shallower(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
     from twentywatts.slimming.steps.depth import without_blocks
 
@@ -170,6 +194,7 @@ def _factored(candidate: Candidate, change: Mapping[str, Any]) -> Candidate:
 
 _CHANGES: dict[str, Callable[[Candidate, Mapping[str, Any]], Candidate]] = {
     "fold": _folded,
+    UNTIED: _parted,
     "blocks": _shallower,
     "widths": _narrowed,
     "ranks": _factored,
@@ -183,14 +208,14 @@ def _with_weights(content: bytes, weights: Weights) -> bytes:
 
     model = onnx.ModelProto.FromString(content)
     has_changed = False
-    for tensor in model.graph.initializer:
+    for name, tensor in _constants(model):
         own = numpy_helper.to_array(tensor)
         if own.dtype.name not in _FLOATS:
             continue
-        given = weights.get(tensor.name)
+        given = weights.get(name)
         if given is None or given.shape != own.shape or given.dtype != own.dtype:
             found = "none" if given is None else f"{given.dtype} {list(given.shape)}"
-            raise InputError(f"'{clean(tensor.name)}' wants {own.dtype} {list(own.shape)}, the weights hold {found}")
+            raise InputError(f"'{clean(name)}' wants {own.dtype} {list(own.shape)}, the weights hold {found}")
         if given.tobytes() != own.tobytes():
             tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(given).reshape(own.shape), tensor.name))
             has_changed = True
