@@ -52,13 +52,14 @@
     return { ay: -16, anchor: "center", boxes: null };
   }
 
-  // On a narrow screen a smaller letter, and only every third decade of the energy axis is named.
+  // On a narrow screen a smaller letter, and only whole units of an energy axis are named, of others every second tick.
   function narrow(layout) {
     layout.font.size = 11;
     const named = (layout.xaxis.ticktext || []).filter((text) => text);
-    if (named.length > 4 && named.some((text) => /^1 /.test(text))) {
-      layout.xaxis.ticktext = layout.xaxis.ticktext.map((text) => (/^1 /.test(text) ? text : ""));
-    }
+    if (named.length <= 4) return;
+    const whole = named.filter((text) => /^1 /.test(text));
+    const kept = whole.length ? whole : named.filter((_, index) => index % 2 === 0);
+    layout.xaxis.ticktext = layout.xaxis.ticktext.map((text) => (kept.includes(text) ? text : ""));
   }
 
   function draw(element) {

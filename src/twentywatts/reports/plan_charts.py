@@ -17,7 +17,7 @@ Chart = dict[str, Any]
 
 WATT_HOUR_J = to_base(1.0, "Wh")
 _ROW_PX = 34
-_DRIVER_PX = 48  # three lines of a name
+_WRAPPED_PX = 44  # where names take several lines
 _LEAST_SPREAD = 1.5  # rows nearer together than this say more as a table
 _LOW, _HIGH = "#7fb0dd", "#1f4e8c"
 _GRID = "#e3e6ea"
@@ -35,7 +35,9 @@ def tornado_chart(document: Record) -> Chart:
     names = [shown(key, {"low": value, "mid": value, "high": value}) for value in ticks]
     axis = {"tickvals": ticks, "ticktext": names, "gridcolor": _GRID, "zeroline": False, "fixedrange": True}
     axis["tickangle"] = 0
-    layout = chart_layout(height=_DRIVER_PX * len(drivers) + 90, xaxis=axis, yaxis=name_axis(labels), barmode="overlay")
+    layout = chart_layout(
+        height=_WRAPPED_PX * len(drivers) + 90, xaxis=axis, yaxis=name_axis(labels), barmode="overlay"
+    )
     return {"data": traces, "layout": layout}
 
 
@@ -81,11 +83,9 @@ def band_chart(table: Record) -> Chart | None:
         "customdata": [f"{chart_text(row['name'], 60)}: {shown(key, row[key])}" for row in rows],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
-    layout = chart_layout(
-        height=_ROW_PX * len(rows) + 110,
-        xaxis=_log_axis(quantities, key),
-        yaxis=name_axis([chart_text(row["name"], 28) for row in rows]),
-    )
+    names = [wrapped_text(row["name"], 26) for row in rows]
+    row_px = _WRAPPED_PX if any("<br>" in name for name in names) else _ROW_PX
+    layout = chart_layout(height=row_px * len(rows) + 110, xaxis=_log_axis(quantities, key), yaxis=name_axis(names))
     return {"data": [trace], "layout": layout}
 
 
