@@ -20,6 +20,7 @@ from twentywatts.units import format_si
 __all__ = [
     "chips_of",
     "facts_text",
+    "known_by",
     "known_notes",
     "language_headline",
     "language_view",
@@ -128,12 +129,15 @@ def _narrow(document: Record, best: Record) -> list[str]:
     few, many = (end(same, key=lambda option: option["batch"]) for end in (min, max))
     told = [_foreseen(option) for option in ([few] if few["batch"] == many["batch"] else [few, many])]
     pairs = document["pairs"]
-    sentence = f"FP8 in place of the published weights is foreseen to take {', '.join(told)}."
+    least = f"{pairs['least_batch']:,.0f}"
+    beyond = f" No pair was measured below {least} at a time: what is told of fewer is extrapolated."
+    beyond = beyond if few["extrapolated"] else ""
+    sentence = f"FP8 in place of the published weights is foreseen to take {', '.join(told)}.{beyond}"
     if not few["measured_precision"]:
         return [f"{sentence} No dense model was ever measured in both: that is a guess."]
     band = pairs["bands"][0]
     return [
-        f"{sentence} In measured pairs at up to {band['most_batch']:,.0f} at a time FP8 cost energy in "
+        f"{sentence} In measured pairs at {least} to {band['most_batch']:,.0f} at a time FP8 cost energy in "
         f"{band['pair_count'] - band['saving_count']} of {band['pair_count']}; whether it saves was foreseen rightly "
         f"in {pairs['right_count']} of all {pairs['pair_count']}."
     ]
@@ -144,7 +148,8 @@ def _foreseen(option: Record) -> str:
     words, bounds = ratio_text(ratio.mid), ratio_interval_text(ratio)
     unsure = ", which could as well cost" if ratio.mid < 1 < ratio.high else ""
     unsure = ", which could as well save" if ratio.low < 1 < ratio.mid else unsure
-    return f"{words} ({bounds}) at {option['batch']:,} at a time{unsure}"
+    how = "extrapolated, " if option["extrapolated"] else ""
+    return f"{words} ({how}{bounds}) at {option['batch']:,} at a time{unsure}"
 
 
 def pair_sentences(document: Record) -> list[str]:
@@ -157,7 +162,7 @@ def pair_sentences(document: Record) -> list[str]:
 
 def _band(band: Record) -> str:
     most = band["most_batch"]
-    where = f"up to {most:,.0f}" if most else f"from {band['least_batch']:,.0f}"
+    where = f"{band['least_batch']:,.0f} to {most:,.0f}" if most else f"{band['least_batch']:,.0f} and more"
     ratio = band["ratio"]
     span = f"{ratio['mid']:.2f} times the joules of BF16 ({ratio['low']:.2f} to {ratio['high']:.2f})"
     saved = f"saved in {band['saving_count']} of {band['pair_count']}"
@@ -212,7 +217,8 @@ def _cheapest(options: Iterable[Record]) -> str:
         return "–"
     best = min(borne, key=lambda option: option["energy_j_per_token"]["mid"])
     chips = f", ×{best['chip_count']}" if best["chip_count"] > 1 else ""
-    return f"{quantity_text(best['energy_j_per_token'], 'J')}\n{quantity_text(best['step_s'], 's')}{chips}"
+    mark = "~ " if best["extrapolated"] and best["measured_precision"] else ""
+    return f"{mark}{quantity_text(best['energy_j_per_token'], 'J')}\n{quantity_text(best['step_s'], 's')}{chips}"
 
 
 def legend_text(document: Record) -> str:
@@ -221,14 +227,30 @@ def legend_text(document: Record) -> str:
     late = f" – : no number of chips writes a token within {format_si(limit, 's')}." if limit else ""
     return (
         "Joules per output token, of the number of chips (×N) that takes least; below them the time between two "
-        f"tokens. The cache is as wide as the arithmetic.{late}"
+        f"tokens. The cache is as wide as the arithmetic.{_extrapolated(document)}{late}"
     )
+
+
+def _extrapolated(document: Record) -> str:
+    """Return what ~ means, where it stands in the table."""
+    if not any(option["extrapolated"] and option["measured_precision"] for option in document["options"]):
+        return ""
+    least = document["pairs"]["least_batch"]
+    return f" ~ : extrapolated; no other precision was measured beside BF16 below {least:,.0f} at a time."
+
+
+def known_by(option: Record) -> str:
+    """Return what a setting rests on: runs that were measured, those extrapolated, or a guess."""
+    if not option["measured_precision"]:
+        return "a guess"
+    return "extrapolated from measured runs" if option["extrapolated"] else "runs that were measured"
 
 
 def _ranked(document: Record) -> list[str]:
     lines = []
     for option in [one for one in document["options"] if one["borne"]][:_MOST_RANKED]:
-        guess = "" if option["measured_precision"] else ", a guess"
+        is_plain = option["measured_precision"] and not option["extrapolated"]
+        guess = "" if is_plain else f", {known_by(option)}"
         energy, step = interval_text(option["energy_j_per_token"], "J"), quantity_text(option["step_s"], "s")
         lines.append(f"{setting_words(option)}: {energy} a token, {step} between tokens{guess}")
     return lines

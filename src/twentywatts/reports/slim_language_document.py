@@ -83,6 +83,7 @@ def _option(option: Option) -> Record:
         "borne": option.is_borne,
         "measured_precision": option.is_measured,
         "advised": option.is_advised,
+        "extrapolated": option.is_extrapolated,
         "evidence": row.ledger.evidence.label,
         "guessed_frac": row.ledger.guessed_frac,
     }
@@ -93,6 +94,7 @@ def _pairs(pairs: Pairs) -> Record:
         "pair_count": pairs.pair_count,
         "saving_count": pairs.saving_count,
         "right_count": pairs.right_count,
+        "least_batch": pairs.least_batch,
         "ratio_error": pairs.ratio_error,
         "base_models": list(pairs.base_models),
         "bands": [_band(band) for band in pairs.bands],

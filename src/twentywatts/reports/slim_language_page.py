@@ -14,6 +14,7 @@ from twentywatts.reports.slim_charts import fine_axis
 from twentywatts.reports.slim_language import (
     chips_of,
     facts_text,
+    known_by,
     known_notes,
     language_headline,
     legend_text,
@@ -76,7 +77,13 @@ def _chart(document: Record) -> list[Markup]:
     if chart is None:
         return []
     chart["layout"]["xaxis"] = fine_axis([row["token_energy_j"] for row in rows], lambda value: format_si(value, "J"))
-    caption = f"Joules per output token of the {len(borne)} cheapest settings, with 90 % intervals."
+    marker = chart["data"][0]["marker"]
+    marker["symbol"] = ["circle" if known_by(option).startswith("runs") else "circle-open" for option in borne]
+    marker["line"] = {"color": marker["color"], "width": 2}
+    caption = (
+        f"Joules per output token of the {len(borne)} cheapest settings, with 90 % intervals. Open: guessed or "
+        "extrapolated."
+    )
     return [figure("options", chart, legend=Markup(""), caption=caption)]
 
 
@@ -93,7 +100,7 @@ def _options(document: Record) -> Markup:
             interval_text(option["energy_j_per_token"], "J"),
             quantity_text(option["step_s"], "s"),
             _ratio(option["against_published"]),
-            "runs that were measured" if option["measured_precision"] else "a guess",
+            known_by(option),
         )
         for option in document["options"]
     ]

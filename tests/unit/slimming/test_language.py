@@ -96,8 +96,28 @@ def test_the_pairs_add_up_and_a_ratio_is_as_wide_as_they_err() -> None:
     assert sum(band.saving_count for band in pairs.bands) == pairs.saving_count
     assert pairs.band(1) is pairs.bands[0]
     assert pairs.band(1e6) is pairs.bands[-1]
-    known, guessed = (ratio_of(0.8, pairs, is_measured=flag) for flag in (True, False))
+    known, guessed = (ratio_of(0.8, pairs, is_measured=flag, batch=64) for flag in (True, False))
     assert guessed.low < known.low < 0.8 < known.high < guessed.high
+
+
+def test_below_the_fewest_measured_requests_all_is_extrapolated_and_wider(routed: LanguageAdvice) -> None:
+    pairs = Pairs.load()
+    assert pairs.least_batch == min(band.least_batch for band in pairs.bands)
+    least = pairs.least_batch
+    at = [ratio_of(0.8, pairs, is_measured=True, batch=batch) for batch in (1, least / 2, least, 64)]
+    assert at[0].high > at[1].high > at[2].high == at[3].high
+    assert at[0].low < 1 < at[0].high
+    for option in routed.options:
+        is_few = option.row.batch < least
+        assert option.is_extrapolated is (is_few and option.precision != "as published")
+    alone = language_document(recommend("qwen3-235b-a22b", on="h100-sxmx8", load=Load(most_batch=1)))
+    said = " ".join(language_headline(alone))
+    assert "(extrapolated, " in said
+    assert f"No pair was measured below {least:.0f} at a time" in said
+    ranked = [one for one in alone["options"] if one["precision"] == "fp8" and one["cache"] == "full"]
+    assert all(one["extrapolated"] and one["measured_precision"] for one in ranked)
+    assert "~ " in _text_of(alone)
+    assert "extrapolated from measured runs" in language_page(alone)
 
 
 def test_wrong_input_says_what_is_wanted() -> None:
@@ -116,8 +136,11 @@ def test_wrong_input_says_what_is_wanted() -> None:
 
 
 def _text(advice: LanguageAdvice) -> str:
+    return _text_of(language_document(advice))
+
+
+def _text_of(document: dict) -> str:
     stream = io.StringIO()
-    document = language_document(advice)
     Console(file=stream, width=80, color_system=None).print(language_view(document))
     return stream.getvalue()
 

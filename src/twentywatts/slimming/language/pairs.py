@@ -76,16 +76,23 @@ class Pairs:
             sources=tuple(table["sources"]),
         )
 
+    @property
+    def least_batch(self) -> float:
+        """The fewest requests at a time of any pair: below it everything is extrapolated."""
+        return self.bands[0].least_batch
+
     def band(self, batch: float) -> Band:
         """Return the band that a batch lies in; the first one for batches below every measured one."""
         return next((band for band in self.bands if batch <= band.most_batch), self.bands[-1])
 
 
-def ratio_of(ratio: float, pairs: Pairs, *, is_measured: bool) -> Interval:
-    """Return a foreseen ratio of joules with the interval that held-out pairs give it.
+def ratio_of(ratio: float, pairs: Pairs, *, is_measured: bool, batch: float) -> Interval:
+    """Return a foreseen ratio of joules at ``batch`` requests with the interval that held-out pairs give it.
 
-    Where no pair in such a precision was ever measured, the interval is twice as wide on the logarithmic scale: a
-    choice of this project, no measurement.
+    Where no pair in such a precision was ever measured, the interval is twice as wide on the logarithmic scale; for
+    every halving of the requests below the fewest that were measured it is as much wider again: choices of this
+    project, no measurements.
     """
-    width = math.exp(pairs.ratio_error * (1.0 if is_measured else 2.0))
+    halvings = max(0.0, math.log2(pairs.least_batch / batch))
+    width = math.exp(pairs.ratio_error * ((1.0 if is_measured else 2.0) + halvings))
     return Interval(low=ratio / width, mid=ratio, high=ratio * width)

@@ -63,6 +63,7 @@ class Option:
     against_published: joules per token over those of the weights as published on as many of the same chips at the same
     batch, None where these do not fit. is_borne: whether tokens come fast enough. is_measured: whether the predictor
     was fitted on such runs. is_advised: that, and measured pairs at such batches do not say that it rather costs.
+    is_extrapolated: another precision than published at fewer requests than any pair was measured with.
     """
 
     precision: str
@@ -71,6 +72,7 @@ class Option:
     row: EstimationRow
     is_measured: bool
     is_advised: bool
+    is_extrapolated: bool = False
     is_borne: bool = True
     against_published: Interval | None = None
 
@@ -204,6 +206,7 @@ def _option(
         row=row if measured else _guessed(row),
         is_measured=measured,
         is_advised=(measured or (precision == PUBLISHED and not cache)) and not rather_costs,
+        is_extrapolated=precision != PUBLISHED and row.batch < pairs.least_batch,
         is_borne=load.step_s is None or row.step_s.mid <= load.step_s,
     )
 
@@ -243,7 +246,8 @@ def _against(option: Option, options: Sequence[Option], pairs: Pairs) -> Interva
     if not same or option is same[0]:
         return None
     ratio = option.energy_j_per_token / same[0].energy_j_per_token
-    return ratio_of(ratio, pairs, is_measured=option.is_measured and same[0].base == "bf16")
+    is_measured = option.is_measured and same[0].base == "bf16"
+    return ratio_of(ratio, pairs, is_measured=is_measured, batch=option.row.batch)
 
 
 def _starting(options: Sequence[Option]) -> Option:
