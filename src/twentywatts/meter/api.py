@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from twentywatts.errors import TwentyWattsError
+from twentywatts.errors import InputError, TwentyWattsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Meter", "mark", "measure", "measured"]
 
 _BY_PROCESSOR_TIME = ("package", "dram", "soc")  # scopes
-_LATER = 0x20 | 0x80 | 0x200  # flags of code that makes a generator, a coroutine, an asynchronous generator
 _HERE = threading.local()  # the meters that are running in this thread, innermost last
 
 
@@ -44,8 +43,8 @@ class Meter:
 
     name: for people. require_measured: raise a TwentyWattsError instead of modelling what no counter tells.
     sources: where to look for counters (default: this machine), or an Assembly. period_s: take samples this often.
-    on_sample: gets every pass of samples, from the sampler's thread too. attribute: note the host's busy time as well,
-    for ``attributed``.
+    on_sample: gets every pass of samples, from the sampler's thread too; if it raises, a RuntimeWarning tells at the
+    end. attribute: note the host's busy time as well, for ``attributed``. Raises InputError for what cannot be one.
     """
 
     def __init__(
@@ -58,8 +57,7 @@ class Meter:
         on_sample: Callable[[list[Sample]], None] | None = None,
         attribute: bool = False,
     ) -> None:
-        if period_s is not None and not 0.001 <= period_s <= 1e6:
-            raise TwentyWattsError(f"the sampling period must be 0.001 s or more, got {period_s!r}")
+        _check(name, period_s, sources, on_sample)
         self.name, self.require_measured = name, require_measured
         self._is_attributed = attribute
         self._wanted = (sources, period_s, on_sample)
@@ -71,7 +69,7 @@ class Meter:
     def start(self) -> Self:
         """Open the window; raises TwentyWattsError where a measurement is required and no counter lives."""
         if self._instrument is not None:
-            raise TwentyWattsError(f"the meter '{self.name}' is running already: stop it first, or use a second one")
+            raise InputError(f"the meter '{self.name}' is running already: stop it first, or use a second one")
         from twentywatts.meter import shared
         from twentywatts.meter.window import Edge
 
@@ -91,7 +89,7 @@ class Meter:
         """Close the window; raises TwentyWattsError where a measurement is required and none was possible."""
         running = self._instrument
         if running is None:
-            raise TwentyWattsError(f"the meter '{self.name}' is not running")
+            raise InputError(f"the meter '{self.name}' is not running")
         from twentywatts.meter.window import Edge
 
         cpu_s, busy_s = _cpu_s(), self._busy_s()
@@ -101,6 +99,8 @@ class Meter:
             _stack().remove(self)
         if running.is_own:
             running.sampler.close()
+        if running.sampler.consumer_error:
+            _tell_failed(running.sampler.consumer_error)
         self._edges.append(Edge(time_s, states, cpu_s, busy_s))
         self._span = self._between(self.name, running.assembly, self._edges[0], self._edges[-1])
         if self.require_measured and not self._span.is_measured:
@@ -111,7 +111,7 @@ class Meter:
     def mark(self, name: str = "") -> None:
         """End a lap: the stretch since the last mark, or since the start, gets this name."""
         if self._instrument is None:
-            raise TwentyWattsError(f"the meter '{self.name}' is not running: nothing to mark")
+            raise InputError(f"the meter '{self.name}' is not running: nothing to mark")
         from twentywatts.meter.window import Edge
 
         cpu_s, busy_s = _cpu_s(), self._busy_s()
@@ -132,7 +132,7 @@ class Meter:
     def span(self) -> Span:
         """The whole window; raises TwentyWattsError while the meter runs or before it ran."""
         if self._span is None:
-            raise TwentyWattsError(f"the meter '{self.name}' has no result yet: stop it first")
+            raise InputError(f"the meter '{self.name}' has no result yet: stop it first")
         return self._span
 
     def __enter__(self) -> Self:
@@ -191,7 +191,7 @@ class Meter:
 
         share = self.span.share_frac
         if share is None:
-            raise TwentyWattsError("the busy time of this host is not known: make the meter with attribute=True")
+            raise InputError("the busy time of this host is not known: make the meter with attribute=True")
         shared_out = [reading for reading in self.readings if reading.scope in _BY_PROCESSOR_TIME]
         parts = [attribute(reading, share, idle_w=idle_w) for reading in shared_out if reading.how == "counter"]
         return tuple(reading for pair in parts for reading in pair if reading is not None)
@@ -234,6 +234,30 @@ def measure(
         on_sample=on_sample,
         attribute=attribute,
     )
+
+
+def _check(name: object, period_s: object, sources: object, on_sample: object) -> None:
+    """Raise InputError for what no meter can be made of: before the work begins, not while it runs."""
+    if not isinstance(name, str):
+        raise InputError(f"the name of a meter must be a text, got {name!r:.60}")
+    is_number = isinstance(period_s, int | float) and not isinstance(period_s, bool)
+    if period_s is not None and not (is_number and 0.001 <= period_s <= 1e6):  # type: ignore[operator]
+        raise InputError(f"the sampling period must be seconds from 0.001 to 1e6, or None, got {period_s!r:.60}")
+    if not (sources is None or hasattr(sources, "summed") or _is_list_of_sources(sources)):
+        raise InputError(f"sources must be a list of meter sources, an Assembly or None, got {sources!r:.60}")
+    if on_sample is not None and not callable(on_sample):
+        raise InputError(f"on_sample must be a function that takes a list of samples, got {on_sample!r:.60}")
+
+
+def _is_list_of_sources(sources: object) -> bool:
+    return isinstance(sources, list | tuple) and all(hasattr(source, "channels") for source in sources)
+
+
+def _tell_failed(consumer_error: str) -> None:
+    """Warn that ``on_sample`` raised: the measurement is whole, but what it was to do with the samples is not."""
+    import warnings
+
+    warnings.warn(f"on_sample failed ({consumer_error}); the joules are complete", RuntimeWarning, stacklevel=3)
 
 
 def _stack() -> list[Meter]:
@@ -294,20 +318,21 @@ def measured(
     """Measure every call of a function: ``@measured`` or ``@measured(repeat=5, warmup=1)``.
 
     The function is called ``warmup`` times unmeasured, then ``repeat`` times, each a lap; the last value is returned.
-    The meter of the last call is ``function.last``. Raises TwentyWattsError for coroutines and generators.
+    The meter of the last call is ``function.last``. Raises InputError for coroutines and generators.
     """
     if repeat < 1 or warmup < 0:
-        raise TwentyWattsError(f"repeat must be at least 1 and warmup at least 0, got {repeat} and {warmup}")
+        raise InputError(f"repeat must be at least 1 and warmup at least 0, got {repeat} and {warmup}")
+    from twentywatts.meter.callables import check_works_now, name_of
 
     def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
-        if getattr(getattr(inner, "__code__", None), "co_flags", 0) & _LATER:
-            raise TwentyWattsError("a coroutine or generator does its work later: put `with measure()` inside it")
+        check_works_now(inner)
+        called = name or name_of(inner)
 
         @functools.wraps(inner)
         def call(*args: Any, **kwargs: Any) -> Any:
             for _ in range(warmup):
                 inner(*args, **kwargs)
-            with Meter(name or inner.__qualname__, require_measured=require_measured) as meter:
+            with Meter(called, require_measured=require_measured) as meter:
                 call.last = meter  # type: ignore[attr-defined]
                 for turn in range(repeat):
                     value = inner(*args, **kwargs)

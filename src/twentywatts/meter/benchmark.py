@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from twentywatts.errors import InputError
 from twentywatts.meter.api import Meter
+from twentywatts.meter.callables import check_done, check_works_now
 from twentywatts.meter.contract import How
 from twentywatts.meter.window import Span
 from twentywatts.records import record
@@ -129,6 +130,10 @@ def run(functions: Mapping[str, Callable[[], Any]], plan: Plan) -> dict[str, Ben
 def _check(functions: Mapping[str, object], plan: Plan) -> None:
     if not functions or not all(callable(function) for function in functions.values()):
         raise InputError("benchmark needs a function without arguments, or a table of them: benchmark(lambda: work(x))")
+    for function in functions.values():
+        check_works_now(function)
+    if not plan.unit.strip():
+        raise InputError("the unit needs a name, such as 'inference': the joules are told per unit")
     if not (isinstance(plan.repeats, int) and plan.repeats >= 1):
         raise InputError(f"the number of repeats must be a whole number of at least 1, got {plan.repeats!r}")
     if not 0 < plan.count < float("inf"):
@@ -147,7 +152,7 @@ def _least_s(plan: Plan) -> float:
 
 def _calls(function: Callable[[], Any], least_s: float, plan: Plan) -> int:
     """Warm up, and return how many calls fill a repeat."""
-    function()
+    check_done(function())
     calls = 1
     while True:
         start_s = plan.clock()
