@@ -1,7 +1,8 @@
 """Make the picture and the table of README.md from the result of ``make demo``.
 
-Usage: python bench/readme.py [report.json] [report.html]; needs Debian's chromium and Playwright.
-The table is written between the two marks in README.md, the picture to docs/report.png.
+Usage: python bench/readme.py [report.json]; needs Debian's chromium and Playwright.
+The table is written between the two marks in README.md; the picture, the report's own chart of the same rows, to
+docs/report.png.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from twentywatts.reports.page import comparison_page
 from twentywatts.reports.words import evidence_text, form_text, main_causes, ratio_words
 from twentywatts.units import format_interval, format_si
 
@@ -38,24 +41,26 @@ def line(row: dict[str, Any]) -> str:
 
 
 def table(document: dict[str, Any]) -> str:
-    """Return the rows that the README shows, in the order of the report."""
+    """Return the rows of a document as Markdown, in their order."""
     titles = (
         "machine, form, accuracy, energy of one inference (90 %), × reference, latency, main cause, evidence".split(
             ", "
         )
     )
     head = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-    return "\n".join(head + [line(row) for row in document["rows"] if row["machine"] in SHOWN]) + "\n"
+    return "\n".join(head + [line(row) for row in document["rows"]]) + "\n"
 
 
-def picture(page: Path, target: Path) -> None:
+def picture(document: dict[str, Any], target: Path) -> None:
     """Take a picture of the page's first chart, whole: names, intervals, axis, caption."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as play:
+    with sync_playwright() as play, tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        page.write_text(comparison_page(document), encoding="utf-8")
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
         view = browser.new_page(viewport={"width": 1000, "height": 1290})
-        view.goto(page.resolve().as_uri())
+        view.goto(page.as_uri())
         view.wait_for_timeout(1500)
         box = view.locator("section").first.bounding_box()
         assert box is not None
@@ -68,12 +73,13 @@ def main() -> None:
     """Rewrite the table and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("report", type=Path, nargs="?", default=Path("report.json"))
-    parser.add_argument("page", type=Path, nargs="?", default=Path("report.html"))
-    given = parser.parse_args()
+    document = json.loads(parser.parse_args().report.read_text())
+    document["rows"] = [row for row in document["rows"] if row["machine"] in SHOWN]
+    document["baselines"] = []
     readme = ROOT / "README.md"
-    rows = table(json.loads(given.report.read_text()))
+    rows = table(document)
     readme.write_text(MARK.sub(lambda found: found[1] + rows + found[2], readme.read_text()))
-    picture(given.page, ROOT / "docs" / "report.png")
+    picture(document, ROOT / "docs" / "report.png")
 
 
 if __name__ == "__main__":
