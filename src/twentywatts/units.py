@@ -9,6 +9,9 @@ from decimal import Decimal
 from twentywatts.errors import InputError
 
 __all__ = [
+    "DAY_S",
+    "HOUR_S",
+    "YEAR_S",
     "convert",
     "dimension_of",
     "format_count_interval",
@@ -19,6 +22,10 @@ __all__ = [
     "to_base",
     "unit_of_key",
 ]
+
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+YEAR_S = 365 * DAY_S
 
 _PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
 _PREFIXES |= {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -250,9 +257,9 @@ def format_interval(low: float, mid: float, high: float, unit: str) -> str:
 
 
 _TIMES = (
-    (2 * 31_536_000.0, 31_536_000.0, "years"),
-    (2 * 86_400.0, 86_400.0, "days"),
-    (2 * 3600.0, 3600.0, "h"),
+    (2 * YEAR_S, YEAR_S, "years"),
+    (2 * DAY_S, DAY_S, "days"),
+    (2 * HOUR_S, HOUR_S, "h"),
     (120.0, 60.0, "min"),
 )
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

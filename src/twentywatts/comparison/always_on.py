@@ -14,12 +14,12 @@ from twentywatts.comparison.result import Comparison, Role, Row
 from twentywatts.price.always_on import power_w
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Interval, interval_of
+from twentywatts.units import DAY_S
 
 __all__ = ["AlwaysOn", "Change", "Line", "always_on"]
 
 _BELOW, _ABOVE = 3, 4  # decades of the curve on either side of the asked rate
 _PER_DECADE = 4
-_SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,7 +96,7 @@ def _line(row: Row, scenario: Scenario, power: Array) -> Line:
     assert row.standby is not None
     assert scenario.mean_rate_per_s is not None
     here = power[_BELOW * _PER_DECADE]
-    days = None if scenario.battery_j is None else interval_of(scenario.battery_j / here / _SECONDS_PER_DAY)
+    days = None if scenario.battery_j is None else interval_of(scenario.battery_j / here / DAY_S)
     mean = scenario.mean_rate_per_s
     if row.standby.waits_for_events and scenario.event_rate_per_s is not None:
         mean = min(mean, scenario.event_rate_per_s * scenario.duty_frac)

@@ -12,10 +12,9 @@ from twentywatts.plan.inputs import bundled, given, number
 from twentywatts.plan.queueing import servers_for_wait
 from twentywatts.plan.result import Input
 from twentywatts.uncertain import Interval
+from twentywatts.units import DAY_S
 
-__all__ = ["DAY_S", "Demand", "ServingOptions", "TokenCost", "demand_of", "token_cost"]
-
-DAY_S = 86_400.0
+__all__ = ["Demand", "ServingOptions", "TokenCost", "demand_of", "token_cost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,14 @@ from twentywatts.figures import Boundary, Evidence
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine, load
 from twentywatts.plan.carbon import carbon_amounts, grid
-from twentywatts.plan.demand import DAY_S, Demand, ServingOptions, TokenCost, demand_of, token_cost
+from twentywatts.plan.demand import Demand, ServingOptions, TokenCost, demand_of, token_cost
 from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.queueing import wait_above_frac
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
 from twentywatts.plan.simulation import Simulation, simulate
 from twentywatts.plan.words import count_text, quantity_text
 from twentywatts.uncertain import Interval, interval_of
+from twentywatts.units import DAY_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array

@@ -14,6 +14,7 @@ from twentywatts.plan.scenario_file import Published, Scenario, read_scenario
 from twentywatts.plan.simulation import Simulation, product, simulate
 from twentywatts.plan.words import quantity_text
 from twentywatts.uncertain import Interval, interval_of
+from twentywatts.units import YEAR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["FleetOptions", "fleet", "fleet_model"]
 
 _DRAWS = 200_000
-_YEAR_S = 31_536_000.0
 _FACTORS = ("server_ratio", "load_frac", "available_frac", "pue")
 
 
@@ -92,11 +92,11 @@ def fleet_model(values: Mapping[str, Array]) -> dict[str, Array]:
         energy = values["base_energy_j"] + values.get("increase_energy_j", 0.0)
         if "yearly_ratio" in values:
             energy = energy * values["yearly_ratio"] ** values["years_count"]
-        return {"energy_j": energy, "power_w": energy / _YEAR_S}
+        return {"energy_j": energy, "power_w": energy / YEAR_S}
     power = values["stock_power_w"] if "stock_power_w" in values else values["unit_count"] * values["unit_power_w"]
     for key in _FACTORS:
         power = power * values.get(key, 1.0)
-    return {"energy_j": power * values.get("running_time_s", _YEAR_S), "power_w": power}
+    return {"energy_j": power * values.get("running_time_s", YEAR_S), "power_w": power}
 
 
 def _amounts(found: Simulation, scenario: Scenario) -> list[Amount]:

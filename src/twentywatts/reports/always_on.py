@@ -57,7 +57,7 @@ def use_text(document: Record) -> str:
     if scenario["event_rate_per_s"] is not None:
         parts.append(f"{scenario['event_rate_per_s']:g} events per second")
     if scenario["battery_j"] is not None:
-        parts.append(f"battery {format_si(scenario['battery_j'] / 3600.0, 'Wh')}")
+        parts.append(f"battery {format_si(convert(scenario['battery_j'], 'J', 'Wh'), 'Wh')}")
     return "".join(f", {part}" for part in parts)
 
 

@@ -11,6 +11,7 @@ from twentywatts.plan.grid.site import Site
 from twentywatts.plan.grid.supply import Supply
 from twentywatts.plan.grid.trace import Trace
 from twentywatts.plan.inputs import bundled
+from twentywatts.units import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["CASES", "Account", "accounts", "matched_by_period"]
 
 CASES = ("as it comes", "with the battery", "with waiting", "with battery and waiting")
-_PERIODS_S = {"hour": 3600.0, "day": 86_400.0, "week": 7 * 86_400.0, "30 days": 30 * 86_400.0}
+_PERIODS_S = {"hour": HOUR_S, "day": DAY_S, "week": 7 * DAY_S, "30 days": 30 * DAY_S}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

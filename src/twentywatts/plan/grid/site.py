@@ -14,12 +14,13 @@ from twentywatts.plan.carbon import Grid, grid
 from twentywatts.plan.grid.trace import Trace, flat_year, with_pue
 from twentywatts.plan.grid.trace_file import read_trace
 from twentywatts.plan.inputs import bundled, number
+from twentywatts.units import DAY_S
 
 __all__ = ["AIMS", "GridOptions", "Place", "Site", "load_trace", "site_of"]
 
 AIMS = ("carbon", "share")
-_WAIT_S = 24 * 3600.0
-_LONGEST_WAIT_S = 14 * 86_400.0
+_WAIT_S = DAY_S
+_LONGEST_WAIT_S = 14 * DAY_S
 _FLAT_YEAR = 2025
 
 

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twentywatts.plan.inputs import bundled
+from twentywatts.units import DAY_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
 __all__ = ["clear_sky_frac", "clear_sky_frac_pvlib", "has_pvlib", "sun_position"]
-
-_DAY_S = 86_400.0
 
 
 def has_pvlib() -> bool:
@@ -29,7 +28,7 @@ def _figure(key: str) -> float:
 def _days(start: datetime, time_s: Array) -> Array:
     """Return days since noon UTC of 1 January 2000."""
     epoch = datetime(2000, 1, 1, 12, tzinfo=UTC)
-    return (start - epoch).total_seconds() / _DAY_S + time_s / _DAY_S
+    return (start - epoch).total_seconds() / DAY_S + time_s / DAY_S
 
 
 def sun_position(start: datetime, time_s: Array, latitude: float, longitude: float) -> tuple[Array, Array]:

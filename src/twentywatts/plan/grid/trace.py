@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from twentywatts.errors import InputError
+from twentywatts.units import HOUR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
 __all__ = ["Trace", "flat_year", "with_pue"]
 
-_HOUR_S = 3600.0
 _YEAR_HOURS = 8760
 
 
@@ -62,7 +62,7 @@ def flat_year(power_w: float, year: int) -> Trace:
     return Trace(
         name=f"{power_w / 1e6:g} MW, always",
         start=datetime.fromisoformat(f"{year:04d}-01-01T00:00:00+00:00"),
-        step_s=_HOUR_S,
+        step_s=HOUR_S,
         load_w=np.full(_YEAR_HOURS, float(power_w)),
         steps=_YEAR_HOURS,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from twentywatts.errors import InputError, clean, nearest
 from twentywatts.plan.grid.trace import Trace
-from twentywatts.units import convert
+from twentywatts.units import HOUR_S, convert
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
@@ -23,7 +23,6 @@ __all__ = ["parse_trace", "read_trace"]
 _MOST_STEPS = 40_000  # a year of quarter hours
 _LONGEST_FIELD = 200
 _STEPS_S = (900.0, 1800.0, 3600.0)
-_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +170,7 @@ class _Clock:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.step_s = _HOUR_S
+        self.step_s = HOUR_S
         self._last: datetime | None = None
         self._second = False
         self._aware: bool | None = None
@@ -220,7 +219,7 @@ class _Clock:
 
     def _saving(self, passed_s: float, now: datetime) -> str:
         """Return the way out where local clocks may have changed: a Sunday, or Friday, in the small hours."""
-        is_hour = passed_s in (0.0, _HOUR_S + self.step_s, self.step_s - _HOUR_S)
+        is_hour = passed_s in (0.0, HOUR_S + self.step_s, self.step_s - HOUR_S)
         if self._aware or not is_hour or now.hour > 4:
             return ""
         return " (daylight-saving time? give times in UTC, ending in Z, or with their offset, such as +02:00)"

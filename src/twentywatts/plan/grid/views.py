@@ -12,13 +12,14 @@ from twentywatts.plan.inputs import point
 from twentywatts.plan.result import Row, Series, Table
 from twentywatts.plan.words import quantity_text
 from twentywatts.uncertain import Interval
+from twentywatts.units import DAY_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
 __all__ = ["periods_table", "sentences", "ways_table", "weeks"]
 
-_WEEK_S = 7 * 86_400.0
+_WEEK_S = 7 * DAY_S
 
 
 def ways_table(found: tuple[Account, ...], carbon: Mapping[str, Interval]) -> Table:

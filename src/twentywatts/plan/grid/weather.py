@@ -11,15 +11,12 @@ from twentywatts.errors import InputError
 from twentywatts.plan.grid.sun import clear_sky_frac, clear_sky_frac_pvlib, has_pvlib
 from twentywatts.plan.grid.trace import Trace
 from twentywatts.plan.inputs import bundled
+from twentywatts.units import DAY_S, HOUR_S, YEAR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
 __all__ = ["carbon_shape", "power_curve", "pv_profile", "wind_profile"]
-
-_DAY_S = 86_400.0
-_HOUR_S = 3600.0
-_YEAR_S = 365.0 * _DAY_S
 
 
 def _figure(key: str) -> float:
@@ -35,7 +32,7 @@ def pv_profile(trace: Trace, place: tuple[float, float], *, seed: int, yield_fra
 
     middle = np.asarray((np.arange(trace.steps) + 0.5) * trace.step_s, dtype=np.float64)
     clear = (clear_sky_frac_pvlib if has_pvlib() else clear_sky_frac)(trace.start, middle, *place)
-    day = (middle // _DAY_S).astype(int)
+    day = (middle // DAY_S).astype(int)
     cloudy = clear * _clearness(int(day[-1]) + 1, seed)[day]
     if yield_frac is None:
         return np.asarray(cloudy)
@@ -46,7 +43,7 @@ def _clearness(days: int, seed: int) -> Array:
     """Return output over that of a clear day, with the memory of weather; its mean is ``clearness_frac``."""
     lowest, mean = _figure("darkest_frac"), _figure("clearness_frac")
     power = (1 - lowest) / (mean - lowest) - 1  # the mean of u^power is 1 / (power + 1)
-    levels = _levels(_memory_noise(days, _DAY_S / _figure("cloud_memory_time_s"), seed, "clouds"))
+    levels = _levels(_memory_noise(days, DAY_S / _figure("cloud_memory_time_s"), seed, "clouds"))
     return lowest + (1 - lowest) * levels**power
 
 
@@ -121,14 +118,14 @@ def _winter(trace: Trace, latitude: float) -> Array:
     new_year = datetime(trace.start.year, 1, 1, tzinfo=trace.start.tzinfo)
     after_s = (trace.start - new_year).total_seconds() + np.arange(trace.steps) * trace.step_s
     sign = 1.0 if latitude >= 0 else -1.0
-    return np.asarray(sign * np.cos(2 * np.pi * (after_s / _YEAR_S - 15 / 365)))
+    return np.asarray(sign * np.cos(2 * np.pi * (after_s / YEAR_S - 15 / 365)))
 
 
 def carbon_shape(trace: Trace, longitude: float, *, seed: int) -> Array:
     """Return the grid's carbon over its mean: an evening peak, a dip at noon, weather. Its own mean is 1."""
     import numpy as np
 
-    hour = ((trace.start.hour + np.arange(trace.steps) * trace.step_s / _HOUR_S) + longitude / 15) % 24
+    hour = ((trace.start.hour + np.arange(trace.steps) * trace.step_s / HOUR_S) + longitude / 15) % 24
     evening = _figure("carbon_day_frac") * np.cos(2 * np.pi * (hour - 19) / 24)
     noon = _figure("carbon_sun_frac") * np.maximum(np.cos(2 * np.pi * (hour - 13) / 24), 0.0)
     noise = _memory_noise(trace.steps, trace.step_s / _figure("carbon_memory_time_s"), seed, "carbon")

@@ -18,6 +18,7 @@ from twentywatts.plan.inputs import bundled, given, point
 from twentywatts.plan.result import Amount, Input, Plan
 from twentywatts.plan.simulation import Simulation, simulate
 from twentywatts.uncertain import Interval
+from twentywatts.units import YEAR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["grid_year"]
 
 _DRAWS = 2000
-_YEAR_S = 8760 * 3600.0
 _TARGET = "total_carbon_kg"
 
 
@@ -151,7 +151,7 @@ def _amounts(result: Simulation, trace: Trace, supply: Supply, found: tuple[Acco
     best, first = found[-1], found[0]
     load_j = float(best.schedule.load_j.sum())
     own_j = float(supply.own_j.sum())
-    year = abs(trace.time_s / _YEAR_S - 1) < 0.01
+    year = abs(trace.time_s / YEAR_S - 1) < 0.01
     over = "a year" if year else f"in the {trace.steps:,} steps of the trace"
     shares = [
         ("hourly_share_frac", "matched hour by hour, as it comes", first.matched_frac, "Σ min(own, load) / Σ load"),
