@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from twentywatts.errors import counted
+
 __all__ = ["Audit", "AuditVerdict", "AuditedSentence", "Finding", "Mention", "Quantity", "Sentence"]
 
 
@@ -167,7 +169,8 @@ class Audit:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.sentence_count} sentences, {len(self.findings)} claims judged, {self.left_alone_count} left alone"
+            f"{counted(self.sentence_count, 'sentence')}, {counted(len(self.findings), 'claim')} judged, "
+            f"{self.left_alone_count:,} left alone"
         ]
         lines += [f"{finding.verdict}: {finding.quote}: {finding.message}" for finding in self.findings]
         return "\n".join(lines)

@@ -17,7 +17,8 @@ def add_parser(subparsers: Any) -> None:
         "audit",
         help="check what an article says of the energy of AI: units, factors, scope, with the corrected sentence",
         description="Read a text or a saved web page (French, Chinese or English), recompute its claims from cited "
-        "figures and tell each verdict with the arithmetic. No network; the same text gives the same audit.",
+        "figures and tell each verdict with the arithmetic. No network; the same text gives the same audit. The exit "
+        "code is 0 whatever the verdicts are; 2 where there is nothing to audit, such as an empty file.",
     )
     parser.add_argument("text", nargs="?", metavar="FILE", help="a text or a saved web page; '-' for standard input")
     parser.add_argument("--text", dest="words", metavar="WORDS", help="the text itself")
@@ -30,12 +31,15 @@ def run(args: argparse.Namespace) -> int:
     """Audit, print, write the reports; return the exit code. Raises InputError."""
     from twentywatts.claims.audit import audit
     from twentywatts.cli.circumstances import circumstances
+    from twentywatts.errors import InputError, clean
     from twentywatts.reports.audit import audit_document
     from twentywatts.reports.output import check_reports, write_json, write_text
 
     keep = [args.text] if args.text not in (None, "-") else []
     check_reports(args.json, args.html, keep=keep)
     name, text = _given(args)
+    if not any(map(str.isalnum, text)):
+        raise InputError(f"there is nothing to audit: '{clean(name)}' holds no sentence")
     document = audit_document(audit(text, name=name), run=circumstances())
     if args.json is not None:
         write_json(document, args.json)

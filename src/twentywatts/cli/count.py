@@ -18,7 +18,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "count",
         help="count the operations and bytes of a model",
-        description="Count multiply-accumulates, other operations, weights and activations of an ONNX model.",
+        description="Count multiply-accumulates, other operations, weights and activations of an ONNX or .pt2 model.",
     )
     add_model_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write schema twentywatts.count/1 to FILE, '-' for the terminal")
@@ -39,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
     finally:
         progress.close()
     if args.json is None:
-        print(counts)
+        from twentywatts.cli import streams
+        from twentywatts.reports.count import counts_view
+
+        streams.console().print(counts_view(counts))
     else:
         write_json(counts.as_document(), args.json)
     return 0

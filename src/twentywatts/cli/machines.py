@@ -78,7 +78,7 @@ def _output(machines: list[Machine], target: str | None, *, detail: bool = False
 
 
 def _check(file: str) -> int:
-    from twentywatts.errors import MachineError, clean
+    from twentywatts.errors import MachineError, clean, counted
     from twentywatts.figures import load_sources
     from twentywatts.machines import load
     from twentywatts.machines.machine import KEYS
@@ -86,7 +86,7 @@ def _check(file: str) -> int:
     if not file.endswith(".toml"):
         raise MachineError(f"'{file}' is not a machine file: its name must end in .toml")
     machine = load(file)
-    print(f"ok: {clean(machine.title)} ({machine.family}), {len(machine.figures)} figures")
+    print(f"ok: {clean(machine.title)} ({machine.family}), {counted(len(machine.figures), 'figure')}")
     missing = sorted(KEYS[machine.family] - machine.figures.keys())
     if missing:
         print(f"optional figures that it lacks: {', '.join(missing)}")

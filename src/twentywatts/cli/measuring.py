@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from twentywatts.cli import streams
 from twentywatts.cli.circumstances import circumstances
-from twentywatts.errors import InputError, TwentyWattsError, clean
+from twentywatts.errors import InputError, TwentyWattsError, clean, counted
 from twentywatts.meter.child import Child
 from twentywatts.meter.contract import Finding
 from twentywatts.meter.here import Here, look
@@ -206,11 +206,12 @@ class _Run:
         found = []
         journal = self._journal
         if journal is not None and (journal.lost or journal.problem):
-            found.append(f"the journal lost {journal.lost} lines ({journal.problem}); measuring went on in memory")
+            lost = counted(journal.lost, "line")
+            found.append(f"the journal lost {lost} ({journal.problem}); measuring went on in memory")
         if self._recorder.dropped:
-            found.append(f"{self._recorder.dropped} marks were too many and are not told")
+            found.append(f"{counted(self._recorder.dropped, 'mark')} too many, not told")
         if pipe and pipe.ignored:
-            found.append(f"{pipe.ignored} lines among the marks were no marks")
+            found.append(f"ignored among the marks: {counted(pipe.ignored, 'line')} that told none")
         return found
 
     @property
@@ -248,7 +249,7 @@ def _told(story: Story) -> Measured:
     notes = [f"from a journal that was begun at {clean(header.get('time', 'an unknown time'))[:40]}"]
     if story.damaged or story.is_torn:
         torn = ", and the last line is torn" if story.is_torn else ""
-        notes.append(f"{story.damaged} lines could not be read{torn}; they are left out")
+        notes.append(f"left out, as it could not be read: {counted(story.damaged, 'line')}{torn}")
     words = header.get("argv")
     command = {
         "argv": [clean(word)[:4096] for word in words[:4096]] if isinstance(words, list) else [],

@@ -50,6 +50,7 @@ def _said(args: argparse.Namespace) -> TokenCost:
 
 def _estimated(args: argparse.Namespace) -> TokenCost:
     """Return the cost on the replica that spends least a token, at the batch asked for or the largest fast enough."""
+    from twentywatts.errors import counted
     from twentywatts.plan import TokenCost
 
     row = min(_candidates(args), key=lambda row: row.energy_j_per_unit.mid)
@@ -59,7 +60,7 @@ def _estimated(args: argparse.Namespace) -> TokenCost:
         streams=float(row.batch),
         chips=row.chip_count,
         boundary=row.ledger.boundary,
-        how=f"estimated for {args.model} with {row.batch} answers at once",
+        how=f"estimated for {args.model} with {counted(row.batch, 'answer')} at once",
         evidence=row.ledger.evidence,
         sources=row.ledger.sources,
     )

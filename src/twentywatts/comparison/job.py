@@ -20,8 +20,8 @@ from twentywatts.comparison.split import check_targets, split, summary
 from twentywatts.comparison.text import accuracy_text, is_share
 from twentywatts.comparison.training import fine_tuned
 from twentywatts.counting import Counts, count
-from twentywatts.errors import InputError, ModelError, RefusedError
-from twentywatts.machines import Machine, bundled_names, load
+from twentywatts.errors import InputError, ModelError, RefusedError, counted
+from twentywatts.machines import Machine, bundled_names, load, short_names
 from twentywatts.network import Network
 from twentywatts.readers import read
 from twentywatts.readers.given_samples import Data, data_file
@@ -130,7 +130,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
     if is_share(job.metric.name) and job.max_drop > 1:
         raise InputError(f"the largest drop is a share: 0.02 is two points, got {job.max_drop!r}")
-    machines = [load(name) for name in dict.fromkeys(job.machines)]
+    machines = list({id(machine): machine for machine in map(load, dict.fromkeys(job.machines))}.values())
     progress("reading the model", 0.0)
     network = read(job.model, batch=1, axes=job.scenario.axes)
     counts = count(job.model, batch=job.scenario.batch, axes=job.scenario.axes)
@@ -162,7 +162,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         rows=(reference, *order(rows), yardstick_row(load(YARDSTICK), reference, job.scenario)),
         refused=tuple(refused),
         baselines=tuple(classical),
-        notes=(*_notes(bench), *trained),
+        notes=(*short_names(job.machines), *_notes(bench), *trained),
         chance=chance_note(job.metric, bench.reported.outputs, parts.reported.targets, max_drop=job.max_drop),
     )
     return _measured(comparison, bench, machines, progress) if job.is_measured else comparison
@@ -228,7 +228,8 @@ def _notes(bench: Bench) -> tuple[str, ...]:
     notes = [*counts.notes, *_flattered(bench)]
     if counts.unknown:
         share = f"{100 * counts.unknown_node_frac:.1f} %"
-        notes.append(f"{len(counts.unknown)} layers ({share}) are not understood: processor rows are a lower bound")
+        some = counted(len(counts.unknown), "layer")
+        notes.append(f"{some} ({share}) not understood: processor rows are a lower bound")
     return tuple(notes)
 
 

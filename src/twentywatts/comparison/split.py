@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from twentywatts.comparison.metrics import Metric
 from twentywatts.comparison.overlap import apart
 from twentywatts.comparison.result import DataSummary
-from twentywatts.errors import DataError
+from twentywatts.errors import DataError, counted
 from twentywatts.readers.samples import Samples
 
 __all__ = ["TUNING_LIMIT", "Parts", "split"]
@@ -45,8 +45,8 @@ def split(data: Samples, train: Samples | None, *, seed: int) -> Parts:
     order = _halves(data.targets, seed)
     first, second = np.flatnonzero(order), np.flatnonzero(~order)
     sentence = (
-        f"a seeded half of {data.name} ({len(first)} samples) calibrates, trains the baselines and chooses settings; "
-        f"only the other half ({len(second)}) is reported"
+        f"a seeded half of {data.name} ({counted(len(first), 'sample')}) calibrates, trains the baselines and chooses "
+        f"settings; only the other half ({len(second)}) is reported"
     )
     return Parts(tuning=_limited(data.take(first), seed), reported=data.take(second), sentence=sentence)
 

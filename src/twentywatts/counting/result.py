@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from twentywatts.errors import clean
+from twentywatts.errors import clean, counted
 from twentywatts.units import format_si
 
-__all__ = ["Counts", "LayerCount", "UnknownLayer", "WeightUse"]
+__all__ = ["Counts", "LayerCount", "UnknownLayer", "WeightUse", "busiest", "cells", "remarks", "title"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,30 +147,53 @@ def _layer_document(layer: LayerCount) -> dict[str, Any]:
     return {key: getattr(layer, key) for key in keys}
 
 
-_SHOWN = 12
+SHOWN_COUNT = 12  # layers in a table
+
+
+def busiest(counts: Counts) -> list[LayerCount]:
+    """Return the layers with most work, in the order of the model."""
+    working = [x for x in counts.layers if x.mac_count or x.op_count or x.input_bytes or x.output_bytes]
+    top = sorted(working, key=lambda x: (x.mac_count, x.op_count, x.output_bytes), reverse=True)[:SHOWN_COUNT]
+    shown = {layer.name for layer in top}
+    return [layer for layer in counts.layers if layer.name in shown]
+
+
+def cells(work: LayerCount | Counts) -> tuple[str, str, str, str]:
+    """Return MACs, other operations, weights and activations as a person reads them."""
+    activations = work.activation_bytes if isinstance(work, Counts) else work.input_bytes + work.output_bytes
+    numbers = [format_si(value, "").strip() for value in (work.mac_count, work.op_count)]
+    return numbers[0], numbers[1], format_si(work.weight_bytes, "B"), format_si(activations, "B")
+
+
+def title(counts: Counts) -> str:
+    """Return what was counted: ``digits.onnx, batch 8 in 2 runs: 14 layers``."""
+    runs = f" in {counts.runs} runs" if counts.runs > 1 else ""
+    return f"{counts.model}, batch {counts.batch}{runs}: {counted(len(counts.layers), 'layer')}"
+
+
+def remarks(counts: Counts) -> list[str]:
+    """Return what the table does not show: layers with little work, those not counted, notes."""
+    lines = []
+    rest = len(counts.layers) - len(busiest(counts))
+    if rest:
+        lines.append(f"… and {counted(rest, 'layer')} with less work or none")
+    if counts.unknown:
+        some = counted(len(counts.unknown), "layer")
+        lines.append(f"not counted: {some} ({100 * counts.unknown_node_frac:.1f} % of all)")
+        lines += [f"  {u.name} ({u.op}): {u.reason}" for u in counts.unknown[:SHOWN_COUNT]]
+        if len(counts.unknown) > SHOWN_COUNT:
+            lines.append(f"  … and {len(counts.unknown) - SHOWN_COUNT} more")
+    return lines + [f"note: {note}" for note in counts.notes]
 
 
 def _lines(counts: Counts) -> list[str]:
-    runs = f" in {counts.runs} runs" if counts.runs > 1 else ""
-    lines = [f"{counts.model}, batch {counts.batch}{runs}: {len(counts.layers)} layers"]
-    lines.append(f"  {'layer':40} {'operator':22} {'MAC':>9} {'other op':>9} {'weights':>9} {'activations':>11}")
-    working = [x for x in counts.layers if x.mac_count or x.op_count or x.input_bytes or x.output_bytes]
-    top = sorted(working, key=lambda x: (x.mac_count, x.op_count, x.output_bytes), reverse=True)[:_SHOWN]
-    shown = {layer.name for layer in top}
-    lines += [_row(layer.name, layer.op, layer) for layer in counts.layers if layer.name in shown]
-    if len(counts.layers) > len(top):
-        lines.append(f"  … and {len(counts.layers) - len(top)} layers with less work or none")
-    lines.append(_row("total", "", counts))
-    if counts.unknown:
-        lines.append(f"  not counted: {len(counts.unknown)} layers ({100 * counts.unknown_node_frac:.1f} % of all)")
-        lines += [f"    {u.name} ({u.op}): {u.reason}" for u in counts.unknown[:_SHOWN]]
-        if len(counts.unknown) > _SHOWN:
-            lines.append(f"    … and {len(counts.unknown) - _SHOWN} more")
-    return lines + [f"  note: {note}" for note in counts.notes]
-
-
-def _row(name: str, op: str, work: LayerCount | Counts) -> str:
-    activations = work.activation_bytes if isinstance(work, Counts) else work.input_bytes + work.output_bytes
-    numbers = [format_si(value, "").strip() for value in (work.mac_count, work.op_count)]
-    sizes = [format_si(value, "B") for value in (work.weight_bytes, activations)]
-    return f"  {name[-40:]:40} {op[:22]:22} {numbers[0]:>9} {numbers[1]:>9} {sizes[0]:>9} {sizes[1]:>11}"
+    """Return plain text of at most 80 columns where names allow it."""
+    rows = [(layer.name[-22:], layer.op[:14], *cells(layer)) for layer in busiest(counts)]
+    table = [("layer", "operator", "MAC", "other op", "weights", "activations"), *rows, ("total", "", *cells(counts))]
+    widths = [max(len(row[column]) for row in table) for column in range(6)]
+    lines = [title(counts)]
+    for row in table:
+        names = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
+        numbers = [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append(f"  {'  '.join([*names, *numbers])}")
+    return lines + [f"  {line}" for line in remarks(counts)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from twentywatts.counting.diffusion import DiffusionUse, diffusion_workload
-from twentywatts.errors import InputError, RefusedError
+from twentywatts.errors import InputError, RefusedError, counted
 from twentywatts.estimation.places import Place
 from twentywatts.estimation.result import EstimationRow, ModelCard
 from twentywatts.estimation.subject import Subject, row_of, with_batch
@@ -55,7 +55,7 @@ def diffusion_model(name: str, *, steps: int | None) -> Subject:
             weight_bytes=2.0 * parameters,
         ),
         use={"steps": float(count), "size": size},
-        what=f"One {kind} ({size}, {count} steps)",
+        what=f"One {kind} ({size}, {counted(count, 'step')})",
         batches=lambda place: _BATCHES,
         row=row,
         notes=((_RECALLED,) if model.recalled else ()) + ((_UNSEEN,) if model.denoiser.kind == "unet" else ()),

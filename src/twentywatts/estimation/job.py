@@ -58,7 +58,8 @@ def estimate(
     )
     rows: list[EstimationRow] = []
     refused: list[Refusal] = []
-    for place in places_of(on):
+    places = places_of(on)
+    for place in places:
         found, reasons = _rows(subject, place, sizes, scenario)
         rows += found
         refused += [Refusal(machine=place.name, reason=reason) for reason in reasons]
@@ -71,7 +72,7 @@ def estimate(
         answer=answer_of(rows, what=subject.what, of=subject.model.title),
         rows=tuple(rows),
         refused=tuple(refused),
-        notes=subject.notes,
+        notes=(*dict.fromkeys(place.note for place in places if place.note), *subject.notes),
         boundary=str(scenario.boundary),
         draws=scenario.draws,
         seed=scenario.seed,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twentywatts.errors import InputError, MachineError
-from twentywatts.machines import Machine, load
+from twentywatts.machines import Machine, load, short_names
 
 __all__ = ["Place", "batches_of", "places_of"]
 
@@ -19,11 +19,12 @@ _MOST_BATCHES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Place:
-    """A machine and the chips of it that serve together."""
+    """A machine and the chips of it that serve together. note: what a short name was taken for, or empty."""
 
     name: str
     machine: Machine
     chip_count: int = 1
+    note: str = ""
 
 
 def places_of(on: str | Sequence[str]) -> list[Place]:
@@ -32,21 +33,24 @@ def places_of(on: str | Sequence[str]) -> list[Place]:
     names = [str(text).strip() for text in texts]
     if not names or not all(names):
         raise InputError("--on wants machines, separated by commas, such as h100-sxm,b200x8 (eight chips together)")
-    return [_place(name) for name in dict.fromkeys(names)]
+    return list({place.name: place for place in map(_place, names)}.values())
 
 
 def _place(name: str) -> Place:
     """Return the place of a name; a file is called what its machine is called."""
     try:
-        machine = load(name)
-        return Place(name=machine.name if name.endswith(".toml") else name, machine=machine)
+        return _named(name, load(name))
     except MachineError:
         found = _COUNTED.fullmatch(name)
         if not found:
             raise
-    machine, count = load(found["name"]), int(found["count"])
-    shown = f"{machine.name}x{count}" if found["name"].endswith(".toml") else name
-    return Place(name=shown, machine=machine, chip_count=count)
+    one, count = _named(found["name"], load(found["name"])), int(found["count"])
+    return replace(one, name=f"{one.name}x{count}", chip_count=count)
+
+
+def _named(name: str, machine: Machine) -> Place:
+    note = "".join(short_names([name]))
+    return Place(name=machine.name if note or name.endswith(".toml") else name, machine=machine, note=note)
 
 
 def batches_of(batch: int | str | Sequence[int] | None) -> tuple[int, ...] | None:

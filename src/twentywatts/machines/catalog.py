@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,7 +17,7 @@ from twentywatts.machines.machine import FAMILIES, Machine
 from twentywatts.plugins import find
 from twentywatts.plugins import names as plugin_names
 
-__all__ = ["SCHEMA", "bundled_names", "load", "parse", "read_tables"]
+__all__ = ["SCHEMA", "bundled_names", "load", "parse", "read_tables", "short_names"]
 
 _MAX_FILE_BYTES = 1_000_000
 _MAX_KEY_PARTS = 64  # tomllib's time and memory go with the square of these
@@ -89,6 +89,12 @@ def _aliases() -> Mapping[str, str]:
     for name, path in _index().items():
         found |= dict.fromkeys(tomllib.loads(path.read_text(encoding="utf-8")).get("aliases", ()), name)
     return found
+
+
+def short_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Return what each short name among these was taken for: nobody may believe that ``h100`` is any H100."""
+    given = [name for name in map(str, names) if name not in _index() and name in _aliases()]
+    return tuple(f"'{name}' is short for {_aliases()[name]}" for name in dict.fromkeys(given))
 
 
 def _read_file(path: Path) -> Machine:

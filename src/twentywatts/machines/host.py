@@ -24,7 +24,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from twentywatts.errors import MachineError
+from twentywatts.errors import MachineError, counted
 from twentywatts.figures import Figure
 from twentywatts.machines import powers
 from twentywatts.machines.catalog import load, parse
@@ -130,7 +130,8 @@ def _summary(known: _Known, reason: str) -> str:
     kind = known.row.get("microarchitecture", "a model that the table does not know: generic figures")
     place = "; a virtual machine, which sees a share of a server" if host.virtual else ""
     threads = max(host.thread_count, known.cores)
-    return f"Detected: {known.cores} cores, {threads} threads, {known.clock_where}; {kind}{place}."
+    found = f"{counted(known.cores, 'core')}, {counted(threads, 'thread')}"
+    return f"Detected: {found}, {known.clock_where}; {kind}{place}."
 
 
 def _clock(host: Host, detection: Mapping[str, Any]) -> tuple[float, str]:
@@ -173,7 +174,7 @@ def _rates(known: _Known) -> dict[str, Figure]:
         per_cycle = min(listed or max(bounds, default=0), max(bounds, default=listed))
         if per_cycle:
             grade = known.grade(grade_column)
-            where = f"{known.cores} cores x {known.clock_where} x {per_cycle:g} operations per cycle"
+            where = f"{counted(known.cores, 'core')} x {known.clock_where} x {per_cycle:g} operations per cycle"
             value = known.cores * known.clock_hz * per_cycle
             source = known.row.get(source_column, _OWN)
             found[key] = _figure(key, value, known, spread=f"rate_{grade}", texts=(grade, source, where))
@@ -191,7 +192,7 @@ def _powers(known: _Known) -> dict[str, Figure]:
         texts = (
             grade,
             known.row["power_source"],
-            f"{known.cores} cores x {per_core:g} W, package power over its cores",
+            f"{counted(known.cores, 'core')} x {per_core:g} W, package power over its cores",
         )
         found[key] = _figure(key, per_core * known.cores, known, spread=f"power_{grade}", texts=texts)
     return found

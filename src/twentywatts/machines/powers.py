@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from twentywatts.errors import counted
 from twentywatts.machines.probe import Host, probe
 from twentywatts.records import record
 
@@ -77,7 +78,7 @@ def grade(row: Mapping[str, str], column: str, *, is_virtual: bool) -> str:
 
 def condition(cores: int, *, is_virtual: bool) -> str:
     """Return what a figure of this computer holds for."""
-    found = f"{cores} cores detected"
+    found = f"{counted(cores, 'core')} detected"
     return f"{found}; {_VIRTUAL}" if is_virtual else found
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from twentywatts.errors import InputError
-from twentywatts.machines import Machine, load
+from twentywatts.machines import Machine, load, short_names
 from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.laws import Law, inference_aware, law, laws, loss, optimum, standard_error
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table
@@ -65,7 +65,7 @@ def scaling(budget_j: float, on: str | Machine, **options: Unpack[ScalingOptions
         tables=(_law_table(found), _budget_table(found, chosen, budget_j), *_served_table(found, chosen, served)),
         drivers=found.drivers,
         driven="loss_nats",
-        notes=_notes(found, chosen),
+        notes=(*short_names([on]), *_notes(found, chosen)),
         not_covered=("quality beyond the loss: data selection, tuning, tools, and what a task needs",),
         draws=_DRAWS,
         seed=seed,

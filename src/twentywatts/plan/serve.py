@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 from twentywatts.errors import InputError, RefusedError, nearest
 from twentywatts.figures import Boundary, Evidence
 from twentywatts.ledger import Ledger
-from twentywatts.machines import Machine, load
+from twentywatts.machines import Machine, load, short_names
 from twentywatts.plan.carbon import carbon_amounts, grid
 from twentywatts.plan.demand import Demand, ServingOptions, TokenCost, demand_of, token_cost
 from twentywatts.plan.inputs import bundled, given, number, point
@@ -63,7 +63,7 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
         tables=(_causes(found, cost), _waits(demand)),
         drivers=found.drivers,
         driven=target,
-        notes=_notes(cost, demand),
+        notes=(*short_names([on]), *_notes(cost, demand)),
         not_covered=(
             "spare chips for failures, other models, storage, networks, the users' devices, making the chips",
         ),
@@ -230,8 +230,9 @@ def _sentences(found: Simulation, demand: Demand) -> tuple[str, ...]:
     def text(key: str) -> str:
         return quantity_text(key, found.interval(key))
 
+    chips = f"{text('chip_count')} {'chip' if text('chip_count') == '1' else 'chips'}"
     return (
-        f"It takes {text('chip_count')} chips, {text('power_w')} on average and {text('day_energy_j')} a day: "
+        f"It takes {chips}, {text('power_w')} on average and {text('day_energy_j')} a day: "
         f"{text('answer_energy_j')} an answer.",
         f"{count_text(round(demand.concurrent))} requests are in progress on average, {demand.peak:g} times that at "
         f"the peak, so the chips are used to {text('busy_frac')} over the day.",

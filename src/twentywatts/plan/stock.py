@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from twentywatts.errors import InputError
+from twentywatts.errors import InputError, counted
 from twentywatts.plan.carbon import carbon_amounts
 from twentywatts.plan.inputs import bundled, number, point
 from twentywatts.plan.rebound import rebound_table
@@ -152,7 +152,7 @@ def _growth(scenario: Scenario, found: Simulation) -> list[Table]:
     for years in range(1, growth.years + 1):
         low, mid, high = ((end / growth.efficiency) ** years for end in _ends(growth.factor))
         interval = product(energy, Interval(low=low, mid=mid, high=high), key=f"fleet.{scenario.name}.growth")
-        name = f"{years} year{'s' if years > 1 else ''} on"
+        name = f"{counted(years, 'year')} on"
         rows.append(Row(name=name, numbers={"energy_j": interval}, sources=(growth.source,) if growth.source else ()))
     title = (
         f"If computing grows {growth.factor.mid:g}-fold a year and chips get {growth.efficiency:g}-fold better a year"

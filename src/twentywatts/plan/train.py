@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from twentywatts.errors import RefusedError
+from twentywatts.errors import RefusedError, counted
 from twentywatts.figures import Figure
-from twentywatts.machines import Machine, load
+from twentywatts.machines import Machine, load, short_names
 from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.operations import attention_operations, training_operations
 from twentywatts.plan.published_runs import nearest_runs
@@ -78,7 +78,7 @@ def training(params: float, tokens: float, on: str | Machine, **options: Unpack[
         tables=(_causes(found), nearest_runs(peak, tokens * epochs / active, is_mixture=active < params)),
         drivers=found.drivers,
         driven="energy_j",
-        notes=_notes(inputs, epochs),
+        notes=(*short_names([on]), *_notes(inputs, epochs)),
         not_covered=(
             "outside the account: experiments before the final run (shown apart), data storage and preparation, "
             "making the chips and the building, and every later use of the model",
@@ -200,7 +200,7 @@ def _sentences(found: Simulation, amounts: Sequence[Amount], machine: Machine) -
     answer += f"{amount_text(by_key['chip_time_s'])} of {machine.name}."
     sentences = [answer]
     if "time_s" in by_key:
-        chips = f"{by_key['chip_count'].interval.mid:,.0f} chips"
+        chips = counted(by_key["chip_count"].interval.mid, "chip")
         power = amount_text(by_key["power_w"])
         sentences.append(f"On {chips} that is {amount_text(by_key['time_s'])} at {power}.")
     sentences.append(f"Experiments around it usually cost {amount_text(by_key['development_energy_j'])} more.")

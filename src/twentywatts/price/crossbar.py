@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from twentywatts.errors import RefusedError
+from twentywatts.errors import RefusedError, counted
 from twentywatts.figures import Figure, load_figures
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
@@ -236,7 +236,7 @@ def _busy_s(machine: Machine, values: Values, tiling: Tiling) -> Array:
 def _notes(machine: Machine, tiling: Tiling, reload: _Reload) -> tuple[str, ...]:
     used = float(tiling.cell_count.sum()) / _cells_held(tiling)
     arrays = float(tiling.array_count.sum(axis=-1).max())
-    notes = [f"{arrays:.0f} array{'' if arrays == 1 else 's'}, {100 * used:.0f} % of the cells used"]
+    notes = [f"{counted(arrays, 'array')}, {100 * used:.0f} % of the cells used"]
     if reload.chips > 1.0:
         kind = str(machine.traits.get("kind", ""))
         notes.append(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twentywatts.errors import ModelError, nearest
+from twentywatts.errors import ModelError, counted, nearest
 
 __all__ = ["Binding", "Shape", "bind", "declared_shape"]
 
@@ -62,7 +62,8 @@ def bind(inputs: Mapping[str, Shape | None], *, batch: int, axes: Mapping[str, i
     missing = sorted({axis for axis in open_axes if axis not in sizes})
     if missing:
         wanted = " ".join(f"--axis {axis}=SIZE" for axis in missing)
-        raise ModelError(f"the model leaves {len(missing)} axes open, give their sizes: {wanted}")
+        some = counted(len(missing), "axis", "axes")
+        raise ModelError(f"the model leaves {some} open, give the size: {wanted}")
     shapes = {name: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape) for name, shape in named.items()}
     return Binding(sizes=sizes, shapes=shapes, has_open_batch=bool(batch_axes))
 

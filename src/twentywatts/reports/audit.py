@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from twentywatts.claims.terms import Audit
-from twentywatts.errors import clean
+from twentywatts.errors import clean, counted
 from twentywatts.reports.records import plain_document, source_records
 
 __all__ = ["MARKS", "SCHEMA", "audit_document", "audit_view", "summary"]
@@ -55,8 +55,9 @@ def summary(document: Record) -> str:
     found = {name: count for name, count in document["verdicts"].items() if count}
     told = ", ".join(_counted(name, count) for name, count in found.items()) or "no claim that a rule knows"
     count, alone = document["sentence_count"], document["left_alone_count"]
-    sentences = f"{count} sentence{'' if count == 1 else 's'}"
-    return f"{sentences}: {told}" + (f"; {alone} with a number left alone." if alone else ".")
+    if not count:
+        return "There is nothing to audit: no sentence in it."
+    return f"{counted(count, 'sentence')}: {told}" + (f"; {alone} with a number left alone." if alone else ".")
 
 
 def _counted(verdict: str, count: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_text, points_text
-from twentywatts.errors import clean
+from twentywatts.errors import clean, counted
 from twentywatts.reports.html import Markup, bullets, join, link, table, tag
 from twentywatts.reports.names import names_text
 from twentywatts.reports.twins import twin_sentence
@@ -267,8 +267,9 @@ def settings(document: Record) -> Markup:
     """Return model, data, scenario and what each machine was set to."""
     model, data, scenario = document["model"], document["data"], document["scenario"]
     facts = {
-        "Model": f"{model['name']}: {model['layer_count']:,} layers, {model['mac_count']:,} multiply-accumulates, "
-        f"{model['parameter_count']:,} parameters, {model['weight_bytes']:,} bytes",
+        "Model": f"{model['name']}: {counted(model['layer_count'], 'layer')}, "
+        f"{counted(model['mac_count'], 'multiply-accumulate')}, "
+        f"{counted(model['parameter_count'], 'parameter')}, {model['weight_bytes']:,} bytes",
         "SHA-256": model["sha256"],
         "Data": f"{data['name']}: {data['split']}",
         "Metric": f"{metric_text(data['metric'])} on {data['reported_count']:,} samples; "

@@ -15,7 +15,6 @@ from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_tex
 from twentywatts.errors import clean
 from twentywatts.reports.always_on_views import always_on_view
 from twentywatts.reports.at_scale import at_scale_view
-from twentywatts.reports.names import names_text
 from twentywatts.reports.twins import twin_sentences
 from twentywatts.reports.words import (
     BASELINE_CALL,
@@ -35,7 +34,7 @@ from twentywatts.reports.words import (
     yardstick,
 )
 
-__all__ = ["answer_view", "comparison_view", "sources_view"]
+__all__ = ["answer_view", "comparison_view"]
 
 Record = Mapping[str, Any]
 _MARK_STYLES = {True: "green", False: "red", None: "yellow"}
@@ -120,12 +119,3 @@ def _legend(document: Record) -> Text:
 def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:
     found = [Padding(Text(f"- {line}"), (0, 0, 0, 1)) for line in lines]
     return [Text(f"\n{title}", style="bold"), *found] if found else []
-
-
-def sources_view(document: Record) -> RenderableType:
-    """Return the sources of a document as a list: key, authors, year, title."""
-    lines = [
-        f"{clean(key)}: {names_text(item['authors'])} ({item['year'] or 'no year'}). {clean(item['title'])}"
-        for key, item in document["sources"].items()
-    ]
-    return Group(*_section("Sources", lines))

@@ -43,6 +43,16 @@ def test_bad_input_is_one_line(arguments: list[str], capsys: pytest.CaptureFixtu
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("text", ["", "  \n\n", "…  ."])
+def test_nothing_to_audit_is_bad_input_and_writes_nothing(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "out.json"
+    assert main(["audit", "--text", text, "--json", str(report)]) == 2
+    assert capsys.readouterr().err == "twentywatts: there is nothing to audit: 'text' holds no sentence\n"
+    assert not report.exists()
+
+
 def test_a_report_is_not_written_over_the_article(tmp_path: Path) -> None:
     source = tmp_path / "a.txt"
     source.write_text(TEXT, encoding="utf-8")

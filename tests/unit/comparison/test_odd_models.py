@@ -126,7 +126,7 @@ def test_what_tunes_is_not_reported(save: Save) -> None:
 
 @pytest.mark.parametrize("drop", ["2%", None, True, float("nan"), -1])
 def test_a_drop_is_a_number(drop: Any) -> None:
-    with pytest.raises(InputError, match="(max_drop|largest drop) must be a number"):
+    with pytest.raises(InputError, match=r"(max_drop|largest drop) must be a number"):
         tw.compare("m.onnx", "d.npz", max_drop=drop)
 
 

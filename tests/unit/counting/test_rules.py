@@ -165,7 +165,7 @@ def test_what_is_not_understood_is_named(
     assert counts.unknown[0].op == op
     assert counts.unknown[0].reason
     assert counts.unknown_node_frac == 1
-    assert "not counted: 1 layers (100.0 % of all)" in str(counts)
+    assert "not counted: 1 layer (100.0 % of all)" in str(counts)
 
 
 def test_parameters_of_unknown_layers_are_known(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 import copy
 import dataclasses
 import io
-import re
 
 import pytest
 from rich.console import Console
@@ -9,7 +8,7 @@ from tests.support.example_comparison import example_comparison
 
 from twentywatts.comparison.result import Baseline, Comparison
 from twentywatts.reports.document import comparison_document
-from twentywatts.reports.table import comparison_view, sources_view
+from twentywatts.reports.table import comparison_view
 from twentywatts.reports.words import baseline_sentence, evidence_text, headline, quantity_text
 
 
@@ -113,6 +112,11 @@ def test_a_baseline_is_judged_in_words(comparison, good, words):
     assert any("good enough" in line for line in headline(document)) is (good is True)
 
 
-def test_sources_name_people(comparison):
-    text = shown(sources_view(comparison_document(comparison)), 200)
-    assert re.search(r"davies2018: Davies, Mike; .*et al\. \(2018\)", text)
+def test_what_makes_a_kept_metric_worthless_stands_first(comparison):
+    warned = dataclasses.replace(comparison, chance="AT CHANCE: the model is worse than one constant answer")
+    document = comparison_document(warned)
+    assert headline(document)[0] == "AT CHANCE: the model is worse than one constant answer."
+    lines = [line for line in shown(comparison_view(document), 80).splitlines() if line]
+    assert lines[lines.index(next(line for line in lines if "AT CHANCE" in line)) - 1].strip().endswith("reported")
+    assert "AT CHANCE" in str(warned)
+    assert "AT CHANCE" not in shown(comparison_view(comparison_document(comparison)), 80)
