@@ -80,6 +80,8 @@ def _listed(arrays: Mapping[str, object]) -> str:
 
 def _load(path: Path, wanted: Container[str]) -> dict[str, NDArray[Any]]:
     """Return the arrays by name; those that are not wanted are named, but neither read nor unpacked."""
+    if path.is_dir():
+        raise DataError(f"'{path}' is a folder, wanted an .npz file with 'x' and 'y' (np.savez makes one)")
     if not path.is_file():
         raise DataError(f"cannot read data file '{path}': no such file")
     try:

@@ -113,11 +113,11 @@ def _cells(one: Record, document: Record) -> Sequence[Text]:
 def _legend(document: Record) -> str:
     left = len(document["candidates"]) - len(_shown(document))
     more = f" {left} more {'was' if left == 1 else 'were'} tried; --html and --json hold them all." if left > 0 else ""
-    return (
+    timed = (
         "Time is processor time per inference: that of the model as given, measured anew, over the ratio below it. "
         "What ships was measured anew too, the others while the search went on (≈: but quickly): they rank. "
-        f"✓ proved, ✗ disproved, ? too few samples to tell.{more}"
     )
+    return f"{timed if ranking_of(document) else ''}✓ proved, ✗ disproved, ? too few samples to tell.{more}"
 
 
 def _orders(document: Record) -> list[str]:

@@ -26,7 +26,7 @@ def headline(document: Record) -> list[str]:
         _sentence(document["chance"]),
         _ships(document, best),
         _kept(document, best),
-        clean(document["unproved"]),
+        _sentence(document["unproved"]),
         _likely(document),
     ]
     if document["run"].get("interrupted"):
@@ -35,7 +35,8 @@ def headline(document: Record) -> list[str]:
 
 
 def _sentence(text: str) -> str:
-    return f"{clean(text)}." if text else ""
+    said = clean(text)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _ships(document: Record, best: Record) -> str:

@@ -51,7 +51,7 @@ def test_where_nothing_is_proved_the_model_as_given_ships() -> None:
     document = {**example_slim(), "best": "d0", "likely": "d0", "unproved": "not provable at this n: 20 guard samples"}
     said = " ".join(headline(document))
     assert "The model stays as it was given" in said
-    assert "not provable at this n" in said
+    assert "Not provable at this n: 20 guard samples." in said
     assert "takes 3.1× less" not in said
 
 

@@ -355,6 +355,11 @@ def test_bad_options_are_refused(options: dict[str, Any], words: str, files: tup
         slim(*files, **options)
 
 
+def test_a_folder_for_samples_is_told_as_a_folder(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is a folder, wanted an \.npz"):
+        slim(files[0], tmp_path)
+
+
 def test_weights_that_are_no_numbers_and_a_folder_of_somebody_else_are_refused(tmp_path: Path) -> None:
     broken = np.full((FEATURES, 8), np.nan, dtype=np.float32)
     model, data = written(tmp_path, network(broken, np.ones((8, 4), dtype=np.float32)), samples(60))

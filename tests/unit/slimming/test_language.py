@@ -125,6 +125,9 @@ def test_wrong_input_says_what_is_wanted() -> None:
         recommend("bert-base", on="h100-sxm")
     with pytest.raises(InputError, match=r"no machine can serve it.*takes"):
         recommend("llama-3.1-405b", on="t4x1")
+    with pytest.raises(InputError) as told:
+        recommend("gpt2", on="loihi,isaac")
+    assert str(told.value).count("is no processor") == 2  # once for each chip, not for each group of it
     with pytest.raises(MachineError):
         recommend("llama-3.1-8b", on="h1000")
     with pytest.raises(ModelError):

@@ -152,7 +152,9 @@ def test_a_budget_of_no_time_prices_the_model_as_given_and_says_what_is_left(
 ) -> None:
     (target,) = targets(candidates, ["h100-sxm"], terms=replace(terms, budget_s=0.0))
     assert [point.candidate.text for point in target.points] == ["as given"]
-    assert target.notes == ("time ran out: 3 of 4 candidates were not run as h100-sxm would",)
+    assert target.notes == (
+        "time ran out: 3 of 4 candidates were not run as h100-sxm would; a longer --budget has more",
+    )
 
 
 def test_a_note_stands_with_the_machines_that_it_concerns(candidates: list[Candidate], terms: Terms) -> None:

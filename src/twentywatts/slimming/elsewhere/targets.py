@@ -134,7 +134,8 @@ def _all_tried(
         except RefusedError as error:
             refused[machine.name].append((subject.candidate.brief, str(error)))
     for name, missed in left.items():
-        turns.note(f"time ran out: {missed} of {len(subjects)} candidates were not run as {name} would", only=name)
+        count = f"{missed} of {len(subjects)} candidates {'was' if missed == 1 else 'were'}"
+        turns.note(f"time ran out: {count} not run as {name} would; a longer --budget has more", only=name)
     return tried, refused
 
 

@@ -8,7 +8,7 @@ measured by nobody who publishes joules of servers: such rows are guesses, wider
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,6 +120,7 @@ def recommend(
     scenario = Scenario(seed=seed, software=software)
     pairs = Pairs.load()
     refused: dict[str, str] = {}
+    chips: dict[str, str] = {}
     options: list[Option] = []
     names = _precisions(architecture)
     subjects = {(name, cache): _subject(model, load, name, cache) for name in names for cache in _CACHES}
@@ -131,12 +132,14 @@ def recommend(
                 options.extend(_option(row, architecture, pairs, load, kind=kind) for row in rows)
             except RefusedError as error:
                 refused.setdefault(place.name, str(error))
+                chips[place.name] = place.machine.name
     if not options:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        reasons = "; ".join(f"{name}: {why}" for name, why in _shortly(refused, chips).items())
         raise InputError(f"no machine can serve it: {reasons}")
     compared = [replace(one, against_published=_against(one, options, pairs)) for one in options]
     ranked = tuple(sorted(compared, key=lambda one: (not one.is_borne, one.energy_j_per_token)))
     served = {one.row.machine for one in options}
+    missed = {name: why for name, why in refused.items() if name not in served}
     return LanguageAdvice(
         model=subjects[PUBLISHED, ""].model,
         architecture=architecture,
@@ -144,9 +147,18 @@ def recommend(
         options=ranked,
         starting=_starting(ranked),
         pairs=pairs,
-        refused=tuple(Refusal(machine=name, reason=why) for name, why in refused.items() if name not in served),
+        refused=tuple(Refusal(machine=name, reason=why) for name, why in _shortly(missed, chips).items()),
         notes=subjects[PUBLISHED, ""].notes,
     )
+
+
+def _shortly(refused: Mapping[str, str], chips: Mapping[str, str]) -> dict[str, str]:
+    """Return reasons by place, one of each chip: that of its largest group, of the smallest where they are alike."""
+    told: dict[str, tuple[str, str]] = {}
+    for name, reason in refused.items():
+        if told.get(chips[name], ("", ""))[1] != reason:
+            told[chips[name]] = name, reason
+    return dict(told.values())
 
 
 def _precisions(architecture: Architecture) -> list[str]:
