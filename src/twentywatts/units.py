@@ -249,11 +249,17 @@ def format_si(value: float, unit: str, digits: int = 3) -> str:
 
 
 def format_interval(low: float, mid: float, high: float, unit: str) -> str:
-    """Return mid with its interval in one scale: ``"19 µJ (11–42)"``; two digits for the bounds."""
+    """Return mid with its interval in one scale: ``"19 µJ (11–42)"``, ``"95.2 J (95.1–95.3)"``.
+
+    The bounds have two digits, or as many as it takes to tell them apart; where four do not, there are none.
+    """
     if low == mid == high or not all(map(math.isfinite, (low, mid, high))):
         return format_si(mid, unit)
     factor, prefix = _scale(mid if mid else high)
-    return f"{_digits(mid / factor)} {_prefixed(prefix, unit)} ({_digits(low / factor, 2)}–{_digits(high / factor, 2)})"
+    pairs = ([_digits(bound / factor, digits) for bound in (low, high)] for digits in (2, 3, 4))
+    bounds = next((pair for pair in pairs if pair[0] != pair[1]), None)
+    between = f" ({bounds[0]}–{bounds[1]})" if bounds else ""
+    return f"{_digits(mid / factor)} {_prefixed(prefix, unit)}{between}"
 
 
 _TIMES = (

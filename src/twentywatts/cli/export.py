@@ -60,6 +60,8 @@ def _export(args: argparse.Namespace) -> int:
         try:
             if server is not None:
                 _serve(server, station)
+            if client is not None:
+                streams.say(f"posts to the collector every {args.interval or _OTLP_S:g} s")
             _until_stopped(inbox, station, client, args.interval or _OTLP_S)
         finally:
             if server is not None:

@@ -132,7 +132,7 @@ class Meter:
     def span(self) -> Span:
         """The whole window; raises TwentyWattsError while the meter runs or before it ran."""
         if self._span is None:
-            raise InputError(f"the meter '{self.name}' has no result yet: stop it first")
+            raise InputError(f"the meter '{self.name}' has no result yet: ask after its `with` block, or stop it first")
         return self._span
 
     def __enter__(self) -> Self:
@@ -145,6 +145,10 @@ class Meter:
         except TwentyWattsError:
             if kind is None:  # what went wrong inside is the better news
                 raise
+
+    def __repr__(self) -> str:
+        state = "running" if self._instrument is not None else "not started" if self._span is None else str(self._span)
+        return f"<Meter {self.name!r}: {state}>"
 
     @property
     def energy_j(self) -> float | None:

@@ -65,6 +65,17 @@ class BenchmarkResult:
     repeats: tuple[Span, ...]
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the result in a sentence; what was only modelled says so."""
+        from twentywatts.units import format_interval, format_si
+
+        energy, took = self.energy_j, f"{format_si(self.time_s, 's')} per {self.unit}"
+        if energy is None:
+            return f"{self.name}: energy unavailable, {took}"
+        how = self.how if self.how in (How.COUNTER, How.INTEGRATED) else f"{self.how}, not measured"
+        joules = format_interval(energy.low, energy.mid, energy.high, "J")
+        return f"{self.name}: {joules} and {took}, {how}"
+
     @property
     def ledger(self) -> Ledger:
         """The account of the median repeat, joules per unit; raises TwentyWattsError where there are none."""

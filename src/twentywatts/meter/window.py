@@ -45,6 +45,16 @@ class Span:
         self._readings: tuple[Reading, ...] | None = None
         self._total: Total | None = None
 
+    def __str__(self) -> str:
+        """Return the joules in a sentence; what was only modelled says so."""
+        from twentywatts.units import format_interval, format_si
+
+        took, interval = f"in {format_si(self.duration_s, 's')}", self.interval
+        if interval is None:
+            return f"energy unavailable {took}"
+        how = self.how if self.is_measured else f"{self.how}, not measured"
+        return f"{format_interval(interval.low, interval.mid, interval.high, 'J')} {took}, {how}"
+
     @property
     def duration_s(self) -> float:
         """Length of the window [s]."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -152,6 +154,19 @@ def test_one_meter_does_not_run_twice_at_once_and_the_outer_window_goes_on() -> 
             misuse()
     with pytest.raises(InputError, match="no result yet"):
         _ = tw.Meter().energy_j
+
+
+def test_a_printed_meter_tells_its_joules_and_how() -> None:
+    meter = tw.Meter("epoch", sources=assembly(channel(lambda: 50.0 * time.monotonic(), range_j=None)))
+    assert str(meter) == "<Meter 'epoch': not started>"
+    with meter:
+        assert str(meter) == "<Meter 'epoch': running>"
+        time.sleep(0.02)
+    assert re.fullmatch(r"<Meter 'epoch': .* J \(.*\) in .*, counter>", str(meter))
+    with tw.measure("x", sources=[]) as modelled:
+        pass
+    assert str(modelled).endswith("modelled, not measured>")
+    assert re.fullmatch(r"<lambda>: .* per call, .*", str(tw.benchmark(lambda: None, unit="call", **QUICK)))  # type: ignore[call-overload]
 
 
 def test_windows_that_overlap_end_in_any_order() -> None:

@@ -17,14 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.place import Root
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from twentywatts.meter.place import Root
-
 __all__ = ["find"]
 
 NAME = "wall"
 VARIABLE = "TWENTYWATTS_WALL"
+_NONE = f"none is configured: a .toml file with its host, named by --wall or {VARIABLE}, makes it one"
 _HOW = (f"write its host into a .toml file and name that file in {VARIABLE}",)
 
 
@@ -41,7 +38,7 @@ def find(
     environ = os.environ if environ is None else environ
     named = config if config is not None else environ.get(VARIABLE, "") if os.fspath(root) == ROOT else ""
     if not named:
-        nothing = Finding(source=NAME, what="wall meter", found=False, readable=False, reason="none is configured")
+        nothing = Finding(source=NAME, what="wall meter", found=False, readable=False, reason=_NONE)
         return FoundSource(name=NAME, said=(nothing,))
     # a machine without wall meters pays for none of this
     from pathlib import Path
