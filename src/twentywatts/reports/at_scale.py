@@ -15,6 +15,7 @@ from twentywatts.plan.words import count_text
 from twentywatts.reports.html import Markup, join, table, tag
 from twentywatts.reports.plan import shown
 from twentywatts.reports.records import plain, source_records
+from twentywatts.reports.sections import heading
 
 __all__ = ["at_scale_section", "at_scale_view", "with_scale"]
 
@@ -48,7 +49,9 @@ def at_scale_section(document: Record) -> list[Markup]:
     """Return the section of a year for the page; nothing where it was not asked for."""
     if "at_scale" not in document:
         return []
-    body = table(f"{_about(document)}{_NOTE}", _headers(document), _cells(document), class_="cards")
+    body = table(
+        f"{_about(document)}{_NOTE}", [heading(name) for name in _headers(document)], _cells(document), class_="cards"
+    )
     return [tag("section", tag("h2", _title(document)), join([body]))]
 
 

@@ -40,7 +40,10 @@ def _tiles(document: Record) -> Markup:
     for amount in document["amounts"][:_TILES]:
         value, _, bounds = shown(amount["key"], amount[amount["key"]]).partition(" (")
         detail = tag("p", f"({bounds}", class_="tile-detail") if bounds else Markup("")
-        head, number = tag("p", _capital(amount["label"]), class_="tile-head"), tag("p", value, class_="tile-value")
+        head, number = (
+            tag("p", sections.heading(amount["label"]), class_="tile-head"),
+            tag("p", value, class_="tile-value"),
+        )
         tiles.append(tag("div", head, number, detail, class_="tile"))
     return tag("div", *tiles, class_="tiles") if tiles else Markup("")
 
@@ -72,12 +75,7 @@ def _hours(series: Record) -> Markup:
 
 def _driven(document: Record) -> str:
     label = next(amount["label"] for amount in document["amounts"] if amount["key"] == document["driven"])
-    return _capital(label)
-
-
-def _capital(text: object) -> str:
-    """Return a text with a capital first letter."""
-    return clean(text)[:1].upper() + clean(text)[1:]
+    return sections.heading(label)
 
 
 def _chart_of(record: Record, index: int) -> list[Markup]:
@@ -86,15 +84,14 @@ def _chart_of(record: Record, index: int) -> list[Markup]:
     if chart is None:
         return []
     key = next(iter(record["labels"]))
-    caption = (
-        f"{_capital(record['labels'][key])} with 90 % intervals, on a scale where each step is ten times the last."
-    )
+    label = sections.heading(record["labels"][key])
+    caption = f"{label} with 90 % intervals, on a scale where each step is ten times the last."
     return [figure(f"bands-{index}", chart, legend=Markup(""), caption=caption)]
 
 
 def _table(record: Record) -> Markup:
     rows = [(clean(row["name"]), *(cell_text(key, row.get(key)) for key in record["labels"])) for row in record["rows"]]
-    headers = ["", *(_capital(label) for label in record["labels"].values())]
+    headers = ["", *(sections.heading(label) for label in record["labels"].values())]
     return table(_brackets(rows), headers, rows, class_="cards")
 
 
@@ -104,7 +101,7 @@ def _brackets(rows: Sequence[Sequence[object]]) -> str:
 
 
 def _amounts(document: Record) -> Markup:
-    rows = [(_capital(a["label"]), shown(a["key"], a[a["key"]]), clean(a["note"])) for a in document["amounts"]]
+    rows = [(sections.heading(a["label"]), shown(a["key"], a[a["key"]]), clean(a["note"])) for a in document["amounts"]]
     with_notes = any(note for *_, note in rows)
     headers = ["", "Value", "Note"] if with_notes else ["", "Value"]
     return table(_brackets(rows), headers, [row[: len(headers)] for row in rows], class_="cards")
@@ -115,7 +112,7 @@ def _drivers(document: Record) -> Markup:
         return shown(document["driven"], {"low": value, "mid": value, "high": value})
 
     lines = [
-        f"{_capital(item['label'])}: {end(item['low'])} at its 5 %, {end(item['high'])} at its 95 % quantile "
+        f"{sections.heading(item['label'])}: {end(item['low'])} at its 5 %, {end(item['high'])} at its 95 % quantile "
         f"({100 * item['share_frac']:.0f} % of the spread)"
         for item in document["drivers"]
         if item["share_frac"] >= LEAST_SHARE_FRAC
@@ -127,7 +124,7 @@ def _inputs(document: Record) -> Markup:
     numbers = {key: number for number, key in enumerate(document["sources"], start=1)}
     rows: list[Sequence[object]] = [
         (
-            _capital(item["label"]),
+            sections.heading(item["label"]),
             shown(item["key"], item[item["key"]]),
             clean(", ".join(text for text in (item["year"], item["region"]) if text)) or "–",
             _origin(item, numbers),

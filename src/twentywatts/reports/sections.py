@@ -98,9 +98,10 @@ def _evidence(row: Record) -> Markup:
     return join([tag("abbr", level, title=EVIDENCE[row["evidence"]]), share])
 
 
-def heading(text: str) -> str:
-    """Return a text with a large first letter, the others as they are."""
-    return text[:1].upper() + text[1:]
+def heading(text: object) -> str:
+    """Return a text, cleaned, with a large first letter, the others as they are."""
+    cleaned = clean(text)
+    return cleaned[:1].upper() + cleaned[1:]
 
 
 def _result(row: Record, number: int, metric: str) -> Sequence[object]:
