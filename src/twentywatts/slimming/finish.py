@@ -11,7 +11,7 @@ from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.comparison.search import Progress
 from twentywatts.counting import Counts
 from twentywatts.slimming.elsewhere.others import advice_for, fronts
-from twentywatts.slimming.notes import chance_of, notes_of
+from twentywatts.slimming.notes import chance_of, contradiction, notes_of
 from twentywatts.slimming.proof.guard import Look, Walk, provable, walk
 from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.result import Entry, SlimData, Slimmed
@@ -73,7 +73,7 @@ def finished(job: Job, lab: Lab, data: SlimData, *, cost: Cost, eager: Call | No
         orders=orders,
         advice=advice,
         refused=tuple(_refusals(lab)),
-        notes=(*notes_of(lab, chance, is_late=is_late), *notes, *said),
+        notes=(*notes_of(lab, chance, is_late=is_late), *filter(None, [contradiction(entries)]), *notes, *said),
         unproved=unproved,
         chance=chance,
         search_s=clock.spent_s + searched_s,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from twentywatts.comparison.chance import chance_note
+from twentywatts.comparison.text import ratio_text
+from twentywatts.slimming.result import Entry
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.making import why_no_training
 
-__all__ = ["chance_of", "notes_of"]
+__all__ = ["chance_of", "contradiction", "notes_of"]
+
+_ALIKE = 1.05  # factors nearer to 1 say neither
 
 
 def chance_of(lab: Lab) -> str:
@@ -17,6 +24,34 @@ def chance_of(lab: Lab) -> str:
     targets = np.concatenate([lab.parts.tuning.targets, lab.parts.reported.targets])
     goal = lab.question.goal
     return chance_note(goal.metric, outputs, targets, max_drop=goal.max_drop)
+
+
+def contradiction(entries: Sequence[Entry]) -> str:
+    """Return where fewer bits are predicted to save here and were measured to cost, or the other way round, or empty.
+
+    Of each candidate in fewer bits the same in float is asked; the pair that lies farthest apart is told.
+    """
+    floats = {entry.digest: entry for entry in entries if entry.precision == "fp32"}
+    pairs = [(entry, floats[entry.floating.digest]) for entry in entries if entry.floating.digest in floats]
+    found = [(*ratios, own) for own, other in pairs if own is not other and (ratios := _ratios(own, other))]
+    apart = [
+        one for one in found if (one[0] < 1 / _ALIKE and one[1] > _ALIKE) or (one[0] > _ALIKE and one[1] < 1 / _ALIKE)
+    ]
+    if not apart:
+        return ""
+    predicted, measured, own = max(apart, key=lambda one: abs(math.log(one[1] / one[0])))
+    return (
+        f"{own.precision} is predicted to take {ratio_text(predicted)} joules than float on this processor, and was "
+        f"measured to take {ratio_text(measured)} processor time ({own.name}): what was measured counts, and `compare` "
+        "and `estimate`, which predict, are wrong about it here"
+    )
+
+
+def _ratios(own: Entry, other: Entry) -> tuple[float, float] | None:
+    """Return predicted joules and measured processor time in fewer bits over those in float."""
+    if own.ledger is None or other.ledger is None or not own.saving or not other.saving:
+        return None
+    return own.ledger.energy_j.mid / other.ledger.energy_j.mid, other.saving / own.saving
 
 
 def notes_of(lab: Lab, chance: str, *, is_late: bool) -> tuple[str, ...]:

@@ -24,11 +24,22 @@ if TYPE_CHECKING:
     from twentywatts.slimming.learning.trainable.graph import Graph
     from twentywatts.slimming.learning.training.loop import Outcome
 
-__all__ = ["Masks", "Progress", "Schedule", "distil", "is_too_short", "least_epochs", "marked", "planted_zeros"]
+__all__ = [
+    "TOO_LONG",
+    "Masks",
+    "Progress",
+    "Schedule",
+    "distil",
+    "is_too_short",
+    "least_epochs",
+    "marked",
+    "planted_zeros",
+]
 
 Progress = Callable[[str, float], None]
 Masks = Mapping[str, NDArray[np.bool_]]
 
+TOO_LONG = "it would take"  # how the note begins that tells of a training that could not end
 _USUAL_RATE, _ATTENTIVE_RATE = 4e-3, 2e-3  # of Adam with batches of 64
 _LEAST_STEPS = 500  # of training: what had fewer, and not a quarter of its passes, tells nothing
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["chain", "made", "untrained", "why_no_training"]
 
 _ROUND_TO = 8  # channels: what vector units and caches like
+_LEAST_S = 0.5  # of training: with less none is begun
 _HARDENING = 10  # epochs of training with rounded numbers
 
 
@@ -151,7 +152,7 @@ def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Can
         raise RefusedError("there are no samples to train on")
     from twentywatts.slimming.learning.distil import Schedule, distil
 
-    if time_s <= 0:
+    if time_s < _LEAST_S:
         raise RefusedError("there was no time left to train it")
     schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
     trained = distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
@@ -160,11 +161,12 @@ def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Can
 
 def _in_time(trained: Candidate, schedule: Schedule, count: int) -> Candidate:
     """Return what was trained; raises RefusedError where that was cut so short that it tells nothing."""
-    from twentywatts.slimming.learning.distil import is_too_short
+    from twentywatts.slimming.learning.distil import TOO_LONG, is_too_short
 
     if is_too_short(trained, schedule, count):
         step = trained.steps[-1]
-        why = step.notes[-1] if step.notes else f"{step.settings['epochs']} of {schedule.epochs} passes"
+        passes = f"{step.settings['epochs']} of {schedule.epochs} passes"
+        why = next((note for note in step.notes if note.startswith(TOO_LONG)), passes)
         raise RefusedError(f"the budget was too short to train it: {why}")
     return trained
 
@@ -176,7 +178,7 @@ def _hardened(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Cand
     from twentywatts.slimming.learning.distil import Schedule
     from twentywatts.slimming.learning.qat import qat
 
-    if time_s <= 0:
+    if time_s < _LEAST_S:
         raise RefusedError("there was no time left to train it")
     schedule = Schedule(epochs=_HARDENING, seed=rung.seed, deadline_s=time_s, is_narrow=rung.is_narrow)
     trained = qat(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twentywatts.errors import DataError, RefusedError, clean
-from twentywatts.slimming.learning.distil import least_epochs
+from twentywatts.slimming.learning.distil import TOO_LONG, least_epochs
 from twentywatts.slimming.learning.trainable.module import GraphModule
 from twentywatts.slimming.learning.training.adam import Adam
 from twentywatts.slimming.learning.training.lesson import Lesson
@@ -257,7 +257,7 @@ def _is_late(run: _Run, per_epoch: int) -> bool:
     if needed_s <= run.schedule.deadline_s * (1 + _SLACK_FRAC):
         return False
     run.notes.append(
-        f"it would take {needed_s:.0f} s at least, {run.schedule.deadline_s:.0f} s were left: it was ended after "
+        f"{TOO_LONG} {needed_s:.0f} s at least, {run.schedule.deadline_s:.0f} s were left: it was ended after "
         f"{taken_s:.1f} s"
     )
     return True
