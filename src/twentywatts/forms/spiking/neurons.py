@@ -1,7 +1,7 @@
 """Parameters of neurons as the kernels take them: float32 as they are, or whole numbers of the layer's own unit.
 
 In an integer layer one count of the weights' sum is ``step``, and the membrane counts ``unit`` = step × gain / 2^shift,
-as fine as 32 bits allow. docs/method/spiking.md has the rounding.
+as fine as 32 bits allow. docs/method/spiking-engine.md has the rounding.
 """
 
 from __future__ import annotations
