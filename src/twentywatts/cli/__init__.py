@@ -31,6 +31,7 @@ _VERBS = (
     "export",
     "count",
     "machines",
+    "models",
     "plan",
     "audit",
     "review",

@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
         description="From one model's joules to the world. Every quantity needs its unit: 41GWh is not 41GW.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
-    for add in (_add_training, _add_scaling, _add_serving, _add_fleet, _add_grid, _add_equivalents):
+    for add in (_add_training, _add_scaling, _add_serving, _add_fleet, _add_grid, _add_equivalents, _add_list):
         add(kinds)
     parser.set_defaults(run=run)
 
@@ -122,6 +122,24 @@ def _add_equivalents(kinds: Any) -> None:
     parser.add_argument("--for", dest="duration", metavar="TIME", help="time it is spent in, such as 1yr or 30d")
     parser.add_argument("--grid", metavar="COUNTRY", help="carbon of its electricity, such as DE")
     _add_output(parser)
+
+
+def _add_list(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "list",
+        help="the countries, fleets and scaling laws that the others take",
+        description="List the countries of --grid with their carbon, the fleets of plan fleet and the laws of --law.",
+    )
+    parser.set_defaults(run=_list)
+
+
+def _list(args: argparse.Namespace) -> int:
+    """Print the names; return the exit code."""
+    from twentywatts.cli import streams
+    from twentywatts.reports.plan_list import plan_list_view
+
+    streams.console().print(plan_list_view())
+    return 0
 
 
 def _add_chip(parser: argparse.ArgumentParser) -> None:

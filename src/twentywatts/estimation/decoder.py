@@ -28,7 +28,7 @@ from twentywatts.scenario import Scenario
 from twentywatts.units import format_si
 from twentywatts.workload_decoder import DecoderWorkload, Parallelism
 
-__all__ = ["chips_needed", "language_model"]
+__all__ = ["card_of", "chips_needed", "language_model"]
 
 _REPLY_TOKENS = 300  # of an answer, where nobody says; printed with the result
 _MOST_CHIPS = 4096
@@ -56,7 +56,7 @@ def language_model(
         raise InputError(f"'{architecture.name}' writes text: --output must be at least 1, got {written}")
     request = _Request(architecture, held, prompt_tokens, written)
     return Subject(
-        model=_card(architecture, held),
+        model=card_of(architecture, held),
         use={"prompt_tokens": float(prompt_tokens), "output_tokens": float(written)},
         what=_what(architecture, prompt_tokens, written),
         batches=request.batches,
@@ -93,7 +93,8 @@ def _what(architecture: Architecture, prompt: int, written: int) -> str:
     return f"One pass over {counted(prompt, 'token')}"
 
 
-def _card(architecture: Architecture, held: Precision) -> ModelCard:
+def card_of(architecture: Architecture, held: Precision) -> ModelCard:
+    """Return what a language model is, its weights held at a precision."""
     return ModelCard(
         name=architecture.name,
         title=architecture.title,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
+from twentywatts.architecture_diffusion import Diffusion
 from twentywatts.counting.diffusion import DiffusionUse, diffusion_workload
 from twentywatts.errors import InputError, RefusedError, counted
 from twentywatts.estimation.places import Place
@@ -16,11 +17,26 @@ from twentywatts.price.decoder_work import rates_of
 from twentywatts.readers.diffusions import load_diffusion
 from twentywatts.scenario import Scenario
 
-__all__ = ["diffusion_model"]
+__all__ = ["card_of", "diffusion_model"]
 
 _BATCHES = (1, 4)
 _UNSEEN = "a U-Net: every measured model that the constants were fitted on is a transformer"
 _RECALLED = "the published size that confirms this model's count is recalled, not verified"
+
+
+def card_of(model: Diffusion) -> ModelCard:
+    """Return what an image or video model is: its denoiser, in 16 bits."""
+    parameters = float(model.denoiser.parameter_count)
+    return ModelCard(
+        name=model.name,
+        title=model.title,
+        kind="video" if model.frames > 1 else "image",
+        precision="bf16",
+        parameter_count=parameters,
+        active_parameter_count=parameters,
+        weight_bytes=2.0 * parameters,
+        sources=model.sources,
+    )
 
 
 def diffusion_model(name: str, *, steps: int | None) -> Subject:
@@ -29,7 +45,8 @@ def diffusion_model(name: str, *, steps: int | None) -> Subject:
     if steps is not None and steps < 1:
         raise InputError(f"a diffusion model takes at least 1 step, got {steps}")
     count = steps or model.steps
-    kind = "video" if model.frames > 1 else "image"
+    card = card_of(model)
+    kind = card.kind
     size = f"{model.width_px} × {model.height_px} pixels"
     size += f", {model.frames} frames" if kind == "video" else ""
 
@@ -43,17 +60,8 @@ def diffusion_model(name: str, *, steps: int | None) -> Subject:
             ledger = replace(ledger, entries=guessed)
         return row_of(place, batch, ledger, units=1.0, unit=kind, step_share=1.0 / count)
 
-    parameters = float(model.denoiser.parameter_count)
     return Subject(
-        model=ModelCard(
-            name=model.name,
-            title=model.title,
-            kind=kind,
-            precision="bf16",
-            parameter_count=parameters,
-            active_parameter_count=parameters,
-            weight_bytes=2.0 * parameters,
-        ),
+        model=card,
         use={"steps": float(count), "size": size},
         what=f"One {kind} ({size}, {counted(count, 'step')})",
         batches=lambda place: _BATCHES,
