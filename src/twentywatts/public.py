@@ -45,7 +45,7 @@ def checked(name: str, function: Callable[P, R]) -> Callable[P, R]:
             kwargs[key] = takes[key](value)
         if needed and (missing := needed.difference(kwargs, places[: len(args)])):
             raise TypeError(f"{name}() needs the argument '{min(missing)}'")
-        return function(*given, **kwargs)  # type: ignore[arg-type]
+        return function(*given, **kwargs)
 
     call.__module__, _, call.__qualname__ = f"twentywatts.{name}".rpartition(".")  # where pickle finds it again
     call.__name__ = call.__qualname__

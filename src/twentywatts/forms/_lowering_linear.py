@@ -230,7 +230,7 @@ def _taps(
         place = out * stride + tap * dilation - begin
         inside = (place >= 0) & (place < size)
         axis = (place[inside], tap[inside], out[inside])
-        found = tuple(  # type: ignore[assignment]
+        found = tuple(
             (old[:, None] * length + new[None, :]).ravel()
             for old, new, length in zip(found, axis, (size, taps, outs), strict=True)
         )

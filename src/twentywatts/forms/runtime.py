@@ -207,7 +207,7 @@ def one_blas_thread() -> AbstractContextManager[object]:
         from threadpoolctl import threadpool_limits
     except ImportError:
         return nullcontext()
-    return threadpool_limits(limits=1, user_api="blas")  # type: ignore[no-any-return]
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def _group_query(inputs: Specs, attributes: Mapping[str, Any]) -> tuple[str, Sha
     dtype, query = _spec(inputs, 0)
     if len(inputs) < 3 or inputs[1] is None:  # query, key and value are packed into one
         heads, shared = attributes["num_heads"], attributes["kv_num_heads"]
-        return dtype, (query[0], query[1], query[2] * heads // (heads + 2 * shared))  # type: ignore[operator]
+        return dtype, (query[0], query[1], query[2] * heads // (heads + 2 * shared))
     return dtype, query
 
 

@@ -85,7 +85,7 @@ def _mod(values: Values, attributes: Mapping[str, Any]) -> NDArray[Any]:
 
 
 def _range(start: NDArray[Any], limit: NDArray[Any], delta: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype))  # type: ignore[call-overload]
+    return np.asarray(np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype))
 
 
 def _plain(function: Callable[..., Any]) -> Callable[[Values, Mapping[str, Any]], NDArray[Any]]:

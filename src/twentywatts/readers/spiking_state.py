@@ -74,11 +74,11 @@ def from_state(state: State, *, input_shape: Shape, layers: Sequence[StateLayer]
     return SpikingNetwork(inputs={"input": input_shape}, layers=tuple(found))
 
 
-def _conv(weight: np.ndarray, layer: StateLayer) -> Conv:  # type: ignore[type-arg]
+def _conv(weight: np.ndarray, layer: StateLayer) -> Conv:
     return Conv(weight=weight, stride=layer.stride, padding=layer.padding, dilation=layer.dilation, groups=layer.groups)
 
 
-def _of(state: State, name: str) -> np.ndarray:  # type: ignore[type-arg]
+def _of(state: State, name: str) -> np.ndarray:
     if name not in state:
         raise ModelError(f"there are no weights '{name}'{nearest(name, state)}")
     return state[name]
@@ -133,7 +133,7 @@ def sinabs_neurons(state: State, module: str, *, many: bool = True, norm_input: 
     return made
 
 
-def _spread(values: np.ndarray, shape: Shape) -> np.ndarray:  # type: ignore[type-arg]
+def _spread(values: np.ndarray, shape: Shape) -> np.ndarray:
     """Return constants as they fit the neurons: one, one by channel, or one for each."""
     array = np.asarray(values, dtype=np.float64)
     if array.size == 1:

@@ -62,7 +62,7 @@ class Convolution:
         padded = np.pad(tensor, [(0, 0), (0, 0), *self._pads(tensor.shape[2:])])
         reach = self._reach()
         axes = tuple(range(2, tensor.ndim))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=axes)  # type: ignore[call-overload]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=axes)
         strides = tuple(slice(None, None, step) for step in self.strides)
         windows = windows[(slice(None), slice(None), *strides, *(slice(None, None, d) for d in self.dilations))]
         rank, batch = len(self.kernel), tensor.shape[0]

@@ -20,9 +20,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def _compiled(function: _F) -> _F:
     try:
-        return njit(cache=True, nogil=True, boundscheck=False)(function)  # type: ignore[no-any-return]
+        return njit(cache=True, nogil=True, boundscheck=False)(function)
     except RuntimeError:  # no folder for the cache can be written
-        return njit(nogil=True, boundscheck=False)(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, boundscheck=False)(function)
 
 
 class Spikes(NamedTuple):

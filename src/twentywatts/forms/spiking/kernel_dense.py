@@ -124,7 +124,7 @@ def _sum(weight, width, events, sums):  # type: ignore[no-untyped-def]
     raise TypeError("for compiled code only")
 
 
-@overload(_sum, inline="always")  # type: ignore[untyped-decorator]
+@overload(_sum, inline="always")
 def _sum_for(weight, width, events, sums):  # type: ignore[no-untyped-def]
     if weight.dtype == types.int8:
 

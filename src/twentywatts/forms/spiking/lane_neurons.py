@@ -19,7 +19,7 @@ DECAY_BITS = 15  # of an integer decay: 2^15 keeps everything
 LARGEST = 2**30  # an integer membrane saturates here
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def leak(context: Any, v: Any, decay: Any, bounds: Any) -> Any:
     """Return v × decay; integers as round(v × decay / 2^15), halves up, in 32 bits without overflow."""
 
@@ -35,7 +35,7 @@ def leak(context: Any, v: Any, decay: Any, bounds: Any) -> Any:
     return v(v, decay, bounds), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def charge(context: Any, v: Any, x: Any, bounds: Any) -> Any:
     """Return v + x; integers saturate at ±2^30."""
 
@@ -62,7 +62,7 @@ def bounds8(known: Any) -> Any:
     return rest, half, spread8(one * np.int32(LARGEST)), spread8(one * np.int32(-LARGEST))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def drive(context: Any, total: Any, bias: Any, gain: Any) -> Any:
     """Return what reaches the membrane: gain × (total + bias) in floats, gain × total + bias in integers."""
 
@@ -74,7 +74,7 @@ def drive(context: Any, total: Any, bias: Any, gain: Any) -> Any:
     return total(total, bias, gain), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def scaled(context: Any, total: Any, gain: Any) -> Any:
     """Return total × gain."""
 
@@ -84,7 +84,7 @@ def scaled(context: Any, total: Any, gain: Any) -> Any:
     return total(total, gain), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def below(context: Any, a: Any, known: Any) -> Any:
     """Return what lanes must be greater than to be at least a: one less in integers. known: as in ``bounds8``."""
 
@@ -97,7 +97,7 @@ def below(context: Any, a: Any, known: Any) -> Any:
     return a(a, known), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def passes(context: Any, a: Any, b: Any) -> Any:
     """Return where a reaches what ``below`` gave."""
 

@@ -35,7 +35,7 @@ def _woven(builder: Any, begin: Any, vector: Any, *, upper: bool, widened: bool)
 def _halves(upper: bool) -> Any:
     """Return a load of 8 of 16 numbers, integers of 16 bits widened."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def half(context: Any, place: Any, offset: Any) -> Any:
         lanes = Lanes("f32" if place.dtype == types.float32 else "i32", 8)
 
@@ -57,7 +57,7 @@ def _tame(upper: bool) -> Any:
     For states below 2^30, and gains and decays of 16 bits, positive: products of 16 bits are all that it takes.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def tame(context: Any, v: Any, place: Any, offset: Any, parts: Any, bounds: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             state, begin, start, held, constants = args
@@ -108,7 +108,7 @@ def _called(builder: Any, name: str, wanted: Any, args: tuple[Any, Any]) -> Any:
 tame_lower, tame_upper = _tame(False), _tame(True)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _pairs(context: Any, low: Any, high: Any) -> Any:
     """Return lanes that hold the one number in 16 bits below the other; floats as ``low``."""
 

@@ -59,14 +59,14 @@ _KINDS = {types.float32: "f32", types.int32: "i32", types.int16: "i16"}
 def compiled(function: _F) -> _F:
     """Return the function compiled, without the GIL, and kept on disk where the folder can be written."""
     try:
-        return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+        return njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")(function)
     except RuntimeError:  # no folder for the cache can be written
-        return njit(nogil=True, boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, boundscheck=False, error_model="numpy")(function)
 
 
 def inlined(function: _F) -> _F:
     """Return a compiled function that becomes a part of each caller, so that its vectors stay in registers."""
-    return njit(inline="always", boundscheck=False, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return njit(inline="always", boundscheck=False, error_model="numpy")(function)
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -83,7 +83,7 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, lanes, ir.VectorType(_ELEMENTS[lanes.kind], lanes.count))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def pointer(context: Any, array: Any) -> Any:
     """Return where an array's elements begin: what counts no references. The array must be kept alive beside it."""
 
@@ -93,7 +93,7 @@ def pointer(context: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def room(context: Any, words: Any, offset: Any, like: Any) -> Any:
     """Return the place ``offset`` words of 64 bits into an array of them, for numbers as they are at ``like``."""
 
@@ -104,7 +104,7 @@ def room(context: Any, words: Any, offset: Any, like: Any) -> Any:
     return like(words, types.int64, like), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def sums_room(context: Any, words: Any, like: Any) -> Any:
     """Return the place of an array of 64-bit words for sums of a few weights as at ``like``, 16 bits for bytes."""
     kind = types.CPointer(types.int16 if like.dtype == types.int8 else like.dtype)
@@ -116,13 +116,13 @@ def sums_room(context: Any, words: Any, like: Any) -> Any:
     return kind(words, like), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def moved(context: Any, place: Any, count: Any) -> Any:
     """Return the place ``count`` elements further on."""
     return place(place, types.int64), lambda context, builder, signature, args: builder.gep(args[0], [args[1]])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def unite(context: Any, into: Any, offset: Any, place: Any, other: Any) -> Any:
     """Set in the 8 bytes at ``into + offset`` the bits that are set in those at ``place + other``."""
 
@@ -155,7 +155,7 @@ def _widened(builder: Any, begin: Any, place: Any, wanted: Any) -> Any:
 def _rows(count: int) -> Any:
     """Return a load of ``count`` elements; integers of fewer bits are widened to 32, other types stay."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def row(context: Any, place: Any, offset: Any) -> Any:
         kind = "f32" if place.dtype == types.float32 else "i32"
         lanes = Lanes(kind, count)
@@ -172,7 +172,7 @@ def _rows(count: int) -> Any:
 def _rows_as(count: int) -> Any:
     """Return a load of ``count`` elements, widened to the type of the elements at another place."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def row(context: Any, kind: Any, place: Any, offset: Any) -> Any:
         lanes = Lanes(_KINDS[kind.dtype], count)
 
@@ -185,7 +185,7 @@ def _rows_as(count: int) -> Any:
     return row
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def as_many(context: Any, lanes: Any, place: Any, offset: Any) -> Any:
     """Return a load of as many elements as ``lanes`` has."""
 
@@ -195,7 +195,7 @@ def as_many(context: Any, lanes: Any, place: Any, offset: Any) -> Any:
     return lanes(lanes, place, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def none_of(context: Any, lanes: Any) -> Any:
     """Return zeros, as many as ``lanes`` has."""
 
@@ -209,7 +209,7 @@ def _words(count: int) -> Any:
     """Return a load of 2 × ``count`` bytes as ``count`` 16-bit numbers."""
     lanes = Lanes("i16", count)
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def words(context: Any, place: Any, offset: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return read(builder, builder.gep(args[0], [args[1]]), context.get_value_type(lanes))
@@ -224,7 +224,7 @@ row32_as = _rows_as(32)
 words64 = _words(64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(context: Any, place: Any, offset: Any, lanes: Any) -> Any:
     """Write lanes to ``place`` from ``offset`` on, as they are."""
 
@@ -238,7 +238,7 @@ def store(context: Any, place: Any, offset: Any, lanes: Any) -> Any:
     return types.void(place, types.int64, lanes), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def word(context: Any, place: Any, offset: Any) -> Any:
     """Return the 4 bytes at ``place + offset`` as a word."""
 
@@ -248,7 +248,7 @@ def word(context: Any, place: Any, offset: Any) -> Any:
     return types.uint32(place, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def flags64(context: Any, place: Any, offset: Any) -> Any:
     """Return which of the 64 bytes at ``place + offset`` are not zero, a bit for each."""
 
@@ -271,7 +271,7 @@ def spread(context: Any, builder: Any, lanes: Lanes, value: Any) -> Any:
 def _splats(count: int) -> Any:
     """Return what fills ``count`` lanes with a 16-bit scalar."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def splat(context: Any, value: Any) -> Any:
         lanes = Lanes("i16", count)
 
@@ -283,7 +283,7 @@ def _splats(count: int) -> Any:
     return splat
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread8(context: Any, value: Any) -> Any:
     """Return 8 lanes that all hold a scalar (int32 or float32)."""
     lanes = Lanes("f32" if value == types.float32 else "i32", 8)
@@ -297,7 +297,7 @@ def spread8(context: Any, value: Any) -> Any:
 def _zeros(count: int) -> Any:
     """Return ``count`` zeros of the kind of a place's elements, 32 bits of bytes."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def zeros(context: Any, place: Any) -> Any:
         lanes = Lanes(_KINDS.get(place.dtype, "i32"), count)
 
@@ -316,7 +316,7 @@ splat64 = _splats(64)
 
 
 def _pairs(floating: str, whole: str) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def operation(context: Any, a: Any, b: Any) -> Any:
         name = floating if a.kind == "f32" else whole
         return a(a, b), lambda context, builder, signature, args: getattr(builder, name)(*args)
@@ -333,7 +333,7 @@ def same(vector: Any, value: int) -> Any:
     return ir.Constant(vector, [value] * vector.count)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def at_least(context: Any, a: Any, b: Any) -> Any:
     """Return where a ≥ b."""
 
@@ -343,13 +343,13 @@ def at_least(context: Any, a: Any, b: Any) -> Any:
     return Lanes("i1", a.count)(a, b), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def pick(context: Any, where: Any, a: Any, b: Any) -> Any:
     """Return a where the condition holds, b elsewhere."""
     return a(where, a, b), lambda context, builder, signature, args: builder.select(*args)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits(context: Any, where: Any) -> Any:
     """Return a condition of 8 lanes as a byte, of 32 as a word, the first lane in the lowest bit."""
 
@@ -359,7 +359,7 @@ def bits(context: Any, where: Any) -> Any:
     return (types.uint8 if where.count == 8 else types.uint32)(where), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def lowest(context: Any, word: Any) -> Any:
     """Return the position of the lowest set bit of a word, 64 of zero."""
 
@@ -369,7 +369,7 @@ def lowest(context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def ones(context: Any, word: Any) -> Any:
     """Return how many bits of a word are set."""
     return types.uint64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])
