@@ -13,7 +13,7 @@ from importlib import import_module
 
 from twentywatts import __version__
 from twentywatts.cli import streams
-from twentywatts.errors import InputError, TwentyWattsError
+from twentywatts.errors import InputError, TwentyWattsError, clean, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,13 +53,31 @@ class _Parser(argparse.ArgumentParser):
     """Tells a wrong argument as any other bad input: one line, exit code 2."""
 
     def __init__(self, **options: Any) -> None:
+        self.options: list[str] = []
+        self.inner: Any = None
         super().__init__(**{"formatter_class": _Formatter, **options})
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        self.options += names
+        return super().add_argument(*names, **options)
+
+    def add_subparsers(self, **options: Any) -> Any:
+        self.inner = super().add_subparsers(**options)
+        return self.inner
+
+    def refuse(self, unknown: str, words: Sequence[str]) -> NoReturn:
+        """Tell an argument that nobody takes, by the verb that was asked for, with the nearest that there is."""
+        verb = next((word for word in words if self.inner is not None and word in self.inner.choices), None)
+        if verb is not None:
+            self.inner.choices[verb].refuse(unknown, words)
+        hint = nearest(unknown.partition("=")[0], self.options) if unknown.startswith("-") else ""
+        self.error(f"unrecognized argument '{clean(unknown)[:100]}'{hint}")
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (`{self.prog} --help` tells what there is)")
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> _Parser:
     """Return the parser of all verbs, or of the one that is asked for: no verb pays for the others."""
     parser = _Parser(
         prog="twentywatts",
@@ -77,7 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.prepare()
     try:
         given = sys.argv[1:] if argv is None else list(argv)
-        args = _parser(given).parse_args(given)
+        parser = _parser(given)
+        args, unknown = parser.parse_known_args(given)
+        if unknown:
+            parser.refuse(unknown[0], given)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what libraries think of odd numbers; what matters stands in the report
             code = int(args.run(args))

@@ -20,8 +20,10 @@ def add_parser(subparsers: Any) -> None:
         help="joules of a reply, an image or a video, on chips that you do not have",
         description="What one reply of a language model costs, from a lone user to a full server; nothing is run.",
     )
-    parser.add_argument("model", help="a bundled name (`twentywatts models` lists them), a folder or config.json, a hub id, or an ONNX file")
-    parser.add_argument("--on", required=True, metavar="A,B,…", help="machines (`twentywatts machines`); h100-sxmx4 takes four")
+    parser.add_argument(
+        "model", help="a name (`twentywatts models`), a folder or config.json, a hub id, or an ONNX file"
+    )
+    parser.add_argument("--on", required=True, metavar="A,B,…", help="machines; h100-sxmx4 takes four together")
     parser.add_argument("--batch", metavar="N|LOW..HIGH", help="requests together (default: one to a full server)")
     parser.add_argument("--prompt", type=int, metavar="N", help="tokens of the prompt (500)")
     parser.add_argument("--output", type=int, metavar="N", help="tokens of the answer (300)")

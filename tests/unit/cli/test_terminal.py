@@ -49,3 +49,20 @@ def test_a_short_name_is_told() -> None:
     assert document["notes"][0] == "'h100' is short for h100-sxm"
     plan = command("plan", "training", "--params", "7B", "--tokens", "1T", "--on", "a100")
     assert "'a100' is short for a100-sxm-80" in plan.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("count m.onnx --bach=3", "'--bach=3' (did you mean '--batch'?) (`twentywatts count --help` tells"),
+        (
+            "plan training --params 7B --tokens 1T --on h100 --mfuu 3",
+            "'--mfuu' (did you mean '--mfu'?) (`twentywatts plan",
+        ),
+        ("models qwen extra", "'extra' (`twentywatts models --help` tells what there is)"),
+    ],
+)
+def test_an_unknown_option_is_told_by_its_verb_with_the_nearest(words: str, told: str) -> None:
+    done = command(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"twentywatts: unrecognized argument {told}")
