@@ -48,8 +48,9 @@ def chance_note(metric: Metric, outputs: Outputs, targets: NDArray[Any], *, max_
     if is_let_pass and max_drop is not None:
         allowed = points_text(max_drop, metric.name)
         return (
-            f"TOO WIDE A LIMIT: {words} scores {plain} on {count}, which is not shown to lose more than the {allowed} "
-            f"that may go of {score}: that the {name} is kept within that says nothing; a smaller limit would"
+            f"TOO WIDE A LIMIT: {words} scores {plain} on {count}, which is not shown to fall short of {score} by more "
+            f"than the {allowed} that are allowed: that the {name} is kept within that says nothing; a smaller limit "
+            "would"
         )
     return ""
 

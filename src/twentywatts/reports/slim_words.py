@@ -44,6 +44,7 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
+_ERROR = "mean-error"  # the one metric of which less is better
 _NARROW = 1.02  # an interval of less than this factor comes from counts alone: it is not printed
 
 
@@ -100,11 +101,12 @@ def times(saving: float, what: str = "") -> str:
 
 
 def drop_words(score: Record, metric: str) -> str:
-    """Return a score against the model as given: ``98.1 % (−0.3 points)``."""
+    """Return a score against the model as given: ``98.1 % (−0.3 points)``; of an error ``0.27 (+0.19)``."""
     drop = score["drop"]
     if drop == 0:
         return f"{accuracy_text(score['score'], metric)} (as given)"
-    change = f"{'−' if drop > 0 else '+'}{points_text(abs(drop), metric)}"
+    is_error = metric == _ERROR  # what is lost of it makes it larger
+    change = f"{'−' if (drop > 0) is not is_error else '+'}{points_text(abs(drop), metric)}"
     return f"{accuracy_text(score['score'], metric)} ({change})"
 
 
@@ -113,13 +115,17 @@ def guard_text(guard: Record | None, metric: str) -> str:
     if guard is None:
         return "not asked"
     mark = accuracy_mark(guard["keeps"])
-    return f"{accuracy_text(guard['score'], metric)} {mark} at most {points_text(guard['bound'], metric)} lost"
+    what = "more" if metric == _ERROR else "lost"
+    return f"{accuracy_text(guard['score'], metric)} {mark} at most {points_text(guard['bound'], metric)} {what}"
 
 
 def use_text(document: Record) -> str:
     """Return how the samples were used and what was allowed."""
     metric, scenario = document["data"]["metric"], document["scenario"]
-    allowed = f"at most {points_text(document['max_drop'], metric)} of {metric_text(metric)} may go"
+    limit = points_text(document["max_drop"], metric)
+    allowed = f"at most {limit} of {metric_text(metric)} may go"
+    if metric == _ERROR:
+        allowed = f"the {metric_text(metric)} may grow by at most {limit}"
     return clean(f"{allowed}; batch {scenario['batch']}; {document['data']['split']}")
 
 

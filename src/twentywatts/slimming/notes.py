@@ -57,6 +57,9 @@ def _ratios(own: Entry, other: Entry) -> tuple[float, float] | None:
 def notes_of(lab: Lab, chance: str, *, is_late: bool) -> tuple[str, ...]:
     """Return what holds for the whole result. chance: see ``chance_of``; is_late: no time was left for advice."""
     found = [chance, why_no_training(lab) if {"prune", "distil"} & lab.question.methods else ""]
+    batch, count = lab.question.scenario.batch, lab.parts.tuning.count
+    if lab.question.is_timed and batch > count:
+        found.append(f"a batch of {batch:,} is timed with the {count} search samples over and over: there are no more")
     looked = len(set(lab.memory.begun))
     if looked > 1:
         found.append(f"the guard samples were asked about {looked} candidates, from the safest to the cheapest")

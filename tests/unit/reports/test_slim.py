@@ -16,7 +16,7 @@ from twentywatts.reports.slim import slim_view
 from twentywatts.reports.slim_charts import front_chart
 from twentywatts.reports.slim_headline import headline
 from twentywatts.reports.slim_page import slim_page
-from twentywatts.reports.slim_words import names_of, target_sentence
+from twentywatts.reports.slim_words import drop_words, guard_text, names_of, target_sentence, use_text
 from twentywatts.units import format_si
 
 Record = dict
@@ -178,3 +178,13 @@ def test_times_divide_to_the_ratios_beside_them_and_quick_ones_are_marked(page: 
         assert shown in text, digest
         assert shown in words, digest
     assert text.count("≈") == 2  # one row, and the legend
+
+
+def test_an_error_that_grows_is_told_as_growing() -> None:
+    worse = {"score": 0.27, "drop": 0.19, "bound": 0.21, "keeps": False}
+    assert drop_words(worse, "mean-error") == "0.27 (+0.19)"
+    assert drop_words(worse, "accuracy").endswith("(−19 points)")
+    assert guard_text(worse, "mean-error") == "0.27 ✗ at most 0.21 more"
+    document = example_slim()
+    document["data"]["metric"] = "mean-error"
+    assert use_text(document).startswith("the mean error may grow by at most 0.01")
