@@ -14,7 +14,7 @@ endif
 
 demo: $(VENV)/lab.stamp ## compare the bundled digits network on every bundled machine
 	$(BIN)/python examples/digits_data.py $(VENV)/digits
-	$(BIN)/twentywatts compare examples/digits.onnx --data $(VENV)/digits/test.npz --max-drop 0.02 \
+	$(BIN)/twentywatts compare examples/digits.onnx --data $(VENV)/digits/test.npz --max-drop 2% \
 		--html report.html --json report.json
 	@echo "open report.html"
 

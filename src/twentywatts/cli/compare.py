@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "--no-fine-tune", action="store_true", help="with --train: spiking rows run the model's own weights only"
     )
     parser.add_argument("--on", metavar="A,B,…", help="machines or .toml files, comma separated (default: all bundled)")
-    parser.add_argument("--max-drop", metavar="D", help="loss that counts as kept: 1%% or 0.01 (1%%)")
+    parser.add_argument("--max-drop", metavar="D", help="loss that counts as kept, such as 2%% (default 1%%)")
     parser.add_argument("--metric", default="accuracy", metavar="M", help="accuracy, top-K, f1 or mean-error")
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="inferences per second; idle energy between is charged"
