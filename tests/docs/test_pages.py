@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.repository import ROOT, name, python_files, text_of, tracked
+from tests.support.repository import PACKAGE, ROOT, name, python_files, text_of, tracked
+
+import twentywatts as tw
+from twentywatts.cli import _VERBS
 
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in tracked() if path.suffix == ".md")
@@ -54,3 +57,14 @@ def test_every_script_of_the_benches_is_told_of() -> None:
 def test_a_bench_page_names_the_script_that_prints_it(page: Path) -> None:
     assert f"bench/{page.stem}.py" in text_of(page)
     assert (ROOT / "bench" / f"{page.stem}.py").is_file()
+
+
+def test_the_reference_names_everything_that_is_public() -> None:
+    page = text_of(DOCS / "reference.md")
+    words = set(re.findall(r"\w+", page))
+    assert {*tw.__all__, *tw.plan.__all__} - words == set()
+    assert set(_VERBS) - set(re.findall(r"`([a-z]+)`", page)) == set()
+    schemas = {path.name.removesuffix(".schema.json") for path in (PACKAGE / "data" / "schemas").glob("*.json")}
+    assert schemas == {name.replace("/", "-") for name in re.findall(r"`twentywatts\.([a-z-]+/\d)`", page)}
+    variables = {name for path in PACKAGE.rglob("*.py") for name in re.findall(r"TWENTYWATTS_[A-Z_]+", text_of(path))}
+    assert variables - words == set()

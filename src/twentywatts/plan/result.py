@@ -121,6 +121,13 @@ class Plan:
     own_sources: Mapping[str, Source] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
 
+    def __str__(self) -> str:
+        """Return title, answer and amounts as plain text."""
+        from twentywatts.plan.words import amount_text
+
+        amounts = [f"{amount.label}: {amount_text(amount)}" for amount in self.amounts]
+        return "\n".join([self.title, " ".join(self.sentences), *amounts])
+
     def amount(self, key: str) -> Interval:
         """Return one number with its interval; raises KeyError for a key that this plan has not."""
         found = {amount.key: amount.interval for amount in self.amounts}

@@ -80,3 +80,10 @@ def test_an_unknown_region_is_named(name: str) -> None:
 def test_no_energy_is_refused(energy: float) -> None:
     with pytest.raises(InputError):
         tw.plan.equivalents(energy)
+
+
+def test_a_plan_prints_as_its_answer() -> None:
+    title, answer, *amounts = str(tw.plan.equivalents(41 * GWH)).splitlines()
+    assert title == "What 41 GWh compares to"
+    assert "home-years" in answer
+    assert amounts == ["electricity: 41 GWh"]
