@@ -133,9 +133,13 @@ def _all_tried(
             tried[machine.name].append(_try(subject.candidate, bench, machine))
         except RefusedError as error:
             refused[machine.name].append((subject.candidate.brief, str(error)))
-    for name, missed in left.items():
-        count = f"{missed} of {len(subjects)} candidates {'was' if missed == 1 else 'were'}"
-        turns.note(f"time ran out: {count} not run as {name} would; a longer --budget has more", only=name)
+    for missed in sorted(set(left.values())):
+        names = [name for name, count in left.items() if count == missed]
+        was = f"{missed} of {len(subjects)} candidates {'was' if missed == 1 else 'were'}"
+        for name in names:
+            turns.note(
+                f"time ran out: {was} not run as {', '.join(names)} would; a longer --budget has more", only=name
+            )
     return tried, refused
 
 

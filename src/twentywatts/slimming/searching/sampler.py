@@ -51,7 +51,7 @@ class _Model:
     def propose(self) -> dict[str, float]:
         """Return shares for all names."""
         trial = self._study.ask(fixed_distributions=self._space)
-        self._study.tell(trial, state=_pruned())  # what it came to is learned apart
+        self._study.tell(trial, state=_failed())  # what it came to is learned apart
         return {name: float(value) for name, value in trial.params.items()}
 
     def learn(self, cuts: Cuts, value: float) -> None:
@@ -62,7 +62,7 @@ class _Model:
         self._study.add_trial(optuna.trial.create_trial(params=params, distributions=self._space, value=value))
 
 
-def _pruned() -> Any:
+def _failed() -> Any:
     from optuna.trial import TrialState
 
     return TrialState.FAIL
