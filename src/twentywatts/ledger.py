@@ -70,6 +70,17 @@ class Ledger:
     not_covered: tuple[str, ...] = ()
     own_sources: Mapping[str, Source] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return the account in one line: joules per unit with their interval, boundary, evidence, main causes."""
+        from twentywatts.units import format_interval
+
+        energy, total = self.energy_j.interval, self.energy_j.mid
+        shares = [f"{cause} {100 * joules.mid / total:.0f} %" for cause, joules in self.by_cause().items() if total > 0]
+        told = format_interval(energy.low, energy.mid, energy.high, "J")
+        return f"{told} per {self.per} on {self.machine}, boundary {self.boundary}, {self.evidence.label}: " + (
+            ", ".join(shares) or "nothing spent"
+        )
+
     @property
     def energy_j(self) -> Spread:
         """Total joules per unit: the sum of all entries."""

@@ -85,3 +85,10 @@ def test_an_account_without_entries_is_nothing_and_guessed() -> None:
 def test_a_ledger_against_itself_is_exactly_one() -> None:
     interval = FOUR.ratio(FOUR).interval
     assert (interval.low, interval.mid, interval.high) == pytest.approx((1, 1, 1), abs=1e-12)
+
+
+def test_an_account_prints_in_one_line() -> None:
+    text = str(FOUR)
+    assert text.startswith("10 J (")
+    assert text.endswith("per inference on m, boundary device, L0: compute 40 %, memory 20 %, static 40 %")
+    assert str(ledger()).endswith("nothing spent")

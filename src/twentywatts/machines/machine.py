@@ -107,6 +107,11 @@ class Machine:
             return "design"
         return "macro" if self.traits.get("macro_only") else "chip"
 
+    def __str__(self) -> str:
+        """Return what it is, in one line; ``twentywatts machines show NAME`` has every figure."""
+        told = f"refused: {self.refused}" if self.refused else f"{len(self.figures)} published figures"
+        return f"{self.title} ({self.name}, {self.family}, {self.year}): {told}"
+
     def value(self, key: str, default: float | None = None) -> float | None:
         """Return the mid value of a figure in SI units, or ``default`` where the chip publishes none."""
         figure = self.figures.get(key)

@@ -341,3 +341,8 @@ def test_a_file_of_odd_size_ends_soon(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(MachineError):
         load(str(file))
+
+
+def test_a_machine_prints_in_one_line() -> None:
+    assert str(load("loihi")).startswith("Intel Loihi (loihi, neuromorphic, 2018): ")
+    assert "refused: " in str(load("akida"))
