@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "start").glob("*.md")), *sorted((ROOT / "docs/how").glob("*.md"))]
 _OF_THEIR_OWN = ("measure", "doctor", "watch", "export")  # they look at their process, its children and its signals
 _NO_COUNTER = 1  # what `doctor` answers on a machine where nothing can be measured
+FENCED = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SPOKEN = re.compile(r"`(twentywatts [^`]+)`")
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -58,6 +60,30 @@ def test_commands_run(page: str, line: str, folder: Path) -> None:
     else:
         done = command(*words, cwd=folder)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def mentioned() -> list[tuple[str, str]]:
+    """Return every command with arguments that a page mentions, in a sentence or in a block that is not run."""
+    found = []
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        lines = [line.strip() for block in FENCED.findall(text) for line in block.splitlines()]
+        lines += [" ".join(words.split()) for words in SPOKEN.findall(FENCED.sub("", text))]
+        wanted = (line.split(" # ")[0].split(" | ")[0] for line in lines if line.startswith("twentywatts "))
+        found += [(str(page.relative_to(ROOT)), line) for line in wanted if " " in line[len("twentywatts ") :]]
+    return [(page, line) for page, line in dict.fromkeys(found) if not re.search("…|VERB|NAME|MORE", line)]
+
+
+def test_commands_that_a_page_mentions_are_taken() -> None:
+    from twentywatts.cli import _parser
+
+    for page, line in mentioned():
+        words = shlex.split(line)[1:]
+        if "--help" in words or "--version" in words or words == ["plan", "training"]:
+            continue
+        parser = _parser(words)
+        unknown = parser.parse_known_args(words)[1]  # raises where something is missing
+        assert not unknown, f"{page}: {line}"
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("python"))

@@ -76,5 +76,5 @@ def amount_text(amount: Amount) -> str:
 
 
 # the first suffix that a key ends in decides; any other key is told in the unit of its suffix
-_BY_SUFFIX = {"_frac": _share, "_nats": _nats, "_time_s": format_time_interval}
+_BY_SUFFIX = {"_frac": _share, "_nats": _nats, "time_s": format_time_interval}
 _BY_SUFFIX |= {"rebound_ratio": _percent, "request_energy_j": _watt_hours}

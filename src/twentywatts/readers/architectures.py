@@ -53,8 +53,8 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
         return _from_hub(given)
     hint = nearest(given.lower(), bundled_aliases(_FOLDER))
     raise ModelError(
-        f"unknown model '{clean(given)[:100]}'{hint}; wanted a bundled name, a folder or file with its config.json, "
-        "or a hub id 'owner/model'"
+        f"unknown model '{clean(given)[:100]}'{hint}; wanted a bundled name (`twentywatts models`), a "
+        "folder or file with its config.json, or a hub id 'owner/model'"
     )
 
 

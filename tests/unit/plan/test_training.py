@@ -128,3 +128,11 @@ def test_a_chip_that_publishes_too_little_is_refused() -> None:
 def test_an_amount_that_is_not_there_says_which_are() -> None:
     with pytest.raises(KeyError, match="energy_j"):
         tw.plan.training(7e9, 1e12, A100).amount("joules")
+
+
+def test_a_run_is_told_in_days() -> None:
+    found = tw.plan.training(70e9, 2e12, A100, mfu=0.4, pue=1.1, chips=2048)
+    assert f"On 2,048 chips that is {found.amount('time_s').mid / 86_400:.3g} days (" in found.sentences[0] + str(found)
+    alone = tw.plan.training(7e9, 1e9, "a100", chips=1)
+    assert "On 1 chip that is" in str(alone)
+    assert "'a100' is short for a100-sxm-80" in alone.notes
