@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from twentywatts.comparison.twins import Twin
@@ -143,6 +145,11 @@ class Comparison:
     def own_sources(self) -> Mapping[str, Source]:
         """Citations that machine files of the user's own bring, by key."""
         return {key: source for row in self.rows for key, source in row.ledger.own_sources.items()}
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained page, or the document where the name ends in .json; raises InputError."""
+        # reports stand above this room and are found by name, as a plug-in is
+        import_module("twentywatts.reports.written").write_report(self, path)
 
     def __str__(self) -> str:
         """Return the table as plain text."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from twentywatts.figures import Source
@@ -95,6 +97,11 @@ class Estimation:
         from twentywatts.estimation.document import estimation_document
 
         return estimation_document(self)
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained page, or the document where the name ends in .json; raises InputError."""
+        # reports stand above this room and are found by name, as a plug-in is
+        import_module("twentywatts.reports.written").write_report(self, path)
 
     def __str__(self) -> str:
         """Return the answer and one line per row."""

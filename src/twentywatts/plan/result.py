@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 
 from twentywatts.figures import Evidence, Figure, Source
 from twentywatts.uncertain import Interval
@@ -120,6 +122,11 @@ class Plan:
     seed: int = 0
     own_sources: Mapping[str, Source] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained page, or the document where the name ends in .json; raises InputError."""
+        # reports stand above this room and are found by name, as a plug-in is
+        import_module("twentywatts.reports.written").write_report(self, path)
 
     def __str__(self) -> str:
         """Return title, answer and amounts as plain text."""

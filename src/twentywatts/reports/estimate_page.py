@@ -51,7 +51,8 @@ def _sections(document: Record) -> list[Markup]:
     parts.append(section("What to know", bullets(notes_of(document))))
     left_out = sections.coverage({"notes": [], "not_covered": document["not_covered"]})
     parts.append(section("What this does not cover", left_out))
-    parts.append(section("How it was made", command(document)))
+    made = command(document)
+    parts += [section("How it was made", made)] if made else []
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
 

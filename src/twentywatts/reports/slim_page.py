@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from twentywatts.comparison.text import accuracy_text, metric_text
@@ -34,18 +33,9 @@ from twentywatts.reports.slim_words import (
 from twentywatts.reports.words import interval_text, quantity_text
 from twentywatts.units import format_si
 
-__all__ = ["slim_page", "write_slim_page"]
+__all__ = ["slim_page"]
 
 Record = Mapping[str, Any]
-
-
-def write_slim_page(result: Any, path: str | Path) -> None:
-    """Write the page of a result of slimming; raises InputError where the file cannot be written."""
-    from twentywatts.reports.output import check_writable, write_text
-    from twentywatts.reports.slim_document import slim_document
-
-    check_writable(path)
-    write_text(slim_page(slim_document(result)), path)
 
 
 def slim_page(document: Record) -> str:

@@ -128,9 +128,9 @@ class Slimmed:
         return sum(entry.look is not None for entry in self.entries)
 
     def report(self, path: str | Path) -> None:
-        """Write one self-contained page; raises InputError where it cannot be written."""
+        """Write one self-contained page, or the document where the name ends in .json; raises InputError."""
         # reports stand above this room and are found by name, as a plug-in is
-        import_module("twentywatts.reports.slim_page").write_slim_page(self, path)
+        import_module("twentywatts.reports.written").write_report(self, path)
 
     def __str__(self) -> str:
         """Return the result as plain text."""
