@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""FP8 against BF16: matched pairs of runs, how noisy such runs are, and what a larger batch would have saved instead."""
+"""FP8 against BF16: matched pairs of runs, how noisy such runs are, and how often the sign of the saving is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from fit_decoder import Fits
 from twentywatts.uncertain import Array
 
-__all__ = ["Pair", "noise_log", "pairs_of", "ranking", "sign_lines", "sign_text", "threshold_right"]
+__all__ = ["Pair", "is_sibling", "pairs_of", "run_scatter", "sign_lines", "sign_text", "sure_log", "threshold_right"]
 
 _ALIKE = 1.15  # batches within this factor are called the same
 _Z95 = 1.645
@@ -43,19 +43,26 @@ class Pair:
         return (self.measured < 1.0) == (self.predicted < 1.0)
 
 
-def _key(fits: Fits, number: int) -> tuple[object, ...]:
-    row = fits.table.rows[number]
-    return (row.model.removesuffix("-FP8"), row.machine, row.task, row.parallelism.chip_count)
+def is_sibling(fits: Fits, number: int, other: int, *, times: int = 1) -> bool:
+    """Return whether two runs are of one checkpoint, chip and task, the other on ``times`` as many chips."""
+    row, second = fits.table.rows[number], fits.table.rows[other]
+    same = row.model.removesuffix("-FP8") == second.model.removesuffix("-FP8")
+    same &= (row.machine, row.task) == (second.machine, second.task)
+    return same and times * row.parallelism.chip_count == second.parallelism.chip_count
 
 
-def pairs_of(fits: Fits) -> list[Pair]:
-    """Return the pairs: same checkpoint, chip, number of chips and task, nearly the same batch; predictions held out."""
+def pairs_of(fits: Fits, *, times: int = 1) -> list[Pair]:
+    """Return the pairs: same checkpoint, chip and task, nearly the same batch; predictions held out.
+
+    times: chips in BF16 over chips in FP8.
+    """
     table = fits.table
     predicted = table.energy_j * np.exp(-fits.held_out)
     inside = table.energy_j * np.exp(-fits.in_sample)
     found = []
     for narrow in np.flatnonzero(table.narrow):
-        same = [n for n in np.flatnonzero(~table.narrow) if _key(fits, n) == _key(fits, narrow)]
+        wide = [int(n) for n in np.flatnonzero(~table.narrow)]
+        same = [n for n in wide if is_sibling(fits, int(narrow), n, times=times)]
         near = min(same, key=lambda n: abs(np.log(table.batch[n] / table.batch[narrow])), default=None)
         if near is None or not 1 / _ALIKE < table.batch[near] / table.batch[narrow] < _ALIKE:
             continue
@@ -70,7 +77,7 @@ def pairs_of(fits: Fits) -> list[Pair]:
                 measured=float(table.energy_j[narrow] / table.energy_j[near]),
                 predicted=float(predicted[narrow] / predicted[near]),
                 calibrated=float(inside[narrow] / inside[near]),
-                is_alike=table.rows[near].parallelism == row.parallelism,
+                is_alike=table.rows[near].parallelism.data == row.parallelism.data,
             )
         )
     return found
@@ -88,12 +95,12 @@ def threshold_right(pairs: Sequence[Pair]) -> tuple[int, list[float]]:
     return right, thresholds
 
 
-def noise_log(fits: Fits) -> tuple[float, int]:
-    """Return the scatter of one run's ln(joules) about its series, and of how many runs it was taken.
+def run_scatter(fits: Fits) -> Array:
+    """Return the distance of one run's ln(joules) from its series, for every run that has two on either side.
 
     A series is one checkpoint in one place at one task; what a run should have given is the cubic in ln(batch) through
-    the two runs on either side of it. The spread is 1.48 median absolute deviations: sharing, warm-up and other
-    accidents of single runs, not an error that all runs of a series share.
+    the two runs on either side of it. Sharing, warm-up and other accidents of single runs are in it, not an error that
+    all runs of a series share.
     """
     table = fits.table
     series: dict[tuple[object, ...], list[int]] = {}
@@ -105,7 +112,18 @@ def noise_log(fits: Fits) -> tuple[float, int]:
     for numbers in series.values():
         order = sorted(numbers, key=lambda number: table.batch[number])
         found += _scatter(np.log(table.batch[order]), np.log(table.energy_j[order]))
+    return np.array(found)
+
+
+def _noise_log(fits: Fits) -> tuple[float, int]:
+    """Return the spread of a run, 1.48 median absolute deviations, and of how many runs it was taken."""
+    found = run_scatter(fits)
     return 1.4826 * float(np.median(np.abs(found))), len(found)
+
+
+def sure_log(fits: Fits) -> float:
+    """Return |ln ratio| of two runs above which nine pairs in ten differ by more than noise."""
+    return float(_Z95 * np.sqrt(2.0) * _noise_log(fits)[0])
 
 
 def _scatter(batches: Array, energies: Array) -> list[float]:
@@ -144,48 +162,45 @@ def _twins_text(fits: Fits) -> str:
     return ", ".join(text for _, text in sorted(found))
 
 
-def sign_lines(fits: Fits, pairs: Sequence[Pair]) -> list[str]:
-    """Return how often the sign of the saving is right, of all pairs and of those that can tell it."""
-    limit = _Z95 * np.sqrt(2.0) * noise_log(fits)[0]
+def sign_lines(fits: Fits, pairs: Sequence[Pair], halved: Sequence[Pair]) -> list[str]:
+    """Return how often the sign of the saving is right: of pairs on equal chips, of those on half the chips, of both."""
+    limit = sure_log(fits)
     lines = [
         "| pairs | number | FP8 saves in | **sign right, held out** | calibrated | threshold, held out | in hindsight | error of the ratio |"
     ]
     lines += ["|---|---|---|---|---|---|---|---|"]
-    for name, alike, clear in (
-        ("all", False, False),
-        ("clear of the noise", False, True),
-        ("shared alike", True, False),
-        ("shared alike and clear of the noise", True, True),
-    ):
-        found = [p for p in pairs if (p.is_alike or not alike) and (abs(np.log(p.measured)) > limit or not clear)]
-        count, right = len(found), sum(pair.is_right for pair in found)
-        inside = sum((pair.measured < 1) == (pair.calibrated < 1) for pair in found)
-        limits = dict(zip(sorted({p.group for p in pairs}), threshold_right(pairs)[1], strict=True))
-        plain = sum((p.measured < 1) == (p.batch >= limits[p.group]) for p in found)
-        after = max(
-            sum((p.measured < 1) == (p.batch >= best) for p in found)
-            for best in (0.0, np.inf, *(p.batch for p in found))
-        )
-        error = np.median([abs(np.log(p.predicted / p.measured)) for p in found])
-        saves = sum(pair.measured < 1 for pair in found)
-        cells = [
-            name,
-            str(count),
-            str(saves),
-            f"**{right} ({100 * right / count:.0f} %)**",
-            f"{inside} ({100 * inside / count:.0f} %)",
-        ]
-        lines.append(f"| {' | '.join([*cells, str(plain), str(after), f'{100 * np.expm1(error):.0f} %'])} |")
+    alike, both = [pair for pair in pairs if pair.is_alike], [*pairs, *halved]
+    choices = (("all", pairs, pairs), ("shared alike", alike, pairs), ("FP8 on half the chips", halved, halved))
+    for name, found, pool in (*choices, ("both", both, both)):
+        clear = [pair for pair in found if abs(np.log(pair.measured)) > limit]
+        lines += [_line(name, found, pool), _line(f"{name}, clear of the noise", clear, pool)]
     return lines
 
 
-def sign_text(fits: Fits, pairs: Sequence[Pair]) -> list[str]:
+def _line(name: str, found: Sequence[Pair], pool: Sequence[Pair]) -> str:
+    """Return one line; pool: the pairs on which the threshold of a base model is chosen, without its own."""
+    count, right = len(found), sum(pair.is_right for pair in found)
+    inside = sum((pair.measured < 1) == (pair.calibrated < 1) for pair in found)
+    limits = dict(zip(sorted({p.group for p in pool}), threshold_right(pool)[1], strict=True))
+    plain = sum((p.measured < 1) == (p.batch >= limits[p.group]) for p in found)
+    after = max(
+        sum((p.measured < 1) == (p.batch >= best) for p in found) for best in (0.0, np.inf, *(p.batch for p in found))
+    )
+    error = np.median([abs(np.log(p.predicted / p.measured)) for p in found])
+    saves = sum(pair.measured < 1 for pair in found)
+    cells = [name, str(count), str(saves), f"**{right} ({100 * right / count:.0f} %)**"]
+    cells += [f"{inside} ({100 * inside / count:.0f} %)", str(plain), str(after), f"{100 * np.expm1(error):.0f} %"]
+    return f"| {' | '.join(cells)} |"
+
+
+def sign_text(fits: Fits, pairs: Sequence[Pair], halved: Sequence[Pair]) -> list[str]:
     """Return in sentences what the pairs are, and what they cannot tell."""
-    sd, count = noise_log(fits)
+    sd, count = _noise_log(fits)
     other = sum(not pair.is_alike for pair in pairs)
     _, limits = threshold_right(pairs)
     shown = ", ".join("never" if limit == np.inf else "always" if limit == 0 else f"{limit:.0f}" for limit in limits)
-    margin = 100 * np.expm1(_Z95 * np.sqrt(2.0) * sd)
+    margin = 100 * np.expm1(sure_log(fits))
+    bases = sorted({pair.group for pair in halved})
     return [
         f"{len(pairs)} pairs of runs: same checkpoint, chip, number of chips and task, batch within {100 * (_ALIKE - 1):.0f} %. Two things about them:",
         "",
@@ -195,30 +210,12 @@ def sign_text(fits: Fits, pairs: Sequence[Pair]) -> list[str]:
         f"  {100 * sd:.1f} % (1.48 median deviations), that of a ratio of two 1.4 times it, and nine in ten are within {margin:.1f} %. Some runs",
         f"  are noisier: two checkpoints of one shape in one place (DeepSeek V3.1 and R1, gpqa) differ by {_twins_text(fits)}.",
         "",
-        *sign_lines(fits, pairs),
+        f"Besides, {len(halved)} pairs in which FP8 ran on **half as many chips** as BF16, as it was served ({', '.join(bases)}): what smaller weights",
+        "allow, and what is asked more often. They compare two machines, and are counted apart.",
+        "",
+        *sign_lines(fits, pairs, halved),
         "",
         f"*Threshold*: the best single batch from which FP8 is said to save, chosen on the other base models ({shown}), and chosen in hindsight",
         "on the very pairs that it is tried on. The error of the ratio is the median of |ln(predicted / measured)|, held out.",
         "",
-    ]
-
-
-def ranking(fits: Fits, pairs: Sequence[Pair]) -> list[str]:
-    """Return in sentences whether it is predicted which saves more: FP8, or the next larger batch in BF16."""
-    table = fits.table
-    predicted = table.energy_j * np.exp(-fits.held_out)
-    right = count = batching = 0
-    for pair in pairs:
-        same = [n for n in np.flatnonzero(~table.narrow) if _key(fits, n) == _key(fits, pair.wide)]
-        larger = [n for n in same if 1.8 < table.batch[n] / table.batch[pair.wide] < 2.3]
-        if not larger:
-            continue
-        saved = table.energy_j[larger[0]] / table.energy_j[pair.wide]
-        foreseen = predicted[larger[0]] / predicted[pair.wide]
-        count += 1
-        batching += int(saved < pair.measured)
-        right += int((saved < pair.measured) == (foreseen < pair.predicted))
-    return [
-        f"In {count} pairs a run at twice the batch exists. Doubling the batch saves more than FP8 in {batching} of them;",
-        f"which of the two saves more is predicted rightly in **{right} ({100 * right / max(count, 1):.0f} %)**.",
     ]

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from decoder_fit import TASKS
-from decoder_pairs import Pair, pairs_of, ranking, sign_text
+from decoder_pairs import Pair, pairs_of, sign_text
 from decoder_peers import ecologits_j
 from decoder_rows import architecture_of, read_rows
+from decoder_signs import ceiling, ranking, verdict, wrong
 from fit_decoder import NOTICED, WRONG, Fits, calibrate, features, fit_all, identified, relative
 from twentywatts.counting.parameters import active_parameter_count, parameter_count
 from twentywatts.uncertain import Array
@@ -236,7 +237,7 @@ def _head(fits: Fits) -> list[str]:
 
 
 def _body(fits: Fits, objections: Mapping[str, tuple[float, ...]]) -> list[str]:
-    pairs = pairs_of(fits)
+    pairs, halved = pairs_of(fits), pairs_of(fits, times=2)
     return [
         "## A chip that was never seen",
         "",
@@ -258,8 +259,12 @@ def _body(fits: Fits, objections: Mapping[str, tuple[float, ...]]) -> list[str]:
         "",
         "## Does FP8 save energy?",
         "",
-        *sign_text(fits, pairs),
-        "Fourteen forms of what 8-bit experts cost were tried with these pairs in sight; [the method](../method/decoder.md) lists them and",
+        *verdict(fits, pairs),
+        *sign_text(fits, pairs, halved),
+        *ceiling(fits, pairs, halved),
+        *wrong(fits, pairs),
+        "",
+        "What the wrong ones have in common, and the eighteen forms of what 8-bit experts cost that were tried with these pairs in sight: [the method](../method/decoder.md) lists them and",
         "how one was chosen: by other base models, each left out, Qwen3 235B never seen.",
         "",
         *_pair_lines(pairs),
