@@ -38,6 +38,7 @@ __all__ = ["Advice", "Basis", "advise", "taken_off"]
 
 _HERE = "this-cpu"
 _BATCHES = (8, 64)
+_LEARNING_S = 3.0  # below which classical methods are not begun
 _LEAST_SAVING = 1.05  # less than this is not worth a sentence
 
 
@@ -88,15 +89,15 @@ def advise(
     here, rounds = load(_HERE), plan or Rounds()
     before = price(bench.reported.workload, here, terms.scenario)
     spent = _account(shipped, "int8" if is_quantised(shipped) else "fp32", here, terms.scenario)
-    ways: list[Callable[[], Iterator[Advice]]] = [
-        lambda: _batching_here(shipped, spent, terms, rounds),
-        lambda: _threads(shipped, spent, terms, rounds),
-        lambda: _runtime(given, before, terms, eager, rounds),
-        lambda: _simpler(bench, here, spent),
-        lambda: _batching_there(targets, terms),
+    ways: list[tuple[float, Callable[[], Iterator[Advice]]]] = [
+        (0.0, lambda: _batching_here(shipped, spent, terms, rounds)),
+        (0.0, lambda: _threads(shipped, spent, terms, rounds)),
+        (0.0, lambda: _runtime(given, before, terms, eager, rounds)),
+        (0.0, lambda: _batching_there(targets, terms)),
+        (_LEARNING_S, lambda: _simpler(bench, here, spent)),
     ]
     end_s = time.monotonic() + terms.budget_s
-    found = [advice for way in ways if time.monotonic() <= end_s for advice in _tried(way)]
+    found = [advice for least_s, way in ways if time.monotonic() + least_s <= end_s for advice in _tried(way)]
     return tuple(sorted(found, key=lambda one: -one.saved_j.mid))
 
 
