@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,12 @@ def test_the_reference_names_everything_that_is_public() -> None:
     assert schemas == {name.replace("/", "-") for name in re.findall(r"`twentywatts\.([a-z-]+/\d)`", page)}
     variables = {name for path in PACKAGE.rglob("*.py") for name in re.findall(r"TWENTYWATTS_[A-Z_]+", text_of(path))}
     assert variables - words == set()
+
+
+def test_the_design_names_the_rooms_in_the_order_of_their_imports() -> None:
+    contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
+    rooms = [[name for name in re.findall(r"\w+", layer) if name not in ("web", "labels")] for layer in layers]
+    table = text_of(DOCS / "design.md").partition("| room of")[2].partition("\n\n")[0]
+    rows = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
+    assert rows == [set(layer) for layer in rooms if layer]
