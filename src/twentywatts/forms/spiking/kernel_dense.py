@@ -35,6 +35,7 @@ __all__ = [
     "places",
     "step8",
     "step_alike8",
+    "step_tame8",
 ]
 
 Array = NDArray[Any]
@@ -205,6 +206,17 @@ def step_alike8(membrane: Any, alike: Any, where: int, charge: Any) -> Any:
     below, drop, parts, bounds = alike
     state = a.leak(v.as_many(charge, membrane, where), parts[0], bounds)
     state = a.charge(state, a.scaled(charge, parts[1]), bounds)
+    fires = a.passes(state, below)
+    state = v.minus(state, v.pick(fires, drop, v.none_of(charge)))
+    v.store(membrane, where, state)
+    return v.bits(fires), v.bits(a.passes(state, below))
+
+
+@inlined
+def step_tame8(membrane: Any, alike: Any, where: int, charge: Any) -> Any:
+    """Do what ``step_alike8`` does, for ``tame`` neurons and sums of 16 bits."""
+    below, drop, parts, bounds = alike
+    state = t.tame8(v.as_many(charge, membrane, where), charge, parts, bounds)
     fires = a.passes(state, below)
     state = v.minus(state, v.pick(fires, drop, v.none_of(charge)))
     v.store(membrane, where, state)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.forms.spiking import lane_neurons as a
+from twentywatts.forms.spiking import lane_tame as t
 from twentywatts.forms.spiking import lanes as v
 from twentywatts.forms.spiking.events import finish
-from twentywatts.forms.spiking.kernel_dense import Cells, alike8, places, step8, step_alike8
+from twentywatts.forms.spiking.kernel_dense import Cells, alike8, places, step8, step_alike8, step_tame8
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = ["Sleep", "Wiring", "scatter"]
@@ -69,10 +70,9 @@ def _wires(wiring: Wiring) -> Any:
 def _noted(cell: int, frame: int, board: Any, count: int) -> int:
     """Put a cell on the list of those that are updated in this frame, once; return the length of the list."""
     _, _, _, seen, cells = board
-    if seen[cell] != frame:
-        seen[cell] = frame
-        cells[count] = cell
-        count += 1
+    cells[count] = cell
+    count += seen[cell] != frame
+    seen[cell] = frame
     return count
 
 
@@ -86,21 +86,26 @@ def _add_run(wires: Any, sources: Any, run: tuple[int, int, int], tap: int, boar
     cell, entry, size = np.int64(targets[tap]), np.int64(entries[tap]), 8 * units
     if together and size % 32 == 0:
         for unit in range(0, size, 32):
-            held = v.row32(total, cell * width + unit)
+            held = v.row32_as(total, total, cell * width + unit)
             for k in range(end - event):
-                held = v.add(held, v.row32(weight, (rows[k] + entry) * size + unit))
+                held = v.add(held, v.row32_as(total, weight, (rows[k] + entry) * size + unit))
             v.store(total, cell * width + unit, held)
     else:
         for k in range(end - event):
             into = cell * width + lane_of[sources[event + k] - position * channels]
             for lane in range(0, size, 8):
-                added = v.row8(weight, (rows[k] + entry) * size + lane)
-                v.store(total, into + lane, v.add(v.row8(total, into + lane), added))
-    if not full:
+                added = v.row8_as(total, weight, (rows[k] + entry) * size + lane)
+                v.store(total, into + lane, v.add(v.row8_as(total, total, into + lane), added))
+    if not full and together and words == 1:
+        reached = v.long(marks_of, (rows[0] + entry) * 8)
+        for k in range(1, end - event):
+            reached |= v.long(marks_of, (rows[k] + entry) * 8)
+        v.unite(marks, cell * room * 8, reached)
+    elif not full:
         for k in range(end - event):
             first = cell * room * 8 + lane_of[sources[event + k] - position * channels] // 8
             for word in range(words):
-                v.unite(marks, first + 8 * word, marks_of, ((rows[k] + entry) * words + word) * 8)
+                v.unite(marks, first + 8 * word, v.long(marks_of, ((rows[k] + entry) * words + word) * 8))
 
 
 @inlined
@@ -135,24 +140,57 @@ def _decay(membrane: Any, cells: Any, place: tuple[int, int, int], gap: int) -> 
 
 
 @inlined
+def _decay_tame(membrane: Any, alike: Any, place: tuple[int, int, int], gap: int) -> None:
+    """Do what ``_decay`` does for ``tame`` neurons, 32 at once, so that none waits for another."""
+    where, _, width = place
+    _, _, parts, bounds = alike
+    for lane in range(where, where + width, 32):
+        first, second = v.row8(membrane, lane), v.row8(membrane, lane + 8)
+        third, fourth = v.row8(membrane, lane + 16), v.row8(membrane, lane + 24)
+        for _ in range(gap - 1):
+            first, second = t.tame_leak(first, parts, bounds), t.tame_leak(second, parts, bounds)
+            third, fourth = t.tame_leak(third, parts, bounds), t.tame_leak(fourth, parts, bounds)
+        v.store(membrane, lane, first)
+        v.store(membrane, lane + 8, second)
+        v.store(membrane, lane + 16, third)
+        v.store(membrane, lane + 24, fourth)
+
+
+@inlined
 def _update(neurons: Any, place: tuple[int, int, int], gap: int, total: Any, sent: Any) -> Any:
-    """Update one cell, note its spikes and who stays above threshold; return whether there is one who does."""
-    membrane, cells, alike, plain = neurons
+    """Update one cell, note its spikes and who stays above threshold; return whether there is one who does.
+
+    A loop for each kind of neurons: conditions that meet behind a branch would be packed and unpacked.
+    """
+    membrane, cells, alike, plain, tame = neurons
     where, at, width = place
     spikes, stands = sent
     above = np.uint8(0)
     if gap > 1 and cells[6]:
-        _decay(membrane, cells, place, gap)
-    for lane in range(0, width, 8):
-        charge = v.row8(total, lane)
-        if plain:
-            fires, stays = step_alike8(membrane, alike, where + lane, charge)
+        if tame and width % 32 == 0:
+            _decay_tame(membrane, alike, place, gap)
         else:
-            fires, stays = step8(membrane, cells, (where + lane, at + lane), charge)
-        v.store(total, lane, v.none_of(charge))
-        spikes[lane // 8] = fires
-        stands[lane // 8] = stays
-        above |= stays
+            _decay(membrane, cells, place, gap)
+    if tame:
+        for lane in range(0, width, 8):
+            fires, stays = step_tame8(membrane, alike, where + lane, v.row8(total, lane))
+            spikes[lane // 8] = fires
+            stands[lane // 8] = stays
+            above |= stays
+    elif plain:
+        for lane in range(0, width, 8):
+            fires, stays = step_alike8(membrane, alike, where + lane, v.row8(total, lane))
+            spikes[lane // 8] = fires
+            stands[lane // 8] = stays
+            above |= stays
+    else:
+        for lane in range(0, width, 8):
+            fires, stays = step8(membrane, cells, (where + lane, at + lane), v.row8(total, lane))
+            spikes[lane // 8] = fires
+            stands[lane // 8] = stays
+            above |= stays
+    for lane in range(0, width, 8):
+        v.store(total, lane, v.zeros8(total))
     return above != 0
 
 
@@ -174,22 +212,23 @@ def scatter(
 
     first, index: events of the frames, frame = sample × steps + step, in order of position. state: membranes
     (samples, lanes), who sleeps, and the step before the window. over: steps of the window; neurons of a cell; whether
-    all cells run in all steps; fan-out by lane of the source. cells: by lane, or those of one cell where all are alike.
+    all cells run in all steps; fan-out by lane of the source; an array of the kind that holds all sums. cells: by lane,
+    or those of one cell where all are alike.
     """
     membranes, sleep, begin = state
-    steps, real, every, fan_out = over
+    steps, real, every, fan_out, kind = over
     words, touched = (
         np.zeros((first.shape[0] - 1, (membranes.shape[1] + 63) // 64), np.uint64),
         np.zeros_like(first[1:]),
     )
     spikes = words.view(np.uint8)
     width, room, cell_count = wiring.sizes[3], wiring.sizes[5], sleep.last.shape[1]
-    totals, rows = np.zeros(membranes.shape[1] + 8, membranes.dtype), np.zeros(wiring.sizes[0], np.int64)
+    totals, rows = np.zeros(membranes.shape[1] + 8, kind.dtype), np.zeros(wiring.sizes[0], np.int64)
     marks = np.zeros((cell_count + 1 + wiring.sizes[1]) * room, np.uint64)
-    seen, listed = np.full(cell_count, -1, np.int64), np.zeros(cell_count, np.int64)
+    seen, listed = np.full(cell_count, -1, np.int64), np.zeros(cell_count + 1, np.int64)
     total, bits = v.pointer(totals), v.pointer(marks.view(np.uint8))
     board = (total, v.pointer(rows), bits, v.pointer(seen), v.pointer(listed))
-    neurons = (v.pointer(membranes), places(cells), alike8(cells), cells.plain)
+    neurons = (v.pointer(membranes), places(cells), alike8(cells), cells.plain, cells.tame)
     whole, shared = wiring.full or cells.biased, cells.threshold.shape[0] == width
     wires, stands, sources = _wires(wiring), sleep.above.view(np.uint8), v.pointer(index)
     for frame in range(first.shape[0] - 1):

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from twentywatts.forms.spiking.lane_neurons import DECAY_BITS
 from twentywatts.forms.spiking.lanes import Lanes, inlined, read, same
 
-__all__ = ["lower8", "tame_lower", "tame_parts", "tame_upper", "upper8"]
+__all__ = ["lower8", "tame8", "tame_leak", "tame_lower", "tame_parts", "tame_upper", "upper8"]
 
 
 def _woven(builder: Any, begin: Any, vector: Any, *, upper: bool, widened: bool) -> Any:
@@ -61,22 +61,55 @@ def _tame(upper: bool) -> Any:
     def tame(context: Any, v: Any, place: Any, offset: Any, parts: Any, bounds: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             state, begin, start, held, constants = args
-            values = [builder.extract_value(held, number) for number in range(4)]
-            begin, fast = builder.gep(begin, [start]), _multiplies_pairs(context)
-            x = _woven(builder, begin, state.type, upper=upper, widened=not fast)
-            if v.kind == "f32":
-                return builder.fadd(builder.fmul(state, values[0]), builder.fmul(x, values[1]))
-            rest, half = (builder.extract_value(constants, number) for number in (0, 1))
-            if fast:
-                return _in_pairs(builder, (state, x, rest), (values[0], values[2 + upper]), upper=upper)
-            shift = same(state.type, DECAY_BITS)
-            low = builder.ashr(builder.add(builder.mul(builder.and_(state, rest), values[0]), half), shift)
-            high = builder.mul(builder.ashr(state, shift), values[0])
-            return builder.add(builder.add(high, low), builder.mul(x, values[1]))
+            begin, widened = builder.gep(begin, [start]), not _multiplies_pairs(context)
+            x = _woven(builder, begin, state.type, upper=upper, widened=widened)
+            return _new_states(context, builder, (v.kind, state, x, held, constants), upper=upper)
 
         return v(v, place, types.int64, parts, bounds), generate
 
     return tame
+
+
+def _new_states(context: Any, builder: Any, args: Any, *, upper: bool) -> Any:
+    """Return leak(v) + gain × x while code is made; args: kind, v, x, parts, bounds."""
+    kind, state, x, held, constants = args
+    values = [builder.extract_value(held, number) for number in range(4)]
+    if kind == "f32":
+        return builder.fadd(builder.fmul(state, values[0]), builder.fmul(x, values[1]))
+    rest, half = (builder.extract_value(constants, number) for number in (0, 1))
+    if _multiplies_pairs(context):
+        return _in_pairs(builder, (state, x, rest), (values[0], values[2 + upper]), upper=upper)
+    shift = same(state.type, DECAY_BITS)
+    low = builder.ashr(builder.add(builder.mul(builder.and_(state, rest), values[0]), half), shift)
+    high = builder.mul(builder.ashr(state, shift), values[0])
+    return builder.add(builder.add(high, low), builder.mul(x, values[1]))
+
+
+@intrinsic
+def tame_leak(context: Any, v: Any, parts: Any, bounds: Any) -> Any:
+    """Return leak(v)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        state, held, constants = args
+        decay = builder.extract_value(held, 0)
+        if v.kind == "f32":
+            return builder.fmul(state, decay)
+        rest, half = (builder.extract_value(constants, number) for number in (0, 1))
+        shift, low = same(state.type, DECAY_BITS), builder.and_(state, rest)
+        if _multiplies_pairs(context):
+            low = _rounded(builder, low, decay)
+        else:
+            low = builder.ashr(builder.add(builder.mul(low, decay), half), shift)
+        return builder.add(builder.mul(builder.ashr(state, shift), decay), low)
+
+    return v(v, parts, bounds), generate
+
+
+def _rounded(builder: Any, low: Any, decay: Any) -> Any:
+    """Return low × decay / 2^15, rounded, of numbers of 15 bits, while code is made."""
+    halves = ir.VectorType(ir.IntType(16), 2 * low.type.count)
+    args = builder.bitcast(low, halves), builder.bitcast(decay, halves)
+    return builder.bitcast(_called(builder, "llvm.x86.avx2.pmul.hr.sw", halves, args), low.type)
 
 
 def _multiplies_pairs(context: Any) -> bool:
@@ -91,13 +124,10 @@ def _in_pairs(builder: Any, terms: tuple[Any, Any, Any], factors: tuple[Any, Any
     moved = builder.lshr(state, same(state.type, DECAY_BITS)) if upper else builder.shl(state, same(state.type, 1))
     order = [lane + halves.count * (lane % 2 != upper) for lane in range(halves.count)]
     mask = ir.Constant(ir.VectorType(ir.IntType(32), halves.count), order)
-    a_and_x, b, decay, both = (
-        builder.bitcast(value, halves) for value in (moved, builder.and_(state, rest), decay, both)
-    )
-    a_and_x = builder.shuffle_vector(builder.bitcast(x, halves), a_and_x, mask)
-    whole = _called(builder, "llvm.x86.avx2.pmadd.wd", state.type, (a_and_x, both))
-    rounded = _called(builder, "llvm.x86.avx2.pmul.hr.sw", halves, (b, decay))
-    return builder.add(whole, builder.bitcast(rounded, state.type))
+    a, x = builder.bitcast(moved, halves), builder.bitcast(x, halves)
+    factors = builder.shuffle_vector(x, a, mask), builder.bitcast(both, halves)
+    whole = _called(builder, "llvm.x86.avx2.pmadd.wd", state.type, factors)
+    return builder.add(whole, _rounded(builder, builder.and_(state, rest), decay))
 
 
 def _called(builder: Any, name: str, wanted: Any, args: tuple[Any, Any]) -> Any:
@@ -106,6 +136,16 @@ def _called(builder: Any, name: str, wanted: Any, args: tuple[Any, Any]) -> Any:
 
 
 tame_lower, tame_upper = _tame(False), _tame(True)
+
+
+@intrinsic
+def tame8(context: Any, v: Any, x: Any, parts: Any, bounds: Any) -> Any:
+    """Return what ``tame_lower`` does, of sums that are widened already."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _new_states(context, builder, (v.kind, *args), upper=False)
+
+    return v(v, x, parts, bounds), generate
 
 
 @intrinsic

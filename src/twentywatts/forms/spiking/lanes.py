@@ -22,6 +22,7 @@ __all__ = [
     "compiled",
     "flags64",
     "inlined",
+    "long",
     "lowest",
     "minus",
     "moved",
@@ -32,6 +33,7 @@ __all__ = [
     "read",
     "room",
     "row8",
+    "row8_as",
     "row32",
     "row32_as",
     "row64",
@@ -123,18 +125,17 @@ def moved(context: Any, place: Any, count: Any) -> Any:
 
 
 @intrinsic
-def unite(context: Any, into: Any, offset: Any, place: Any, other: Any) -> Any:
-    """Set in the 8 bytes at ``into + offset`` the bits that are set in those at ``place + other``."""
+def unite(context: Any, into: Any, offset: Any, more: Any) -> Any:
+    """Set in the 8 bytes at ``into + offset`` the bits that are set in a word of 64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        target = builder.bitcast(builder.gep(args[0], [args[1]]), word.as_pointer())
-        old, new = builder.load(target), read(builder, builder.gep(args[2], [args[3]]), word)
+        target = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(64).as_pointer())
+        old = builder.load(target)
         old.align = 1
-        builder.store(builder.or_(old, new), target).align = 1
+        builder.store(builder.or_(old, args[2]), target).align = 1
         return context.get_dummy_value()
 
-    return types.void(into, types.int64, place, types.int64), generate
+    return types.void(into, types.int64, types.uint64), generate
 
 
 def read(builder: Any, place: Any, vector: Any) -> Any:
@@ -220,7 +221,7 @@ def _words(count: int) -> Any:
 
 
 row8, row32, row64 = _rows(8), _rows(32), _rows(64)
-row32_as = _rows_as(32)
+row8_as, row32_as = _rows_as(8), _rows_as(32)
 words64 = _words(64)
 
 
@@ -238,14 +239,20 @@ def store(context: Any, place: Any, offset: Any, lanes: Any) -> Any:
     return types.void(place, types.int64, lanes), generate
 
 
-@intrinsic
-def word(context: Any, place: Any, offset: Any) -> Any:
-    """Return the 4 bytes at ``place + offset`` as a word."""
+def _integers(kind: Any) -> Any:
+    @intrinsic
+    def integer(context: Any, place: Any, offset: Any) -> Any:
+        """Return the bytes at ``place + offset`` as one integer."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return read(builder, builder.gep(args[0], [args[1]]), ir.IntType(32))
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return read(builder, builder.gep(args[0], [args[1]]), ir.IntType(kind.bitwidth))
 
-    return types.uint32(place, types.int64), generate
+        return kind(place, types.int64), generate
+
+    return integer
+
+
+word, long = _integers(types.uint32), _integers(types.uint64)
 
 
 @intrinsic

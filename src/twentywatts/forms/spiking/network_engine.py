@@ -87,9 +87,12 @@ class SpikingEngine:
         samples, steps = next(iter(arrays.values())).shape[:2]
         payloads = any(_has_payloads(array) for array in arrays.values())
         at_once = self._at_once(samples, steps)
+        if samples <= at_once:
+            shown, counts = self._run_part(arrays, payloads=payloads, record=record)
+            return SpikingRun(outputs=shown, counts=counts, sample_count=samples, timesteps=steps)
         parts = [{k: a[i : i + at_once] for k, a in arrays.items()} for i in range(0, samples, at_once)]
         work = partial(self._run_part, payloads=payloads, record=tuple(record))
-        if self.workers == 1 or len(parts) == 1:
+        if self.workers == 1:
             done = [work(part) for part in parts]
         else:
             with threads(self.workers) as pool:

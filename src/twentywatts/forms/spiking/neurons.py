@@ -38,8 +38,9 @@ class Parameters:
 
     tile: the cells' parameters for one position where all positions are alike, else ``cells``. factors: what each
     projection's sums are multiplied by before they meet. start: membranes by lane. hot: cells that start above
-    threshold. rest: added to membranes that are shown, by lane. unit: value of one count of the membrane, 1 for
-    floats. value: of one count of a payload. payload: its largest magnitude.
+    threshold; above: a bit for each of their neurons that does, whole words for each cell. rest: added to membranes
+    that are shown, by lane. unit: value of one count of the membrane, 1 for floats. value: of one count of a payload.
+    payload: its largest magnitude.
     """
 
     cells: Cells
@@ -48,6 +49,7 @@ class Parameters:
     factors: tuple[Any, ...]
     start: Array
     hot: NDArray[np.int64]
+    above: NDArray[np.uint64]
     rest: NDArray[np.float64]
     unit: float
     value: float
@@ -78,7 +80,7 @@ def float_parameters(layer: SpikingLayer, layout: Layout) -> Parameters:
         leaky=bool(np.any(decay != 1)),
         biased=bool(np.any(bias != 0)),
     )
-    plain = _plain(cells, layout)
+    plain, start = _plain(cells, layout), lanes(neurons.values("start") - rest)
     cells = cells._replace(plain=plain, tame=plain)
     odd = _odd(neurons, layout, current_decay=lanes(neurons.values("synapse_decay")), whole=lanes(exact, _NEVER))
     return Parameters(
@@ -86,8 +88,9 @@ def float_parameters(layer: SpikingLayer, layout: Layout) -> Parameters:
         tile=_tile(cells, layout),
         odd=odd,
         factors=tuple(np.float32(1) for _ in layer.projections),
-        start=lanes(neurons.values("start") - rest),
-        hot=_hot(lanes(neurons.values("start") - rest), cells, layout),
+        start=start,
+        hot=_hot(start, cells, layout),
+        above=_above(start, cells, layout),
         rest=layout.spread(rest),
         unit=1.0,
         value=1.0,
@@ -129,16 +132,17 @@ def whole_parameters(
         leaky=bool(np.any(decay != 1)),
         biased=bool(np.any(bias != 0)),
     )
-    plain = _plain(cells, layout)
-    cells = cells._replace(plain=plain, tame=plain and _tame(cells, lanes(neurons.values("start") - rest), bound))
+    plain, start = _plain(cells, layout), lanes(neurons.values("start") - rest)
+    cells = cells._replace(plain=plain, tame=plain and _tame(cells, start, bound))
     most = min(PAYLOAD, bound) if graded and not np.any(decay) else PAYLOAD if graded else _most(neurons)
     return Parameters(
         cells=cells,
-        tile=_tile(cells, layout),
+        tile=_tile(cells._replace(tame=cells.tame and bound < 2**15), layout),
         odd=_odd(neurons, layout, current_decay=kept(neurons.values("synapse_decay")), whole=exact, shift=shift),
         factors=tuple(np.int32(f) for f in factors),
-        start=lanes(neurons.values("start") - rest),
-        hot=_hot(lanes(neurons.values("start") - rest), cells, layout),
+        start=start,
+        hot=_hot(start, cells, layout),
+        above=_above(start, cells, layout),
         rest=layout.spread(rest),
         unit=unit,
         value=unit * 2**shift if graded else 1.0,
@@ -149,6 +153,13 @@ def whole_parameters(
 def _hot(start: Array, cells: Cells, layout: Layout) -> NDArray[np.int64]:
     over = (start >= cells.threshold)[: layout.width * layout.positions].reshape(-1, layout.width)
     return np.flatnonzero(over.any(axis=1)).astype(np.int64)
+
+
+def _above(start: Array, cells: Cells, layout: Layout) -> NDArray[np.uint64]:
+    over = (start >= cells.threshold)[: layout.width * layout.positions]
+    padded = np.zeros((layout.positions, -(-layout.width // 64) * 64), np.bool_)
+    padded[:, : layout.width] = over.reshape(layout.positions, layout.width)
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64).ravel()
 
 
 def _plain(cells: Cells, layout: Layout) -> bool:

@@ -33,6 +33,7 @@ class Packed:
     fan_out: NDArray[np.int64]
     sums: NDArray[np.float64]
     synapse_count: int
+    small: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +71,14 @@ def pack(projection: Projection, source: Layout, target: Layout, *, kind: type) 
         sizes=(source.width, words, units, target.width, rows.stride, room),
     )
     fan_out, sums = _fans(rows, used, source, target)
+    least = np.int16 if sums.max(initial=0.0) < 2**15 else np.int32
     return Packed(
-        source=projection.source, wiring=wiring, fan_out=fan_out, sums=sums, synapse_count=int(fan_out[:, 0].sum())
+        source=projection.source,
+        wiring=wiring,
+        fan_out=fan_out,
+        sums=sums,
+        synapse_count=int(fan_out[:, 0].sum()),
+        small=np.zeros(0, least if kind is np.int8 else np.float32),
     )
 
 

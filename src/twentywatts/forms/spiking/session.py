@@ -99,8 +99,8 @@ class Session:
     """Runs a plan from step 0 on; ``advance`` takes the next window. Nothing grows with the number of windows."""
 
     def __init__(self, plan: Plan, *, samples: int, payloads: bool, record: Sequence[str]) -> None:
-        names = {layer.layer.name for layer in plan.layers}
         for name in record:
+            names = {layer.layer.name for layer in plan.layers}
             if name not in names:
                 raise InputError(f"no layer is named '{name}'{nearest(name, names)}")
         self.plan, self.samples, self.payloads = plan, samples, payloads
@@ -187,7 +187,7 @@ class Session:
             sent, who, table = dense(first, index, layer.rows, layer.parameters.cells, state.membranes, over)
         else:
             cells, sleeping = layer.parameters.tile, (state.membranes, state.sleep, self.step)
-            wide = (steps, layer.layout.shape[0], cells.biased, packed.fan_out)
+            wide = (steps, layer.layout.shape[0], cells.biased, packed.fan_out, packed.small)
             sent, who, table = scatter(first, index, packed.wiring, cells, sleeping, wide)
         return Events(sent, who, nothing), nothing, LayerCounts.of_table(table)
 
@@ -259,18 +259,9 @@ def _state(layer: LayerPlan, samples: int) -> _State:
     hot = np.zeros((samples, layer.layout.positions), np.int64)
     hot[:, : len(parameters.hot)] = parameters.hot
     count = np.full(samples, len(parameters.hot), np.int64)
-    above = _above(layer)[None].repeat(samples, axis=0)
+    above = parameters.above[None].repeat(samples, axis=0)
     sleep = Sleep(last=np.zeros_like(hot), above=above, hot=hot, hot_count=count)
     return _State(membranes=membranes, currents=currents, sleep=sleep)
-
-
-def _above(layer: LayerPlan) -> Array:
-    """Return the bits of the neurons that start above threshold, whole words for each position."""
-    layout, parameters = layer.layout, layer.parameters
-    over = (parameters.start >= parameters.cells.threshold)[: layout.width * layout.positions]
-    padded = np.zeros((layout.positions, -(-layout.width // 64) * 64), np.bool_)
-    padded[:, : layout.width] = over.reshape(layout.positions, layout.width)
-    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64).ravel()
 
 
 def _rate(events: Events, layer: LayerPlan) -> float:
