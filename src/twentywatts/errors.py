@@ -23,6 +23,7 @@ __all__ = [
     "TwentyWattsError",
     "clean",
     "counted",
+    "is_impossible_name",
     "nearest",
 ]
 
@@ -67,6 +68,13 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     inside = sorted((choice for choice in known if len(word) > 2 and word in choice), key=len)
     found = inside or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" (did you mean '{known[found[0]]}'?)" if found else ""
+
+
+def is_impossible_name(error: OSError) -> bool:
+    """Return whether no file can bear the name at all: too long, or links that go round in a circle."""
+    import errno
+
+    return error.filename is not None and error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def counted(count: float, noun: str, plural: str = "") -> str:

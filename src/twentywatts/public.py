@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from twentywatts.errors import InputError, clean, counted, nearest
+from twentywatts.errors import InputError, clean, counted, is_impossible_name, nearest
 from twentywatts.kinds import NO, PLAIN, kinds_of
 
 TYPE_CHECKING = False
@@ -45,7 +45,13 @@ def checked(name: str, function: Callable[P, R]) -> Callable[P, R]:
             kwargs[key] = takes[key](value)
         if needed and (missing := needed.difference(kwargs, places[: len(args)])):
             raise TypeError(f"{name}() needs the argument '{min(missing)}'")
-        return function(*given, **kwargs)
+        try:
+            return function(*given, **kwargs)
+        except OSError as error:
+            if not is_impossible_name(error):
+                raise
+            told = f"{name}(): '{clean(error.filename)[:_SHOWN]}…' cannot be the name of a file: {error.strerror}"
+            raise InputError(told) from error
 
     call.__module__, _, call.__qualname__ = f"twentywatts.{name}".rpartition(".")  # where pickle finds it again
     call.__name__ = call.__qualname__

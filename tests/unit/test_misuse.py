@@ -123,6 +123,12 @@ def test_numbers_of_numpy_and_paths_are_as_good() -> None:
     assert tw.plan.equivalents(np.float64(1e12)).title == plain.title
 
 
+@pytest.mark.parametrize("call", [lambda x: tw.compare(MODEL, x), lambda x: tw.estimate(f"{x}.json", on="h100")])
+def test_a_name_that_no_file_can_bear_is_told(call: Callable[[str], Any]) -> None:
+    with pytest.raises(InputError, match=r"\(\): 'xxx.*…' cannot be the name of a file: "):
+        call("x" * 9000)
+
+
 def test_a_public_function_is_found_again_by_pickle() -> None:
     for name in ("compare", "machine"):
         assert pickle.loads(pickle.dumps(getattr(tw, name))) is getattr(tw, name)

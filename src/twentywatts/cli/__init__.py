@@ -13,7 +13,7 @@ from importlib import import_module
 
 from twentywatts import __version__
 from twentywatts.cli import streams
-from twentywatts.errors import InputError, TwentyWattsError, clean, nearest
+from twentywatts.errors import InputError, TwentyWattsError, clean, is_impossible_name, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.discard_output()  # the reader of a pipe left: leave quietly
         return 0
     except OSError as error:
+        if is_impossible_name(error):
+            streams.say(f"'{clean(error.filename)[:60]}…' cannot be the name of a file: {error.strerror}")
+            return _BAD_INPUT
         if error.filename is not None or error.errno not in _UNWRITABLE:
             raise
         streams.discard_output()

@@ -35,6 +35,14 @@ def test_counts_are_as_wide_as_the_terminal(width: int, tmp_path: Path, monkeypa
         assert "86.1 k" in done.stdout
 
 
+@pytest.mark.parametrize("words", ["estimate {} --on h100", "plan grid --load {} --grid DE"])
+def test_a_name_that_no_file_can_bear_is_one_line(words: str) -> None:
+    done = command(*words.format("x" * 5000 + ".json").split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "cannot be the name of a file" in done.stderr
+
+
 def test_one_layer_is_no_layers(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     path = save(one_layer("Relu", [(1, 3)]), tmp_path)
