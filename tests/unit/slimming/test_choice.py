@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +63,11 @@ def test_what_did_nothing_is_never_chosen() -> None:
     idle, good = trial(0, 3.0, 0.0, idle="every weight has the shape that it had"), trial(1, 2.0, 0.0)
     assert likely([idle, good], 0.01) == [good]
     assert asking_order([idle, good], 0.01) == [good]
+
+
+def test_a_soft_drop_orders_where_counts_tell_nothing_apart() -> None:
+    """Both lost nothing on the search samples; the cheaper one has hardly moved, so the dearer is not worth asking."""
+    moved, close = replace(trial(0, 2.0, 0.0), risk=0.02), replace(trial(1, 4.0, 0.0), risk=0.001)
+    assert asking_order([moved, close], 0.01) == [close]
+    closer = replace(moved, risk=0.0005)
+    assert asking_order([closer, close], 0.01) == [closer, close]

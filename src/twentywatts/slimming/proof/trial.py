@@ -100,6 +100,8 @@ class Trial:
     time_s: processor time per inference as the search saw it [s]; saving: that of the model as given, timed in turns
     with it, over its own. Both are None where nothing is timed. thrift: joules of the model as given over its own,
     where a counter lives and it was among the best. idle: why the last step did nothing, or empty.
+    risk: what orders candidates by safety, less is safer: the soft drop (``soft_drop_bound``); None takes the bound of
+    the drop on the search samples.
     """
 
     rung: Rung
@@ -111,6 +113,7 @@ class Trial:
     saving: float | None = None
     thrift: float | None = None
     idle: str = ""
+    risk: float | None = None
 
     @property
     def key(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from twentywatts.slimming.proof.trial import Trial
 
@@ -20,18 +20,27 @@ def cost_of(trial: Trial) -> float:
     return 1.0 / saving if saving else float(len(trial.shipped.content))
 
 
-def front(trials: Iterable[Trial]) -> list[Trial]:
+def front(trials: Iterable[Trial], *, risk: Callable[[Trial], float] | None = None) -> list[Trial]:
     """Return the trials that no other beats in both cost and safety, the cheapest first.
 
-    Safety is the bound of the drop on the search samples: of two without a loss, the one that changes fewer answers
-    is the safer. Of equals in safety the dearer stay too: the guard is asked about them first, and what was changed
-    less may pass where the cheapest fails.
+    risk: less is safer; where not given, the bound of the drop on the search samples: of two without a loss, the one
+    that changes fewer answers is the safer. Of equals in safety the dearer stay too: the guard is asked about them
+    first, and what was changed less may pass where the cheapest fails.
     """
+    risk = risk or _bound
     found: list[Trial] = []
-    for trial in sorted(trials, key=lambda one: (cost_of(one), one.score.verdict.bound, one.digest)):
-        if not found or trial.score.verdict.bound <= found[-1].score.verdict.bound:
+    for trial in sorted(trials, key=lambda one: (cost_of(one), risk(one), one.digest)):
+        if not found or risk(trial) <= risk(found[-1]):
             found.append(trial)
     return found
+
+
+def _bound(trial: Trial) -> float:
+    return trial.score.verdict.bound
+
+
+def _risk(trial: Trial) -> float:
+    return _bound(trial) if trial.risk is None else trial.risk
 
 
 def likely(trials: Iterable[Trial], max_drop: float) -> list[Trial]:
@@ -39,17 +48,22 @@ def likely(trials: Iterable[Trial], max_drop: float) -> list[Trial]:
 
     What did nothing is left out, whatever its time: a saving of it would be noise.
     """
-    return front(trial for trial in trials if trial.score.drop <= max_drop and not trial.idle)
+    return front(_within(trials, max_drop))
+
+
+def _within(trials: Iterable[Trial], max_drop: float) -> Iterator[Trial]:
+    return (trial for trial in trials if trial.score.drop <= max_drop and not trial.idle)
 
 
 def asking_order(trials: Sequence[Trial], max_drop: float) -> list[Trial]:
     """Return the candidates in the order in which the guard samples are asked: the safest first, each much cheaper.
 
-    Only what costs less than the model as given is worth a question.
+    The safest is the one that takes least probability from the right class (see ``soft_drop_bound``), where that can
+    be told. Only what costs less than the model as given is worth a question.
     """
     order: list[Trial] = []
     limit = 1.0 if any(trial.saving for trial in trials) else float("inf")
-    for trial in reversed(likely(trials, max_drop)):
+    for trial in reversed(front(_within(trials, max_drop), risk=_risk)):
         if cost_of(trial) < _STEP * limit:
             order.append(trial)
             limit = cost_of(trial)

@@ -15,6 +15,7 @@ from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.proof.guard import Look, look
+from twentywatts.slimming.proof.soft import soft_drop_bound
 from twentywatts.slimming.proof.trial import Artefact, NotNumbersError, Outputs, Trial, opened, score_of
 from twentywatts.slimming.searching.clock import Clock
 from twentywatts.slimming.searching.memory import Memory
@@ -146,7 +147,14 @@ class Lab:
             time_s=timing[shipped.digest].time_s.mid if timing else None,
             saving=timing[shipped.digest].saving.mid if timing else None,
             idle=self._idle(floating, shipped),
+            risk=self._risk(outputs),
         )
+
+    def _risk(self, outputs: Outputs) -> float | None:
+        """Return the soft drop of a candidate's outputs, None where the metric is not the share of right classes."""
+        if self.question.goal.metric.name != "accuracy":
+            return None
+        return soft_drop_bound(self.given_search, outputs, self.parts.tuning.targets)
 
     def _idle(self, floating: Candidate, shipped: Candidate) -> str:
         """Return why the last step did nothing, where the candidate before it is at hand; else an empty text."""

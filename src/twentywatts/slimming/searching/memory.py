@@ -41,7 +41,7 @@ class Memory:
                 packing, _, key = str(record["key"]).partition(" ")
                 rung, score = Rung.of(key), _score(record["score"])
                 floating, shipped = self._candidate(record["floating"]), self._candidate(record["shipped"])
-                values = {name: record[name] for name in ("time_s", "saving", "idle")}
+                values = {name: record[name] for name in ("time_s", "saving", "idle", "risk")}
             except (KeyError, TypeError, ValueError):
                 continue
             if floating is not None and shipped is not None:
@@ -61,6 +61,7 @@ class Memory:
             "time_s": trial.time_s,
             "saving": trial.saving,
             "idle": trial.idle,
+            "risk": trial.risk,
         }
         self.storage.append(_TRIAL, record)
 
