@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.golden import RUN, check_golden, check_schema
 
 import twentywatts as tw
-from twentywatts.reports.plain import plain
+from twentywatts.reports.estimate_document import estimation_document
 
 FOLDER = Path(__file__).parent
 # a chip of the tests' own: a corrected figure of a bundled one must not change the format's example
@@ -20,7 +20,7 @@ CHIP = str(FOLDER.parent / "support" / "machines" / "plan-chip.toml")
 
 def test_the_document_is_the_golden_one(tmp_path: Path) -> None:
     found = tw.estimate("llama-3.1-8b", on=[CHIP, "tpu-v5e"], batch="1..4", prompt_tokens=500, output_tokens=300)
-    check_golden(plain({**found.as_document(), "run": RUN}), FOLDER / "estimate-1.json", tmp_path)
+    check_golden({**estimation_document(found), "run": RUN}, FOLDER / "estimate-1.json", tmp_path)
 
 
 def test_documents_keep_the_schema() -> None:
@@ -30,4 +30,4 @@ def test_documents_keep_the_schema() -> None:
         ("sdxl", {"images": 2}),
         ("bert-base-uncased", {"batch": 4}),
     ):
-        check_schema(plain(tw.estimate(model, on="b200x8", **options).as_document()), "estimate-1")
+        check_schema(estimation_document(tw.estimate(model, on="b200x8", **options)), "estimate-1")

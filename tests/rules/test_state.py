@@ -52,8 +52,10 @@ def _compare(data: Path) -> Any:
 
 
 def _estimate(_: Path) -> Any:
+    from twentywatts.reports.estimate_document import estimation_document
+
     found = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=4)
-    return str(found), json.dumps(found.as_document())
+    return str(found), json.dumps(estimation_document(found))
 
 
 def _measure(_: Path) -> Any:

@@ -42,21 +42,20 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Estimate, print, write the reports; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.cli.circumstances import circumstances
+    from twentywatts.reports.estimate_document import estimation_document
     from twentywatts.reports.output import check_reports, write_json, write_text
-    from twentywatts.reports.plain import plain
 
     given = [args.model, *args.on.split(",")]
     check_reports(args.json, args.html, keep=given)
-    document = {**_estimate(args).as_document(), "run": circumstances()}
-    rounded: dict[str, Any] = plain(document)
+    document = {**estimation_document(_estimate(args)), "run": circumstances()}
     if args.json is not None:
-        write_json(rounded, args.json)
+        write_json(document, args.json)
     if args.html is not None:
         from twentywatts.reports.estimate_page import estimation_page
 
-        write_text(estimation_page(rounded), args.html)
+        write_text(estimation_page(document), args.html)
     if "-" not in (args.json, args.html):
-        _print(rounded)
+        _print(document)
     return 0
 
 

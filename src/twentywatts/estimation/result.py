@@ -92,12 +92,6 @@ class Estimation:
         """Citations that machine files of the user's own bring, by key."""
         return {key: source for row in self.rows for key, source in row.ledger.own_sources.items()}
 
-    def as_document(self) -> dict[str, Any]:
-        """Return the estimation as plain values, schema ``twentywatts.estimate/1``."""
-        from twentywatts.estimation.document import estimation_document
-
-        return estimation_document(self)
-
     def report(self, path: str | Path) -> None:
         """Write one self-contained page, or the document where the name ends in .json; raises InputError."""
         # reports stand above this room and are found by name, as a plug-in is

@@ -13,7 +13,7 @@ __all__ = ["write_report"]
 # class of the result: what makes its document, what makes a page of that
 _MAKERS = {
     "Comparison": ("document:comparison_document", "page:comparison_page"),
-    "Estimation": ("written:_as_document", "estimate_page:estimation_page"),
+    "Estimation": ("estimate_document:estimation_document", "estimate_page:estimation_page"),
     "Plan": ("plan:plan_document", "plan_page:plan_page"),
     "Slimmed": ("slim_document:slim_document", "slim_page:slim_page"),
 }
@@ -36,7 +36,3 @@ def write_report(result: Any, path: str | Path) -> None:
 def _named(maker: str) -> Any:
     module, name = maker.split(":")
     return getattr(import_module(f"twentywatts.reports.{module}"), name)
-
-
-def _as_document(result: Any) -> Any:
-    return result.as_document()

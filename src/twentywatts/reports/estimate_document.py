@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twentywatts.estimation.result import Estimation, EstimationRow
+from twentywatts.reports.records import plain_document, source_records
 
 __all__ = ["SCHEMA", "estimation_document"]
 
@@ -15,10 +16,7 @@ SCHEMA = "twentywatts.estimate/1"
 
 def estimation_document(estimation: Estimation) -> dict[str, Any]:
     """Return an estimation as plain values, keys in a fixed order, quantities in SI; ``run`` alone may differ."""
-    from twentywatts.figures import load_sources
-
-    known = {**estimation.own_sources, **load_sources()}
-    return {
+    document = {
         "schema": SCHEMA,
         "answer": estimation.answer,
         "model": {**asdict(estimation.model), "sources": list(estimation.model.sources)},
@@ -28,11 +26,12 @@ def estimation_document(estimation: Estimation) -> dict[str, Any]:
         "refused": [asdict(refusal) for refusal in estimation.refused],
         "notes": list(estimation.notes),
         "not_covered": _once(text for row in estimation.rows for text in row.ledger.not_covered),
-        "sources": {key: _source(known, key) for key in estimation.sources},
+        "sources": source_records(estimation.sources, own=estimation.own_sources),
         "draws": estimation.draws,
         "seed": estimation.seed,
         "run": dict(estimation.run),
     }
+    return plain_document(document)
 
 
 def _row(row: EstimationRow) -> dict[str, Any]:
@@ -61,16 +60,6 @@ def _row(row: EstimationRow) -> dict[str, Any]:
         "sources": list(ledger.sources),
         "notes": _once([*ledger.notes, *(entry.note for entry in ledger.entries)]),
     }
-
-
-def _source(known: Any, key: str) -> dict[str, Any]:
-    """Return a citation; one that is neither bundled nor in a user's file says so."""
-    from twentywatts.figures import Source
-
-    source = known.get(key) or Source(key=key, kind="unlisted", title=key, authors="", year=0)
-    record = asdict(source)
-    del record["key"]
-    return record | {"year": source.year or None}
 
 
 def _once(texts: Iterable[str]) -> list[str]:
