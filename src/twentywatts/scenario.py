@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from twentywatts.errors import InputError
 from twentywatts.figures import Boundary
@@ -41,9 +43,14 @@ class Scenario:
     draws: int = DRAW_COUNT
 
     def __post_init__(self) -> None:
-        _whole("the batch", self.batch, least=1)
-        _whole("the seed", self.seed, least=0)
-        _whole("the number of draws", self.draws, least=0)
+        for name, what, least in (
+            ("batch", "the batch", 1),
+            ("seed", "the seed", 0),
+            ("draws", "the number of draws", 0),
+        ):
+            object.__setattr__(self, name, _whole(what, getattr(self, name), least=least))
+        if not isinstance(self.axes, Mapping):
+            raise InputError(f"the axes are sizes by name, such as {{'sequence': 128}}, got {self.axes!r}")
         for name, size in self.axes.items():
             _whole(f"axis '{name}'", size, least=1)
         if self.rate_per_s is not None and not _is_rate(self.rate_per_s):
@@ -72,9 +79,15 @@ class Scenario:
         return None if self.rate_per_s is None else self.rate_per_s * self.duty_frac
 
 
-def _whole(what: str, value: object, *, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
+def _whole(what: str, value: Any, *, least: int) -> int:
+    """Return a whole number, NumPy's as Python's own; raises InputError for anything else."""
+    try:
+        found = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        found = -1
+    if not least <= found < 2**63:
         raise InputError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    return found
 
 
 def _is_rate(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from twentywatts.errors import InputError
@@ -54,6 +55,17 @@ def test_a_batch_that_is_none_is_refused(batch: Any) -> None:
 def test_what_else_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         Scenario(**changes)
+
+
+def test_numbers_of_numpy_become_python_s_own() -> None:
+    scenario = Scenario(batch=np.int64(8), seed=np.uint8(3))
+    assert (type(scenario.batch), scenario.batch, type(scenario.seed)) == (int, 8, int)
+
+
+@pytest.mark.parametrize("axes", [3, None, "sequence=128", [("sequence", 128)]])
+def test_axes_are_a_table(axes: Any) -> None:
+    with pytest.raises(InputError, match="sizes by name"):
+        Scenario(axes=axes)
 
 
 def test_a_scenario_cannot_be_changed() -> None:
