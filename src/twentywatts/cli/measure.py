@@ -33,7 +33,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--resume", metavar="FILE", help="report from a journal alone what was seen; runs nothing")
     parser.add_argument("--interval", type=float, metavar="S", help="take samples this often (default: as needed)")
     parser.add_argument("--require-measured", action="store_true", help="fail instead of estimating")
-    parser.add_argument("--wall", metavar="CONFIG", help="a .toml file that describes a wall meter")
+    parser.add_argument(
+        "--wall", metavar="CONFIG", help="a .toml file that describes a wall meter; with --resume, a recording"
+    )
     parser.add_argument("--wait", action="store_true", help="wait for processes that outlive the command, too")
     parser.add_argument("--quiet", "-q", action="store_true", help="no live line")
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -54,8 +56,11 @@ def run(args: argparse.Namespace) -> int:
             )
     if args.json == args.marks == "-":
         raise InputError("--json and --marks cannot both go to standard output")
-    if args.resume and (args.journal or args.wall or args.interval or args.wait or args.require_measured):
-        raise InputError("--resume reports a journal and measures nothing: it goes with --json and --marks alone")
+    if args.resume and (args.journal or args.interval or args.wait or args.require_measured):
+        raise InputError(
+            "--resume reports a journal and measures nothing: it goes with --json and --marks alone, "
+            "and with --wall for a recording"
+        )
     if args.resume and command:
         raise InputError("--resume reports a journal and runs nothing: leave the command out")
     if not args.resume and not command:
@@ -87,7 +92,7 @@ def _measured(args: argparse.Namespace, command: list[str]) -> int:
 def _resumed(args: argparse.Namespace) -> int:
     from twentywatts.cli.measuring import resume
 
-    return resume(args.resume, _outputs(args))
+    return resume(args.resume, _outputs(args), wall=args.wall)
 
 
 def _outputs(args: argparse.Namespace) -> Outputs:

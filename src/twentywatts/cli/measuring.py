@@ -31,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from twentywatts.meter.contract import Reading
     from twentywatts.meter.journal import Journal
     from twentywatts.meter.replay import Story
 
@@ -232,16 +233,22 @@ class _Run:
             self._outputs.say(["\r\x1b[K"], end="")
 
 
-def resume(path: str, outputs: Outputs) -> int:
-    """Report from a journal alone what was seen; return 0. Raises InputError."""
+def resume(path: str, outputs: Outputs, *, wall: str | None = None) -> int:
+    """Report from a journal what was seen, with the recordings that ``wall`` names; return 0. Raises InputError."""
     from twentywatts.meter.replay import read_journal
 
     outputs.check()
-    outputs.write(_told(read_journal(path)))
+    story = read_journal(path)
+    recorded: tuple[Reading, ...] = ()
+    if wall:
+        from twentywatts.meter.recording import recorded_readings
+
+        recorded = recorded_readings(story, wall)
+    outputs.write(_told(story, recorded))
     return 0
 
 
-def _told(story: Story) -> Measured:
+def _told(story: Story, recorded: tuple[Reading, ...]) -> Measured:
     """Return what a journal tells as a measurement."""
     header, end = story.header, story.end or {}
     is_same_host = header.get("host") == node_name()
@@ -264,6 +271,7 @@ def _told(story: Story) -> Measured:
         laps=laps_of(story.edges, span),
         command=command,
         findings=said,
+        recorded=recorded,
         gaps=tuple(story.gaps),
         notes=tuple(notes),
         is_complete=story.end is not None,

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # typing.Protocol, whose import costs more than this file, only tells a type checker something
 
-__all__ = ["Channel", "Finding", "How", "Quantity", "ReadError", "Reading", "Scope", "Source"]
+__all__ = ["RECORDED", "Channel", "Finding", "How", "Quantity", "ReadError", "Reading", "Scope", "Source"]
+
+
+RECORDED = "wall:csv:"  # begins the keys of readings that come from a recording, not from a channel
 
 
 class How(StrEnum):

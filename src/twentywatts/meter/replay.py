@@ -47,13 +47,15 @@ class Gap:
 class Story:
     """What a journal tells. edges: by name, "start" first; without an end of its own the last sign of life stands in.
 
-    end: what the meter wrote last, None where it was killed.
+    end: what the meter wrote last, None where it was killed. trace: (time [s], joules of the total since the start) of
+    every pass.
     """
 
     header: Record
     assembly: Assembly
     edges: list[tuple[str, Edge]] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    trace: list[tuple[float, float]] = field(default_factory=list)
     end: Record | None = None
     damaged: int = 0
     is_torn: bool = False
@@ -85,6 +87,7 @@ class _Reader:
         self._story = Story(header=header, assembly=_assembly(path, header))
         channels = self._story.assembly.channels
         self._accumulators: dict[str, Accumulator] = {channel.key: accumulator_of(channel) for channel in channels}
+        self._joules = dict.fromkeys(self._story.assembly.summed, 0.0)
         self._captured: dict[int, dict[str, Any]] = {}
         self._last_s = self._last_cpu_s = self._slept_s = 0.0
         self._last_busy_s: float | None = None
@@ -155,8 +158,12 @@ class _Reader:
             self._slept_s = slept_s
         for key, time_s, raw, error in rows:
             if key in self._accumulators:
-                self._accumulators[key].add(time_s, raw, error)
+                energy_j = self._accumulators[key].add(time_s, raw, error)
+                if key in self._joules:
+                    self._joules[key] = energy_j
             self._seen(time_s)
+        if rows:
+            self._story.trace.append((rows[-1][1], sum(self._joules.values())))
         if "edge" in record and len(self._captured) < _MOST_EDGES:
             number = int(record["edge"])
             self._captured[number] = {key: accumulator.state for key, accumulator in self._accumulators.items()}

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from twentywatts.errors import clean
+from twentywatts.meter.contract import RECORDED
 from twentywatts.records import record
 from twentywatts.reports.plain import plain_document
 from twentywatts.units import format_interval, format_si
@@ -38,14 +39,15 @@ class Measured:
     """One measured command.
 
     span: the whole; laps: (seconds from the start to the mark, the stretch that the mark ended). command: argv, exit
-    code, signal and processes left running. findings: why nothing lives, where nothing does. is_complete: False where
-    a journal has no end.
+    code, signal and processes left running. findings: why nothing lives, where nothing does. recorded: what recordings
+    of wall meters say of it. is_complete: False where a journal has no end.
     """
 
     span: Span
     laps: tuple[tuple[float, Span], ...] = ()
     command: Mapping[str, Any] = _NOTHING
     findings: tuple[Finding, ...] = ()
+    recorded: tuple[Reading, ...] = ()
     gaps: tuple[Gap, ...] = ()
     notes: tuple[str, ...] = ()
     is_complete: bool = True
@@ -66,6 +68,7 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
     total = span.total
     is_measured = str(total.how) in _MEASURED
     energy_j = _interval(total)
+    readings = (*span.readings, *measured.recorded)
     document: Document = {
         "schema": SCHEMA,
         "measured": is_measured,
@@ -76,7 +79,7 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
         "duration_s": span.duration_s,
         "cpu_time_s": max(0.0, span.cpu_s),
         "share_frac": span.share_frac,
-        "components": [_component(reading, span) for reading in span.readings],
+        "components": [_component(reading, span) for reading in readings],
         "not_read": [
             {"key": channel.key, "component": channel.component, "reason": clean(reason)}
             for channel, reason in (*span.assembly.rejected, *span.assembly.elsewhere)
@@ -92,7 +95,7 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
         "run": dict(run),
     }
     rounded = plain_document(document)
-    for row, reading in zip(rounded["components"], span.readings, strict=True):
+    for row, reading in zip(rounded["components"], readings, strict=True):
         row["raw"] = {"first": reading.first, "last": reading.last}  # as read: six digits would lose what moved
     return rounded
 
@@ -106,6 +109,8 @@ def _dead(assembly: Assembly) -> list[str]:
 def _component(reading: Reading, span: Span) -> Document:
     apart = {channel.key: reason for channel, reason in (*span.assembly.apart, *span.assembly.elsewhere)}
     counted = {part.key for part in span.total.parts}
+    if reading.key.startswith(RECORDED):
+        apart[reading.key] = "the wall meter holds what the others count: shown apart, never added to them"
     return {
         "component": clean(reading.component),
         "key": clean(reading.key),

@@ -276,5 +276,5 @@ def test_a_recording_in_the_configuration_is_read_later(tmp_path: Path) -> None:
     file.write_text('[[meter]]\nkind = "csv"\npath = "meter.csv"\n')
     source = find(config=file, environ={})
     assert source.channels() == []
-    assert "wall.csv read it in Python" in source.findings()[0].reason
+    assert "after the run" in source.findings()[0].reason
     assert load(file)[0].path == str(tmp_path / "meter.csv")

@@ -12,7 +12,9 @@ password_variable = "PLUG_PASSWORD"
 error_frac = 0.01             # what the meter's datasheet states
 period_s = 1.0                # how often the meter has a new value, if you know it
 ca_file = "bmc.pem"           # to trust a certificate of your own
-path = "meter.csv"            # csv: the file; time, power: its columns (see wall/csv.py)
+path = "meter.csv"            # csv: a recording, read after the run beside its journal
+time = "time"                 # csv: the columns; time_unit "s", "ms" or "iso" (dates), power_unit "W" or "kW"
+power = "power"
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from twentywatts.errors import InputError
-from twentywatts.meter.contract import How, Reading, Scope
+from twentywatts.meter.contract import RECORDED, How, Reading, Scope
 from twentywatts.records import record
 
 TYPE_CHECKING = False
@@ -280,7 +280,7 @@ def reading_between(
     at = [energy_j(meter, start_s - shift, end_s - shift) for shift in (offset.offset_s, offset.low_s, offset.high_s)]
     edge_j = max(meter.power_w) * meter.period_s
     return Reading(
-        key=f"wall:csv:{component}",
+        key=f"{RECORDED}{component}",
         component=component,
         scope=Scope.WALL,
         how=How.INTEGRATED,

@@ -25,7 +25,7 @@ def open_meter(meter: MeterConfig, environ: Mapping[str, str], clock: Clock) -> 
     """Return the channel of a meter that answers, and what is to be said of it."""
     what = f"{meter.name or meter.key} ({meter.kind})"
     if meter.kind == "csv":
-        reason = "a recording: fit_offset and reading_between of twentywatts.meter.sources.wall.csv read it in Python"
+        reason = "a recording: `twentywatts measure --resume JOURNAL --wall FILE` reads it after the run"
         return None, Finding(source=NAME, what=what, found=True, readable=True, reason=reason)
     try:
         channel = _channel(meter, environ, clock)
