@@ -236,7 +236,7 @@ def _loihi(rows: Sequence[Row]) -> list[str]:
         "is the only one of its kind, and takes 0.42 of the time of those with 8 parts; and the time that ten further "
         "layers take shows only against the one group of 8 parts that has none. The barrier that ends each step is not "
         "what they differ by: with all cores of a chip it takes at most 0.465 µs (davies2018, Table 2), 5 µs in ten "
-        "steps, and they differ by milliseconds.",
+        "steps, and they differ by more than half a millisecond.",
         "",
         *_slopes(groups),
         _board(every),
