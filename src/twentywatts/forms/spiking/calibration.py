@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import DataError
-from twentywatts.forms._lowering_linear import Floats
-from twentywatts.forms.lowering import Block, Kind, Lowered, Projection, lower, sum_of
+from twentywatts.forms.lowering import Block, Floats, Kind, Lowered, Projection, lower, sum_of
 from twentywatts.forms.protocol import Inputs
 from twentywatts.network import Network
 

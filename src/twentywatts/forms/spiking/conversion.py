@@ -15,8 +15,7 @@ from math import ceil, floor, log2
 import numpy as np
 
 from twentywatts.errors import RefusedError
-from twentywatts.forms._lowering_linear import Floats, Geometry, Linear, apply
-from twentywatts.forms.lowering import Block, Kind, Lowered
+from twentywatts.forms.lowering import Block, Floats, Geometry, Kind, Linear, Lowered, apply
 from twentywatts.forms.spiking.calibration import Prepared
 from twentywatts.forms.spiking.engine import Wiring
 from twentywatts.forms.spiking.quantise import few_values, scale_of, to_integers

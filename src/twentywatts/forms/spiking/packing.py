@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.forms._lowering_linear import Frame, convolution
+from twentywatts.forms.lowering import Frame, convolution
 from twentywatts.forms.spiking.events import Layout
 from twentywatts.forms.spiking.kernel_dense import NARROW, WIDE_INT8, WIDE_SINGLE, DenseRows
 from twentywatts.forms.spiking.kernel_scatter import Wiring

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import DataError, MissingExtraError, RefusedError
-from twentywatts.forms._lowering_linear import Floats
-from twentywatts.forms.lowering import Kind, Lowered, lower
+from twentywatts.forms.lowering import Floats, Kind, Lowered, lower
 from twentywatts.forms.protocol import Inputs
 from twentywatts.forms.spiking.calibration import Prepared, prepare, recalibrate
 from twentywatts.network import Network

@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twentywatts.forms._lowering_linear import Floats, Geometry, Linear
-from twentywatts.forms.lowering import Block, Kind, Lowered
+from twentywatts.forms.lowering import Block, Floats, Geometry, Kind, Linear, Lowered
 
 if TYPE_CHECKING:
     from twentywatts.forms.spiking.qcfs import Schedule

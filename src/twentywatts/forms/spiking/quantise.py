@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.forms._lowering_linear import Floats, Linear
+from twentywatts.forms.lowering import Floats, Linear
 
 __all__ = ["few_values", "scale_of", "to_integers"]
 

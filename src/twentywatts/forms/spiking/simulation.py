@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import DataError
-from twentywatts.forms._lowering_linear import Floats, apply
-from twentywatts.forms.lowering import Kind
+from twentywatts.forms.lowering import Floats, Kind, apply
 from twentywatts.forms.protocol import Inputs
 from twentywatts.forms.runtime import threads
 from twentywatts.forms.spiking.calibration import as_signal

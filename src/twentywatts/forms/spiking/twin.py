@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.forms._lowering_linear import Floats, Linear, apply
-from twentywatts.forms.lowering import Kind, largest
+from twentywatts.forms.lowering import Floats, Kind, Linear, apply, largest
 from twentywatts.forms.protocol import Inputs
 from twentywatts.forms.spiking.conversion import Converted, Group, Synapses
 from twentywatts.forms.spiking.simulation import Chunk, constant_of, signals_of

@@ -7,8 +7,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.forms._lowering_linear import Floats, Geometry
-from twentywatts.forms.lowering import Lowered
+from twentywatts.forms.lowering import Floats, Geometry, Lowered
 from twentywatts.forms.spiking.conversion import Converted, Group
 from twentywatts.forms.spiking.simulation import Run
 from twentywatts.network import Layer

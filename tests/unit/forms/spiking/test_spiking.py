@@ -273,7 +273,7 @@ def test_zero_input_without_bias_gives_no_event(models: ModuleType, tmp_path: Pa
 )
 @settings(max_examples=60, deadline=None)
 def test_weights_stay_within_bits_and_values(row: list[float], bits: int, count: int) -> None:
-    from twentywatts.forms._lowering_linear import dense
+    from twentywatts.forms.lowering.linear import dense
     from twentywatts.forms.spiking.quantise import few_values, scale_of, to_integers
 
     weight = np.array(row)[:, None]

@@ -1,4 +1,4 @@
-"""Lowering: a Network as the few blocks that a converted ReLU network is made of, or the layer that cannot be one.
+"""The way from a Network to its blocks, and what the blocks compute.
 
 A block is a sum of linear maps of earlier signals plus a bias, followed by a ReLU (``fire``), by nothing (``readout``,
 the last one), or it is a largest-of-window (``max``). BatchNormalization, constant scales and shifts are folded into
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from twentywatts.errors import RefusedError
-from twentywatts.forms._lowering_linear import Floats, Geometry, apply
-from twentywatts.forms._lowering_ops import HANDLERS, READOUT_OPS
-from twentywatts.forms._lowering_state import Block, Kind, Lowered, Projection, State, refuse
+from twentywatts.forms.lowering.linear import Floats, Geometry, apply
+from twentywatts.forms.lowering.ops import HANDLERS, READOUT_OPS
+from twentywatts.forms.lowering.state import Block, Kind, Lowered, State, refuse
 from twentywatts.network import Layer, Network
 
-__all__ = ["Block", "Kind", "Lowered", "Projection", "evaluate", "largest", "lower", "sum_of"]
+__all__ = ["evaluate", "largest", "lower", "sum_of"]
 
 
 def lower(network: Network) -> Lowered:

@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
-from twentywatts.forms._lowering_linear import Frame, Linear, apply, mean_after, pooling
-from twentywatts.forms._lowering_state import (
+from twentywatts.forms.lowering.linear import Frame, Linear, apply, mean_after, pooling
+from twentywatts.forms.lowering.state import (
     Handler,
     Kind,
     Part,

@@ -8,9 +8,9 @@ from math import inf
 
 import numpy as np
 
-from twentywatts.forms._lowering_linear import Floats, convolution, dense
-from twentywatts.forms._lowering_pool import POOL_HANDLERS, window
-from twentywatts.forms._lowering_state import Handler, Part, Pending, Signal, State, has_input, joined, project, refuse
+from twentywatts.forms.lowering.linear import Floats, convolution, dense
+from twentywatts.forms.lowering.pool import POOL_HANDLERS, window
+from twentywatts.forms.lowering.state import Handler, Part, Pending, Signal, State, has_input, joined, project, refuse
 from twentywatts.network import Layer
 
 __all__ = ["HANDLERS", "READOUT_OPS"]

@@ -15,7 +15,7 @@ from typing import NoReturn
 import numpy as np
 
 from twentywatts.errors import RefusedError
-from twentywatts.forms._lowering_linear import Floats, Linear, apply, diagonal
+from twentywatts.forms.lowering.linear import Floats, Linear, apply, diagonal
 from twentywatts.network import Layer, Network
 
 __all__ = [
@@ -208,6 +208,7 @@ Handler = Callable[[State, Layer], Signal | Pending]
 
 
 def whole_signal(source: str, shape: tuple[int, ...]) -> Signal:
+    """Return a value as it is: one part, neither scaled nor shifted; its shape is without batch."""
     return Signal(parts=(Part(source=source, scale=np.ones(shape[0]), shift=np.zeros(shape[0])),), spatial=shape[1:])
 
 
@@ -231,8 +232,10 @@ def project(layer: Layer, signal: Signal, linear: Linear, bias: Floats) -> Pendi
 
 
 def has_input(layer: Layer, index: int) -> bool:
+    """Tell whether an optional input is given: ONNX leaves its name out, or empty."""
     return len(layer.inputs) > index and bool(layer.inputs[index])
 
 
 def joined(signals: Sequence[Signal]) -> Signal:
+    """Return a concatenation of channels."""
     return replace(signals[0], parts=tuple(part for signal in signals for part in signal.parts))
