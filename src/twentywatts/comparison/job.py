@@ -91,7 +91,7 @@ def compare(
     and only the other half is reported.
     on: machine names or .toml files (a list, or one text with commas), all bundled ones if None. max_drop: loss of
     the metric that still counts as kept.
-    metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number.
+    metric: accuracy, top-k, f1, mean-error or a function (outputs, targets) → number, of which more is better.
     options: fine_tune (False keeps spiking rows untrained although ``train`` is given), and fields of Scenario: batch,
     rate_per_s, duty_frac, event_rate_per_s, battery_j, boundary, axes, seed.
     Raises InputError for anything that cannot be used; machines that cannot carry the model are listed as refused.

@@ -134,3 +134,25 @@ def test_a_drop_is_a_number(drop: Any) -> None:
 def test_what_is_no_samples_is_told(save: Save, bad: Any) -> None:
     with pytest.raises(InputError, match=r"pair \(x, y\)|no array of numbers"):
         tw.compare(save(MATMUL), bad, on=["h100-sxm"])
+
+
+def test_a_model_at_chance_is_told_before_anything_else(save: Save) -> None:
+    model = save(MATMUL)
+    assert compare(model).chance == ""
+    found = compare(model, y=np.random.default_rng(1).integers(0, 3, len(Y)))
+    assert found.chance.startswith("AT CHANCE: the model as given ")
+    assert str(found).splitlines()[2] == found.chance
+
+
+def test_a_chip_that_a_user_s_metric_has_no_number_for_is_refused(save: Save) -> None:
+    exact = set(np.round((X @ WEIGHTS)[:, 0], 4).tolist())
+
+    def only_exact(outputs: Any, targets: Any) -> float:
+        return 1.0 if np.round(outputs[:, 0], 4).tolist()[0] in exact else float("nan")
+
+    found = tw.compare(save(MATMUL), (X, Y), on=["h100-sxm", "h100", "loihi"], metric=only_exact)
+    # the same chip by another name is one row; it runs fp32, as int8 has no score
+    assert [(row.machine, row.form) for row in found.rows[:-1]] == [("this-cpu", "float"), ("h100-sxm", "float")]
+    (refusal,) = found.refused
+    assert (refusal.machine, refusal.reason) == ("loihi", "the only_exact of its outputs is nan")
+    assert found.baselines == ()
