@@ -7,7 +7,7 @@ are then judged on the five folds pooled (n = 1797, paired with the network as g
 the cuts in float, the smallest first, trained where training was in time; at the first that is not proved the walk ends
 (fixed sequence). The last that is proved is measured anew, beside quantisation alone (the library's int8, NNCF with
 OpenVINO and Intel's neural compressor where these are installed), all in turns.
-Usage: python bench/slim_digits.py FOLDER [--budget 120] [--only conv,dense] [--stage train|slim|table]
+Usage: python bench/slim_digits.py FOLDER [--budget 120] [--only conv,dense] [--stage train|slim|table] [--seed 0]
 What is there already in FOLDER is not done again.
 """
 
@@ -49,8 +49,8 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return (x / 16).astype(np.float32).reshape(-1, 1, 8, 8), y.astype(np.int64)
 
 
-def train(folder: Path, names: list[str]) -> None:
-    """Train what is not there, and write it with its samples."""
+def train(folder: Path, names: list[str], seed: int) -> None:
+    """Train what is not there, and write it with its samples. seed: added to each network's own."""
     import torch
 
     from slim_networks import DIGITS, exported, trained
@@ -58,14 +58,14 @@ def train(folder: Path, names: list[str]) -> None:
     torch.set_num_threads(1)
     x, y = digits()
     for name in names:
-        for place, rows in enumerate(folds(SEEDS[name])):
+        for place, rows in enumerate(folds(SEEDS[name] + seed)):
             home = folder / f"{name}-{place}"
             if (home / "model.onnx").exists():
                 continue
             home.mkdir(parents=True, exist_ok=True)
             start = time.process_time()
-            torch.manual_seed(100 * SEEDS[name] + place)
-            net = trained(DIGITS[name](), x[rows["train"]], y[rows["train"]], epochs=EPOCHS, seed=place)
+            torch.manual_seed(100 * (SEEDS[name] + seed) + place)
+            net = trained(DIGITS[name](), x[rows["train"]], y[rows["train"]], epochs=EPOCHS, seed=seed + place)
             for part, index in rows.items():
                 np.savez(home / f"{part}.npz", x=x[index], y=y[index])
             exported(net, x, home / "model.onnx")
@@ -78,10 +78,11 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=120.0, help="wall-clock seconds of one slim")
     parser.add_argument("--only", default=",".join(FIVE), help=f"some of {', '.join(SEEDS)}")
     parser.add_argument("--stage", choices=("train", "slim", "table", "all"), default="all")
+    parser.add_argument("--seed", type=int, default=0, help="another gives other weights and other folds")
     given = parser.parse_args()
     names = given.only.split(",")
     if given.stage in ("train", "all"):
-        train(given.folder, names)
+        train(given.folder, names, given.seed)
     homes = {name: [given.folder / f"{name}-{place}" for place in range(FOLDS)] for name in names}
     if given.stage in ("slim", "all"):
         for home in (home for group in homes.values() for home in group):

@@ -68,10 +68,20 @@ def test_what_is_not_proved_is_no_advice(terms: Terms) -> None:
     assert "not proved" in found.note
 
 
-@pytest.mark.parametrize("change", [{"train": None}, {"budget_s": 0.0}])
-def test_without_samples_or_time_nothing_is_said(terms: Terms, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("change", "words"), [({"train": None}, ""), ({"budget_s": 0.0}, "there was no time")])
+def test_without_samples_nothing_is_said_and_without_time_that(
+    terms: Terms, change: dict[str, Any], words: str
+) -> None:
     found = smaller(opened(Candidate(content=network())), terms=replace(terms, **change), plan=PLAN)
-    assert (found.advice, found.note) == (None, "")
+    assert found.advice is None
+    assert found.note.startswith(words)
+    assert bool(found.note) == bool(words)
+
+
+def test_a_model_that_cannot_be_narrowed_says_so(terms: Terms) -> None:
+    found = smaller(opened(Candidate(content=network(hidden=8))), terms=terms, plan=PLAN)
+    assert found.advice is None
+    assert "could not be tried: no width of the model can be cut" in found.note
 
 
 def layered(seed: int, hidden: int = 512) -> Candidate:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from twentywatts.comparison.text import accuracy_text, metric_text, points_text
-from twentywatts.errors import RefusedError, TwentyWattsError
+from twentywatts.errors import RefusedError, TwentyWattsError, clean
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.elsewhere.advice import Advice, Basis, taken_off
 from twentywatts.slimming.elsewhere.fronts import Terms
@@ -21,6 +21,7 @@ from twentywatts.slimming.proof.guard import Look, look, walk
 from twentywatts.slimming.proof.trial import Artefact, Outputs, Score, opened, score_of
 from twentywatts.slimming.steps.prune import prune
 from twentywatts.slimming.timing.measuring import Rounds, Timing, interleaved, session_call
+from twentywatts.slimming.timing.noop import idle_reason
 from twentywatts.slimming.timing.pricing import THIS_CPU, counted, predicted
 
 __all__ = ["Smaller", "smaller"]
@@ -119,8 +120,8 @@ def smaller(given: Artefact, *, terms: Terms, cut: Mapping[float, float] | None 
         if not enough:
             return Smaller(note=_too_small(found, trainer.before, terms, cut or {}))
         return _proved(enough, given, terms, cut=cut or {}, plan=plan)
-    except TwentyWattsError:
-        return Smaller()
+    except TwentyWattsError as error:
+        return Smaller(note=f"a smaller architecture could not be tried: {clean(error)}")
 
 
 def _narrowed(given: Candidate, share_frac: float) -> Candidate:
@@ -128,7 +129,7 @@ def _narrowed(given: Candidate, share_frac: float) -> Candidate:
     if share_frac == 0:
         return given
     narrow = prune(given, ratio=share_frac, round_to=_ROUND_TO, importance="first", through_norms=True)
-    if narrow.digest == given.digest:
+    if idle_reason(given, narrow):
         raise RefusedError("no width of the model can be cut")
     return narrow
 
@@ -208,7 +209,7 @@ def _beside(share_frac: float, cut: Mapping[float, float], terms: Terms) -> str:
 def _too_small(found: list[_Tried], before: Outputs, terms: Terms, cut: Mapping[float, float]) -> str:
     """Return why no smaller architecture is advised: what each scored on the search samples, the whole one last."""
     if not found:
-        return ""
+        return "there was no time to train a smaller architecture: a longer --budget tries it"
     name = terms.goal.metric.name
     scores = [
         f"{_width(one.share_frac)} scores {accuracy_text(one.score.value, name)}"
