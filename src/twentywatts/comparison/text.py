@@ -84,12 +84,12 @@ def ratio_text(ratio: float) -> str:
     if ratio <= 0:
         return "nothing"
     word = "less" if ratio < 1 else "more"
-    factor = _two_digits(max(ratio, 1 / ratio))
+    factor = _rounded(max(ratio, 1 / ratio))
     return "the same" if factor == "1" else f"{factor}× {word}"
 
 
 def ratio_interval_text(interval: Interval) -> str:
-    """Return the bounds of a ratio in the direction of its mid value: ``8–31× less``."""
+    """Return the bounds of a ratio in the direction of its mid value, ``8–31×``; a third digit where two are alike."""
     if interval.low <= 0 or interval.low == interval.high:
         return ""
     bounds = ratio_text(interval.low), ratio_text(interval.high)
@@ -97,12 +97,13 @@ def ratio_interval_text(interval: Interval) -> str:
         return ""
     if (interval.low - 1) * (interval.high - 1) < 0:
         return f"{bounds[0]} to {bounds[1]}"
-    ends = [max(end, 1 / end) for end in (interval.low, interval.high)]
-    return f"{_two_digits(min(ends))}–{_two_digits(max(ends))}×"
+    ends = sorted(max(end, 1 / end) for end in (interval.low, interval.high))
+    pairs = ([_rounded(end, digits) for end in ends] for digits in (2, 3))
+    return next((f"{low}–{high}×" for low, high in pairs if low != high), "")
 
 
-def _two_digits(value: float) -> str:
-    return f"{float(f'{value:.2g}'):,.10g}"
+def _rounded(value: float, digits: int = 2) -> str:
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
 
 
 def plain_table(comparison: Comparison) -> str:

@@ -40,6 +40,8 @@ def test_intervals_of_ratios():
     assert ratio_interval_text(Interval(low=0.5, mid=1, high=3)) == "2× less to 3× more"
     assert ratio_interval_text(Interval(low=1, mid=1, high=1)) == ""
     assert ratio_interval_text(Interval(low=0.99, mid=1, high=1.01)) == ""
+    assert ratio_interval_text(Interval(low=1 / 1.64, mid=1 / 1.6, high=1 / 1.56)) == "1.56–1.64×"
+    assert ratio_interval_text(Interval(low=1.601, mid=1.602, high=1.603)) == ""
 
 
 @given(positive)
