@@ -148,8 +148,8 @@ def _foreseen(option: Record) -> str:
     words, bounds = ratio_text(ratio.mid), ratio_interval_text(ratio)
     unsure = ", which could as well cost" if ratio.mid < 1 < ratio.high else ""
     unsure = ", which could as well save" if ratio.low < 1 < ratio.mid else unsure
-    how = "extrapolated, " if option["extrapolated"] else ""
-    return f"{words} ({how}{bounds}) at {option['batch']:,} at a time{unsure}"
+    how = ", ".join(text for text in ("extrapolated" if option["extrapolated"] else "", bounds) if text)
+    return f"{words}{f' ({how})' if how else ''} at {option['batch']:,} at a time{unsure}"
 
 
 def pair_sentences(document: Record) -> list[str]:
