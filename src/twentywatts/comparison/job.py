@@ -21,7 +21,7 @@ from twentywatts.comparison.text import accuracy_text, is_share
 from twentywatts.comparison.training import fine_tuned
 from twentywatts.counting import Counts, count
 from twentywatts.errors import InputError, ModelError, RefusedError, counted
-from twentywatts.machines import Machine, bundled_names, load, short_names
+from twentywatts.machines import Machine, bundled_names, load, load_all, short_names
 from twentywatts.network import Network
 from twentywatts.readers import read
 from twentywatts.readers.given_samples import Data, data_file
@@ -130,7 +130,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         raise InputError(f"the largest drop must be a number of at least 0, got {job.max_drop!r}")
     if is_share(job.metric.name) and job.max_drop > 1:
         raise InputError(f"the largest drop is a share: 0.02 is two points, got {job.max_drop!r}")
-    machines = list({id(machine): machine for machine in map(load, dict.fromkeys(job.machines))}.values())
+    machines = load_all(job.machines)
     progress("reading the model", 0.0)
     network = read(job.model, batch=1, axes=job.scenario.axes)
     counts = count(job.model, batch=job.scenario.batch, axes=job.scenario.axes)

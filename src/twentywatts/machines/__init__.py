@@ -11,12 +11,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from twentywatts.machines.catalog import bundled_names, load, short_names
+    from twentywatts.machines.catalog import bundled_names, load, load_all, short_names
     from twentywatts.machines.machine import FAMILIES, Machine
     from twentywatts.machines.traits import CrossbarTraits, ProcessorTraits, SpikingTraits, Traits, traits_of
 
 _HOMES = {
-    "catalog": ("bundled_names", "load", "short_names"),
+    "catalog": ("bundled_names", "load", "load_all", "short_names"),
     "machine": ("FAMILIES", "Machine"),
     "traits": ("CrossbarTraits", "ProcessorTraits", "SpikingTraits", "Traits", "traits_of"),
 }
@@ -30,6 +30,7 @@ __all__ = [
     "Traits",
     "bundled_names",
     "load",
+    "load_all",
     "short_names",
     "traits_of",
 ]

@@ -17,7 +17,7 @@ from twentywatts.machines.machine import FAMILIES, Machine
 from twentywatts.plugins import find
 from twentywatts.plugins import names as plugin_names
 
-__all__ = ["SCHEMA", "bundled_names", "load", "parse", "read_tables", "short_names"]
+__all__ = ["SCHEMA", "bundled_names", "load", "load_all", "parse", "read_tables", "short_names"]
 
 _MAX_FILE_BYTES = 1_000_000
 _MAX_KEY_PARTS = 64  # tomllib's time and memory go with the square of these
@@ -89,6 +89,11 @@ def _aliases() -> Mapping[str, str]:
     for name, path in _index().items():
         found |= dict.fromkeys(tomllib.loads(path.read_text(encoding="utf-8")).get("aliases", ()), name)
     return found
+
+
+def load_all(names: Iterable[str | Path]) -> list[Machine]:
+    """Return the machines of these names in their order, one that two names mean once; raises MachineError."""
+    return list({id(machine): machine for machine in map(load, dict.fromkeys(names))}.values())
 
 
 def short_names(names: Iterable[object]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from twentywatts.comparison.split import check_targets
 from twentywatts.comparison.text import is_share
 from twentywatts.errors import InputError, ModelError, nearest
 from twentywatts.forms.runtime import batch_limit, sample_bytes
-from twentywatts.machines import load
+from twentywatts.machines import load, short_names
 from twentywatts.readers import read
 from twentywatts.readers.given_samples import Data, data_file
 from twentywatts.readers.samples import read_samples
@@ -182,7 +182,7 @@ def run(
     progress("writing what ships", 0.99)
     written = () if job.out is None else shipped_files(job.out, result.best, lab, force=job.force)
     is_interrupted = lab.clock.stop.is_set()
-    notes = (*result.notes, *written, *([_INTERRUPTED] if is_interrupted else []))
+    notes = (*short_names(job.machines), *result.notes, *written, *([_INTERRUPTED] if is_interrupted else []))
     return replace(result, folder=job.out, is_interrupted=is_interrupted, notes=notes)
 
 

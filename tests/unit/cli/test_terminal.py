@@ -10,7 +10,7 @@ from tests.support.commands import command
 from tests.support.onnx_models import one_layer, save
 from tests.support.repository import ROOT
 
-from twentywatts.machines import short_names
+from twentywatts.machines import load_all, short_names
 
 MODEL = ROOT / "examples" / "digits.onnx"
 LONG = "/encoder/layers.0/attention/self/query_projection/with_a_name_that_goes_on/MatMul"
@@ -74,3 +74,7 @@ def test_an_unknown_option_is_told_by_its_verb_with_the_nearest(words: str, told
     done = command(*words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"twentywatts: unrecognized argument {told}")
+
+
+def test_two_names_of_one_machine_are_one() -> None:
+    assert [machine.name for machine in load_all(["h100", "loihi", "h100-sxm", "loihi"])] == ["h100-sxm", "loihi"]

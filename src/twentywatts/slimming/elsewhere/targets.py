@@ -21,7 +21,7 @@ from twentywatts.comparison.search import Bench, Choice, Outcome, make_bench
 from twentywatts.comparison.training import Trained
 from twentywatts.counting import count
 from twentywatts.errors import DataError, InputError, MissingExtraError, ModelError, RefusedError
-from twentywatts.machines import Machine, load
+from twentywatts.machines import Machine, load_all
 from twentywatts.price import price
 from twentywatts.readers import read
 from twentywatts.slimming.candidate import Candidate
@@ -95,7 +95,7 @@ def targets(candidates: Sequence[Candidate], machines: Sequence[str], *, terms: 
     """
     if not candidates or candidates[0].steps:
         raise InputError("the first candidate must be the model as it was given: all others are held against it")
-    chips = [load(name) for name in dict.fromkeys(machines)]
+    chips = load_all(machines)
     wanted = sorted((machine for machine in chips if not _why_not(machine)), key=lambda chip: _PACE[chip.family])
     turns = _Turns(terms, len(wanted) * len(candidates))
     with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
