@@ -90,9 +90,6 @@ class _Steps:
             moves[self.draw.choice(self.names)] = GRAIN
         return {name: _on_grid(known.get(name, 0.0) + moves[name]) for name in self.names}
 
-    def _move(self) -> float:
-        return self.draw.choice((-GRAIN, GRAIN)) if self.draw.random() < _SPREAD else 0.0
-
     def learn(self, cuts: Cuts, value: float) -> None:
         """Take note of how a proposal, or anything else, fared."""
         if self.best is None or value < self.best[0]:

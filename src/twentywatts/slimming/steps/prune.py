@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from twentywatts.slimming.cutting.coupling import Coupling, Group, coupled
 
 __all__ = [
     "Importance",
-    "Pruner",
     "Ratio",
     "atoms_of",
     "check_names",
@@ -36,14 +35,6 @@ Importance = str | Mapping[str, NDArray[Any]]
 Ratio = float | Mapping[str, float]
 _ROUND_TO = 8
 _WAYS = ("magnitude", "first")
-
-
-class Pruner(Protocol):
-    """Anything that takes a candidate to a narrower one."""
-
-    def __call__(self, candidate: Candidate, *, ratio: Ratio, round_to: int = _ROUND_TO) -> Candidate:
-        """Return the candidate with about the share ``ratio`` of each group's units gone."""
-        ...
 
 
 def prune(
