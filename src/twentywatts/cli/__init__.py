@@ -74,7 +74,15 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"unrecognized argument '{clean(unknown)[:100]}'{hint}")
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (`{self.prog} --help` tells what there is)")
+        raise InputError(f"{message}{_meant(message)} (`{self.prog} --help` tells what there is)")
+
+
+def _meant(message: str) -> str:
+    """Return the nearest of the words that a message says may be chosen."""
+    import re
+
+    found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+    return nearest(found[1], re.findall(r"[\w-]+", found[2])) if found else ""
 
 
 def _parser(argv: Sequence[str]) -> _Parser:

@@ -78,3 +78,10 @@ def test_an_unknown_option_is_told_by_its_verb_with_the_nearest(words: str, told
 
 def test_two_names_of_one_machine_are_one() -> None:
     assert [machine.name for machine in load_all(["h100", "loihi", "h100-sxm", "loihi"])] == ["h100-sxm", "loihi"]
+
+
+@pytest.mark.parametrize(("words", "meant"), [("comparee m.onnx", "compare"), ("plan train", "training")])
+def test_a_misspelt_verb_is_told_with_the_nearest(words: str, meant: str) -> None:
+    done = command(*words.split())
+    assert done.returncode == 2
+    assert f"(did you mean '{meant}'?)" in done.stderr
