@@ -12,8 +12,8 @@ from tests.support.random_networks import Builder, Made, convnets, fused_heads, 
 
 from twentywatts.errors import InputError, ModelError
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.cutting import _cut
 from twentywatts.slimming.cutting.coupling import coupled, groups
+from twentywatts.slimming.cutting.cut import cut, masked
 from twentywatts.slimming.steps.prune import prune, prune_to, widths, zeroed
 
 ort = pytest.importorskip("onnxruntime")
@@ -39,7 +39,7 @@ def check_cut(content: bytes, random: np.random.Generator) -> None:
         count = random.integers(0, group.unit_count)
         gone.append(random.permutation(group.atoms)[:count])
     atoms = np.concatenate(gone) if gone else np.zeros(0, dtype=np.int64)
-    small, whole = _cut.cut(coupling, atoms), _cut.masked(coupling, atoms)
+    small, whole = cut(coupling, atoms), masked(coupling, atoms)
     np.testing.assert_allclose(outputs(small), outputs(whole), rtol=1e-4, atol=1e-5)
 
 

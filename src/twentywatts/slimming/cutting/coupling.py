@@ -21,11 +21,11 @@ import numpy as np
 
 from twentywatts.errors import ModelError
 from twentywatts.network import Layer
-from twentywatts.slimming.cutting._rules_dense import DENSE_RULES
-from twentywatts.slimming.cutting._rules_shape import SHAPE_RULES, split_axes
-from twentywatts.slimming.cutting._spread import Axes, NotUnderstoodError, Spread
 from twentywatts.slimming.cutting.atoms import PINNED, Axis, Numbers
+from twentywatts.slimming.cutting.rules_dense import DENSE_RULES
+from twentywatts.slimming.cutting.rules_shape import SHAPE_RULES, split_axes
 from twentywatts.slimming.cutting.settle import Settled, settle
+from twentywatts.slimming.cutting.spread import Axes, NotUnderstoodError, Spread
 
 __all__ = ["Coupling", "Group", "Site", "coupled", "groups"]
 

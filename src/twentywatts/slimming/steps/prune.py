@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, clean, nearest
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.cutting._cut import cut, masked
 from twentywatts.slimming.cutting.coupling import Coupling, Group, coupled
+from twentywatts.slimming.cutting.cut import cut, masked
 
 __all__ = [
     "Importance",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from twentywatts.network import Layer
-from twentywatts.slimming.cutting._spread import Axes, NotUnderstoodError, Spread
 from twentywatts.slimming.cutting.atoms import Axis
+from twentywatts.slimming.cutting.spread import Axes, NotUnderstoodError, Spread
 
 __all__ = ["DENSE_RULES", "Rule"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from twentywatts.network import Layer
-from twentywatts.slimming.cutting._regroup import reshaped
-from twentywatts.slimming.cutting._rules_dense import Rule
-from twentywatts.slimming.cutting._spread import Axes, NotUnderstoodError, Spread
 from twentywatts.slimming.cutting.atoms import PINNED, Axis
+from twentywatts.slimming.cutting.regroup import reshaped
+from twentywatts.slimming.cutting.rules_dense import Rule
+from twentywatts.slimming.cutting.spread import Axes, NotUnderstoodError, Spread
 
 __all__ = ["SHAPE_RULES", "split_axes"]
 

@@ -13,8 +13,8 @@ from math import prod
 import numpy as np
 
 from twentywatts.network import Layer
-from twentywatts.slimming.cutting._spread import MAX_ATOMS, Axes, NotUnderstoodError, Spread
 from twentywatts.slimming.cutting.atoms import Axis, Numbers
+from twentywatts.slimming.cutting.spread import MAX_ATOMS, Axes, NotUnderstoodError, Spread
 
 __all__ = ["reshaped"]
 
