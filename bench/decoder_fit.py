@@ -47,7 +47,7 @@ PRIORS: Mapping[str, tuple[float, float, float, float, float]] = {
 }
 GRID = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)  # times the assumed prompt
 PROMPT_SD, CONTENTION_SD = 0.4, 1.2
-NOISE, TIME_WEIGHT, GROUP_WEIGHT = 0.15, 0.5, -0.25
+NOISE, TIME_WEIGHT, BETWEEN_WEIGHT, GROUP_WEIGHT = 0.15, 0.5, 0.5, -0.25
 TASKS = tuple(PROMPTS)
 
 
@@ -65,6 +65,7 @@ class Table:
         self.contention = np.array([self.contentions.index(r.contention) if r.contention else -1 for r in rows])
         self.energy_j = np.array([row.energy_j for row in rows])
         self.step_s = np.array([row.step_s for row in rows])
+        self.between_s = np.array([row.between_s for row in rows])
         self.groups = np.array([row.group for row in rows])
         self.batch = np.array([row.batch for row in rows])
         self.output = np.array([max(row.output_tokens, 2.0) for row in rows])
@@ -201,11 +202,14 @@ class Model:
 
     def predict(self, x: Array, index: Array, *, unseen: bool = False, alone: bool = False) -> tuple[Array, Array]:
         """Return seconds per token and sequence, and joules per output token."""
-        table = self.table
-        first, later = self.steps(x, index, unseen=unseen, alone=alone)
-        written = table.output[index]
+        return self._whole(self.steps(x, index, unseen=unseen, alone=alone), index)
+
+    def _whole(self, steps: tuple[Step, Step], index: Array) -> tuple[Array, Array]:
+        """Return the same of prefill and decode."""
+        first, later = steps
+        written = self.table.output[index]
         time_s = (first.time_s + (written - 1.0) * later.time_s) / written
-        energy = (first.energy_j + (written - 1.0) * later.energy_j) / (written * table.batch[index])
+        energy = (first.energy_j + (written - 1.0) * later.energy_j) / (written * self.table.batch[index])
         return time_s, energy
 
     def weights(self, index: Array) -> Array:
@@ -216,17 +220,24 @@ class Model:
         return np.asarray(weight / (np.sqrt(np.mean(weight**2)) * NOISE))
 
     def fit(self, index: Array, *, start: Array | None = None, evaluations: int = 60) -> Array:
-        """Return the unknowns that fit the rows ``index``; large groups of rows weigh less per row."""
+        """Return the unknowns that fit the rows ``index``; large groups of rows weigh less per row.
+
+        Three things are fitted: joules, seconds per token, and seconds between tokens of a step without a prompt.
+        """
         table = self.table
+        told = table.between_s[index] > 0
+        between = np.log(np.where(told, table.between_s[index], 1.0))
         weight = self.weights(index)
         energy, time = np.log(table.energy_j[index]), np.log(table.step_s[index])
 
         def cost(x: Array) -> Array:
-            time_s, energy_j = self.predict(x, index)
+            steps = self.steps(x, index)
+            time_s, energy_j = self._whole(steps, index)
             return np.concatenate(
                 [
                     weight * robust(np.log(energy_j) - energy),
                     TIME_WEIGHT * weight * robust(np.log(time_s) - time),
+                    BETWEEN_WEIGHT * (weight * robust(np.log(steps[1].time_s) - between))[told],
                     (x - self.mean) / self.sd,
                 ]
             )

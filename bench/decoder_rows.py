@@ -50,6 +50,7 @@ GROUPS = (
     ("nemotron-nano-9b", "nemotron-nano-9b"),
     ("nemotron-nano-12b", "nemotron-nano-12b"),
 )
+_MOST_JOINED = 0.35  # share of steps with a prompt in them, up to which the median step has none
 MACHINES = {"B200": "b200", "H100": "h100-sxm", "A100": "a100-sxm-40"}
 
 
@@ -58,6 +59,7 @@ class Row:
     """One measured run.
 
     energy_j: per output token, all GPUs. step_s: seconds per token and sequence (batch over throughput).
+    between_s: median seconds between tokens, 0 where not told or where it is not that of a plain decode step.
     is_contended: one of several runs that shared a host, as its task and place tell (see docs/validation/decoders.md).
     """
 
@@ -74,6 +76,7 @@ class Row:
     step_s: float
     is_routed: bool
     prompt_tokens: float
+    between_s: float = 0.0
 
     @property
     def contention(self) -> str:
@@ -119,7 +122,19 @@ def _row(record: Mapping[str, str], software: str) -> Row:
         step_s=batch / float(record["output_throughput_tokens_per_sec"]),
         is_routed=architecture.is_routed,
         prompt_tokens=prompt,
+        between_s=_between_s(record, batch),
     )
+
+
+def _between_s(record: Mapping[str, str], batch: float) -> float:
+    """Return the median seconds between tokens where few enough steps carry a prompt for it to be a plain step's.
+
+    Of B sequences each ends with probability 1 / output length, and its successor's prompt joins a step.
+    """
+    length = max(float(record["avg_output_len"]), 2.0)
+    joined = 1.0 - (1.0 - 1.0 / length) ** batch
+    told = record.get("median_itl_ms") and joined < _MOST_JOINED
+    return float(record["median_itl_ms"]) / 1e3 if told else 0.0
 
 
 def _dashed(short: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decoder_fit import TIME_WEIGHT, Model, Table, robust
+from decoder_fit import BETWEEN_WEIGHT, TIME_WEIGHT, Model, Table, robust
 from decoder_rows import Row, read_rows
 from twentywatts.machines import load
 from twentywatts.price.decoder_constants import ErrorModel
@@ -37,10 +37,11 @@ CAUSES = {
     "communication": ("link_energy_j_per_byte",),
 }
 METHOD = (
-    "robust least squares of ln(predicted / measured) of energy (weight 1) and step time (0.5) with priors; constants "
-    "are base x chip family x software; held out: each base model (precision, vision, thinking and coder siblings "
-    "together), and each chip; error: median over rows, nothing known but model, chip, batch and lengths; prompt "
-    "lengths are assumed and moved by the fit; the interval is the conformal quantile of held-out residuals"
+    "robust least squares of ln(predicted / measured) of energy (weight 1), step time (0.5) and, where few steps carry "
+    "a prompt, the median time between tokens (0.5), with priors; constants are base x chip family x software; held "
+    "out: each base model (precision, vision, thinking and coder siblings together), and each chip; error: median over "
+    "rows, nothing known but model, chip, batch and lengths; prompt lengths are assumed and moved by the fit; the "
+    "interval is the conformal quantile of held-out residuals"
 )
 SOURCES = '["mlenergy2025", "mlenergy-v2"]'
 
@@ -168,12 +169,16 @@ def _objection(fits: Fits, name: str, factor: float, best: Array) -> float:
 
 
 def _group_costs(fits: Fits, x: Array) -> Array:
-    """Return what each base model adds to the objective of the fit, energy and time."""
+    """Return what each base model adds to the objective of the fit: energy, time, and time between tokens."""
     table, every = fits.table, np.arange(len(fits.table.rows))
     time_s, energy_j = fits.model.predict(x, every)
+    plain_s = fits.model.steps(x, every)[1].time_s
+    told = table.between_s > 0
     weight = fits.model.weights(every)
     cost = (weight * robust(np.log(energy_j / table.energy_j))) ** 2
     cost += (TIME_WEIGHT * weight * robust(np.log(time_s / table.step_s))) ** 2
+    between = robust(np.log(plain_s / np.where(told, table.between_s, 1.0)))
+    cost += told * (BETWEEN_WEIGHT * weight * between) ** 2
     return np.array([cost[table.groups == group].sum() for group in sorted(set(table.groups))])
 
 
@@ -191,7 +196,7 @@ def write(path: Path, fits: Fits, error: ErrorModel, objections: Mapping[str, tu
     """Write the fitted table."""
     rows, model = fits.table.rows, fits.model
     digest = hashlib.sha256(
-        repr([(r.model, r.machine, r.batch, r.energy_j, r.step_s) for r in rows]).encode()
+        repr([(r.model, r.machine, r.batch, r.energy_j, r.step_s, r.between_s) for r in rows]).encode()
     ).hexdigest()
     told = [cause for cause, pair in objections.items() if min(pair) >= NOTICED]
     lines = ["# Written by bench/fit_decoder.py; do not edit."]
