@@ -117,7 +117,7 @@ def test_half_the_bytes_save_energy_for_dense_models_where_weights_are_read() ->
 def test_eight_bit_experts_cost_more_at_a_small_batch_and_save_at_a_large_one(
     machine: str, chips: int, batch: float, measured: float
 ) -> None:
-    """Within 12 %: two runs differ by 5 % in noise, half of all ratios are foreseen within 8 % (validation/decoders.md)."""
+    """Within 12 %: two runs differ by 5 %, half of all ratios are foreseen within 8 % (validation/decoders.md)."""
     narrow, wide = (
         decoder_price(
             workload("qwen3-235b-a22b", batch=batch, prompt=200, output=9000, chips=chips, precision=name),
