@@ -112,7 +112,7 @@ def slim(
     """
     own: dict[str, Any] = {
         name: options.pop(name) for name in ("out", "force", "methods", "budget_s") if name in options
-    }  # type: ignore[misc]
+    }
     scenario = Scenario(**options)  # type: ignore[misc]  # what is left are its fields
     with ExitStack() as stack:
         samples = stack.enter_context(data_file(data))

@@ -156,7 +156,7 @@ def _scores(coupling: Coupling, tensor: str, importance: Importance) -> NDArray[
     if importance == "magnitude":
         if not weight.dtype.startswith("float"):
             return None
-        return np.square(weight.read().astype(np.float64))  # type: ignore[no-any-return]
+        return np.square(weight.read().astype(np.float64))
     if isinstance(importance, str):
         raise InputError(f"importance is one of {', '.join(_WAYS)}, or a score by weight, not '{clean(importance)}'")
     given = importance.get(tensor)
