@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["PREPARED", "UNTIED", "Candidate", "Step", "Value"]
 
@@ -60,6 +60,12 @@ class Candidate:
     def then(self, step: Step, content: bytes) -> Candidate:
         """Return what ``step`` made of this candidate."""
         return Candidate(content=content, steps=(*self.steps, step), parent=self.digest)
+
+    def saying(self, **settings: Value) -> Candidate:
+        """Return this candidate, its last step with further settings."""
+        *earlier, last = self.steps
+        told = replace(last, settings={**last.settings, **settings})
+        return Candidate(content=self.content, steps=(*earlier, told), parent=self.parent)
 
     @property
     def text(self) -> str:

@@ -151,12 +151,16 @@ def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Can
     if lab.train is None:
         raise RefusedError("there are no samples to train on")
     from twentywatts.slimming.learning.distil import Schedule, distil
+    from twentywatts.slimming.learning.mixing import with_mixtures
 
     if time_s < _LEAST_S:
         raise RefusedError("there was no time left to train it")
-    schedule = Schedule(epochs=rung.epochs, seed=rung.seed, deadline_s=time_s)
-    trained = distil(candidate, teacher=lab.given.candidate, samples=lab.train, schedule=schedule)
-    return _in_time(trained, schedule, lab.train.count)
+    teacher = lab.given.candidate
+    samples = with_mixtures(lab.train, teacher, seed=rung.seed)
+    epochs = max(1, round(rung.epochs * lab.train.count / samples.count))  # as many steps, mixtures or not
+    schedule = Schedule(epochs=epochs, seed=rung.seed, deadline_s=time_s)
+    trained = distil(candidate, teacher=teacher, samples=samples, schedule=schedule)
+    return _in_time(trained, schedule, samples.count).saying(mixtures=samples.count - lab.train.count)
 
 
 def _in_time(trained: Candidate, schedule: Schedule, count: int) -> Candidate:
