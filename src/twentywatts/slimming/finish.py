@@ -23,6 +23,7 @@ from twentywatts.slimming.timing.measuring import Call, Rounds
 from twentywatts.slimming.timing.outcome import Outcome, measured_outcome, step_effects
 from twentywatts.slimming.timing.payback import Cost
 from twentywatts.slimming.timing.pricing import counted, predicted
+from twentywatts.slimming.undominated import undominated
 
 if TYPE_CHECKING:
     from twentywatts.slimming.elsewhere.targets import Target
@@ -200,11 +201,8 @@ def _with_front(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
     Cost is processor time, the size of the file where nothing was timed. Of equals in the metric the cheapest alone.
     """
-    least, found = float("inf"), set[str]()
-    for entry in sorted(entries, key=lambda one: (one.time_s or float(one.file_bytes), one.search.drop)):
-        if entry.search.drop < least:
-            least = entry.search.drop
-            found.add(entry.digest)
+    front = undominated(entries, cost=lambda one: one.time_s or float(one.file_bytes), loss=lambda one: one.search.drop)
+    found = {entry.digest for entry in front}
     return tuple(replace(entry, on_front=entry.digest in found) for entry in entries)
 
 

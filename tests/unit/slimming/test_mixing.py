@@ -45,6 +45,12 @@ def test_the_class_of_a_mixture_is_the_teachers(given: Samples) -> None:
     np.testing.assert_array_equal(found.targets[given.count :], answers[given.count :])
 
 
+def test_what_would_take_too_much_memory_is_not_mixed(given: Samples) -> None:
+    """Read-only views of one number each: the bound is on what would be made, and nothing is made to find out."""
+    wide = replace(given, inputs={"x": np.broadcast_to(np.float32(0), (120, 2**20))})
+    assert with_mixtures(wide, TEACHER) is wide
+
+
 def test_the_same_seed_mixes_alike(given: Samples) -> None:
     first, second, other = (with_mixtures(given, TEACHER, seed=seed).inputs["x"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, second)

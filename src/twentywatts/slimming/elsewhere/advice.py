@@ -30,13 +30,13 @@ from twentywatts.slimming.elsewhere.targets import Target, Terms
 from twentywatts.slimming.files import candidate_file
 from twentywatts.slimming.steps.int8 import is_quantised
 from twentywatts.slimming.timing.measuring import Call, Rounds
+from twentywatts.slimming.timing.pricing import THIS_CPU
 from twentywatts.slimming.timing.using import batch_savings, eager_saving, thread_saving
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_si
 
 __all__ = ["Advice", "Basis", "advise", "taken_off"]
 
-_HERE = "this-cpu"
 _BATCHES = (8, 64)
 _LEARNING_S = 3.0  # below which classical methods are not begun
 _LEAST_SAVING = 1.05  # less than this is not worth a sentence
@@ -86,7 +86,7 @@ def advise(
     """
     with candidate_file(given) as path:
         bench = _bench(path, terms)
-    here, rounds = load(_HERE), plan or Rounds()
+    here, rounds = load(THIS_CPU), plan or Rounds()
     before = price(bench.reported.workload, here, terms.scenario)
     spent = _account(shipped, "int8" if is_quantised(shipped) else "fp32", here, terms.scenario)
     ways: list[tuple[float, Callable[[], Iterator[Advice]]]] = [
@@ -145,7 +145,7 @@ def _batching_here(shipped: Candidate, spent: Ledger, terms: Terms, plan: Rounds
     for size, saving in found.items():
         yield Advice(
             kind="batching",
-            machine=_HERE,
+            machine=THIS_CPU,
             title=_together(size),
             text="each waits for the others: worth it where requests come faster than that or may be late",
             basis=Basis.MEASURED,
@@ -160,7 +160,7 @@ def _threads(shipped: Candidate, spent: Ledger, terms: Terms, plan: Rounds) -> I
     pace = f"{clock.mid:.2g} times faster" if clock.mid >= 1 else f"{1 / clock.mid:.2g} times slower"
     yield Advice(
         kind="threads",
-        machine=_HERE,
+        machine=THIS_CPU,
         title="run one inference on one thread, several side by side",
         text=f"on the clock one inference is then {pace}; threads that wait for each other spin",
         basis=Basis.MEASURED,
@@ -178,7 +178,7 @@ def _runtime(given: Candidate, spent: Ledger, terms: Terms, eager: Call | None, 
     less = taken_off(spent, saving)
     yield Advice(
         kind="runtime",
-        machine=_HERE,
+        machine=THIS_CPU,
         title="run the exported ONNX file in onnxruntime, whatever else is done",
         text="the model as it was given, not one weight changed; every other saving is told against this",
         basis=Basis.MEASURED,
@@ -200,7 +200,7 @@ def _baseline(found: Baseline, bench: Bench, spent: Ledger) -> Advice:
     saving = (spent.energy_j / found.ledger.energy_j).interval
     return Advice(
         kind="baseline",
-        machine=_HERE,
+        machine=THIS_CPU,
         title=f"{found.name} instead of a network",
         text=f"{metric_text(metric)} {accuracy_text(found.accuracy, metric)} on the guard samples, shown to be enough",
         basis=Basis.PREDICTED,
@@ -214,7 +214,7 @@ def _batching_there(targets: Sequence[Target], terms: Terms) -> Iterator[Advice]
     """Yield what batches save on each processor that was asked for, of the best (or else the first) point there."""
     for target in targets:
         point = target.best or next(iter(target.points), None)
-        if target.family != "processor" or target.machine == _HERE or point is None:
+        if target.family != "processor" or target.machine == THIS_CPU or point is None:
             continue
         for size in _larger(terms):
             scenario = replace(terms.scenario, batch=size)

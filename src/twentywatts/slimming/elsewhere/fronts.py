@@ -12,6 +12,7 @@ from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate, Value
 from twentywatts.slimming.proof.trial import Score
+from twentywatts.slimming.undominated import undominated
 from twentywatts.uncertain import Interval
 
 __all__ = ["Point", "Target", "Terms", "front_of"]
@@ -84,8 +85,4 @@ class Terms:
 
 def front_of(points: Sequence[Point]) -> list[Point]:
     """Return the points that no other beats in both joules and the metric on the search samples, cheapest first."""
-    front: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.energy.energy_j.mid, point.search.drop)):
-        if not front or point.search.drop < front[-1].search.drop:
-            front.append(point)
-    return front
+    return undominated(points, cost=lambda point: point.energy.energy_j.mid, loss=lambda point: point.search.drop)

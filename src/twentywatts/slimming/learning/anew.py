@@ -1,7 +1,8 @@
 """An architecture from nothing: its weights are drawn anew, and learned from the targets alone.
 
-No teacher is asked and nothing of what the model as given has learned stays, so that what comes out is what somebody
-would have who had chosen this architecture in the first place.
+No teacher is asked and no kernel, matrix, table or normalisation keeps what the model as given has learned, so that
+what comes out is what somebody would have who had chosen this architecture in the first place. The step counts the
+few numbers that stay (scales, and vectors that no rule knows).
 Source: He et al. 2015 (arXiv 1502.01852) for networks that rectify, LeCun et al. 1998 (Efficient BackProp) for others.
 """
 

@@ -16,19 +16,22 @@ __all__ = ["TIMES", "with_mixtures"]
 
 TIMES = 3  # as many mixtures for each sample
 _MOST = 4000  # samples that are few: more of them need no help, and were not tried
+_BYTES = 2**28  # of samples and mixtures together
 
 
 def with_mixtures(samples: Samples, teacher: Candidate, *, seed: int = 0, times: int = TIMES) -> Samples:
     """Return the samples and, for each, ``times`` mixtures of two others, whose class is the teacher's.
 
-    The same samples come back where there are more than 4,000, where inputs are no floats (words), and where the
-    teacher's first output and the targets are no classes. The share of each of the two is drawn evenly from 0 to 1,
-    the same for all inputs of a sample.
+    The same samples come back where there are more than 4,000, where they would take more than 256 MiB, where inputs
+    are no floats (words), and where the teacher's first output and the targets are no classes. The share of each of
+    the two is drawn evenly from 0 to 1, the same for all inputs of a sample.
     """
     targets = samples.targets
     if targets.ndim != 1 or targets.dtype.kind not in "iu" or not 2 <= samples.count <= _MOST:
         return samples
     if any(array.dtype.kind != "f" for array in samples.inputs.values()):
+        return samples
+    if (1 + times) * sum(array.nbytes for array in samples.inputs.values()) > _BYTES:
         return samples
     generator = np.random.Generator(np.random.PCG64(seed))
     parts = [_mixed(samples, generator) for _ in range(times)]

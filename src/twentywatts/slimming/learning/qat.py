@@ -85,9 +85,8 @@ def _names(plain: bytes, base: bytes) -> dict[str, str]:
 
     layers = [list(node.input) for node in onnx.ModelProto.FromString(base).graph.node if node.input[2:]]
     read = Counter(inputs[1] for inputs in layers)
-    theirs = {
-        inputs[1]: inputs for inputs in layers if read[inputs[1]] == 1
-    }  # a tied matrix tells two layers apart not
+    # a matrix that two layers share tells neither of them
+    theirs = {inputs[1]: inputs for inputs in layers if read[inputs[1]] == 1}
     found: dict[str, str] = {}
     for node in onnx.ModelProto.FromString(plain).graph.node:
         if node.input[2:] and len(theirs.get(node.input[1], ())) == len(node.input):

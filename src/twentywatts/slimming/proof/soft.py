@@ -18,9 +18,7 @@ _DEVIATIONS = 3.0  # standard errors above the mean: what changes much, for bett
 _SUM = 1e-3  # how far the probabilities of a sample may be from one together
 
 
-def soft_drop_bound(
-    given: NDArray[Any], outputs: NDArray[Any], targets: NDArray[np.generic], *, deviations: float = _DEVIATIONS
-) -> float | None:
+def soft_drop_bound(given: NDArray[Any], outputs: NDArray[Any], targets: NDArray[np.generic]) -> float | None:
     """Return the mean drop in the probability of the right class, paired by sample, and three standard errors more.
 
     given, outputs: scores or probabilities (samples, classes). targets: class numbers. None where they are not that.
@@ -29,7 +27,7 @@ def soft_drop_bound(
         return None
     rows = np.arange(len(targets))
     drops = _probabilities(given)[rows, targets] - _probabilities(outputs)[rows, targets]
-    return float(drops.mean() + deviations * drops.std(ddof=1) / math.sqrt(len(drops)))
+    return float(drops.mean() + _DEVIATIONS * drops.std(ddof=1) / math.sqrt(len(drops)))
 
 
 def _are_classes(given: NDArray[Any], outputs: NDArray[Any], targets: NDArray[np.generic]) -> bool:

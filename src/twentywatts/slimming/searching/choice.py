@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from twentywatts.slimming.proof.trial import Trial
+from twentywatts.slimming.undominated import undominated
 
 __all__ = ["asking_order", "cost_of", "front", "likely"]
 
@@ -27,12 +28,8 @@ def front(trials: Iterable[Trial], *, risk: Callable[[Trial], float] | None = No
     that changes fewer answers is the safer. Of equals in safety the dearer stay too: the guard is asked about them
     first, and what was changed less may pass where the cheapest fails.
     """
-    risk = risk or _bound
-    found: list[Trial] = []
-    for trial in sorted(trials, key=lambda one: (cost_of(one), risk(one), one.digest)):
-        if not found or risk(trial) <= risk(found[-1]):
-            found.append(trial)
-    return found
+    ordered = sorted(trials, key=lambda one: one.digest)
+    return undominated(ordered, cost=cost_of, loss=risk or _bound, with_equals=True)
 
 
 def _bound(trial: Trial) -> float:

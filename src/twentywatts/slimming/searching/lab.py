@@ -54,7 +54,7 @@ class Lab:
     key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
     begun: requests by what they come to before training. took_s: seconds that requests took, by kind. memory: where
     trials are kept. scores, harms: how much each weight and each residual block matters, by the digest of the candidate
-    that has it.
+    that has it. mixtures: samples to train on with mixtures, by seed.
     """
 
     given: Artefact
@@ -70,6 +70,7 @@ class Lab:
     begun: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     harms: dict[str, dict[str, float]] = field(default_factory=dict)
+    mixtures: dict[int, Samples] = field(default_factory=dict)
     took_s: dict[str, list[float]] = field(default_factory=dict)
     _open: dict[str, Artefact] = field(default_factory=dict)
 

@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import DataError, RefusedError
+from twentywatts.readers.samples import Samples
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.searching.lab import Lab, begun_key
 from twentywatts.slimming.searching.rungs import RepeatedError, Rung
-from twentywatts.slimming.steps.depth import harms, shallower
+from twentywatts.slimming.steps.depth import blocks, harms, shallower
 from twentywatts.slimming.steps.fold import fold
 from twentywatts.slimming.steps.lowrank import lowrank
 from twentywatts.slimming.steps.prune import Importance, prune
 from twentywatts.slimming.steps.repair import prune_repaired
 from twentywatts.slimming.steps.zeros import zeros
+from twentywatts.slimming.timing.device_model import work_of
 from twentywatts.slimming.timing.noop import idle_reason
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ __all__ = ["chain", "made", "untrained", "why_no_training"]
 _ROUND_TO = 8  # channels: what vector units and caches like
 _LEAST_S = 0.5  # of training: with less none is begun
 _HARDENING = 10  # epochs of training with rounded numbers
+_LOOK_MACS = 1e11  # of looks at samples before anything is trained: some seconds
+_JUDGED, _FEWEST = 256, 8  # samples that say what a block matters: at most, and at least
 
 
 def why_no_training(lab: Lab) -> str:
@@ -106,8 +110,18 @@ def _changed(after: Candidate, before: Candidate) -> Candidate:
 def _harms(candidate: Candidate, lab: Lab) -> dict[str, float]:
     """Return what every residual block matters on calibration samples; kept with the lab."""
     if candidate.digest not in lab.harms:
-        lab.harms[candidate.digest] = harms(candidate, lab.calibration)
+        count = min(_looks(lab) // (len(blocks(candidate.content)) + 1), lab.calibration.count, _JUDGED)
+        if count < min(_FEWEST, lab.calibration.count):
+            raise RefusedError("the model is too large to be asked what each of its blocks matters")
+        lab.harms[candidate.digest] = harms(candidate, lab.calibration.take(np.arange(count)))
     return lab.harms[candidate.digest]
+
+
+def _looks(lab: Lab) -> int:
+    """Return how many samples the model as given can be run on in some seconds."""
+    scenario = lab.question.scenario
+    work = work_of(lab.given.candidate, batch=scenario.batch, axes=scenario.axes)
+    return int(_LOOK_MACS / max(work.mac_count, 1.0))
 
 
 def _cut(candidate: Candidate, rung: Rung, lab: Lab) -> Candidate:
@@ -151,16 +165,28 @@ def _distilled(candidate: Candidate, rung: Rung, lab: Lab, time_s: float) -> Can
     if lab.train is None:
         raise RefusedError("there are no samples to train on")
     from twentywatts.slimming.learning.distil import Schedule, distil
-    from twentywatts.slimming.learning.mixing import with_mixtures
 
     if time_s < _LEAST_S:
         raise RefusedError("there was no time left to train it")
     teacher = lab.given.candidate
-    samples = with_mixtures(lab.train, teacher, seed=rung.seed)
+    samples = _lesson_samples(lab, lab.train, rung.seed)
     epochs = max(1, round(rung.epochs * lab.train.count / samples.count))  # as many steps, mixtures or not
     schedule = Schedule(epochs=epochs, seed=rung.seed, deadline_s=time_s)
     trained = distil(candidate, teacher=teacher, samples=samples, schedule=schedule)
     return _in_time(trained, schedule, samples.count).saying(mixtures=samples.count - lab.train.count)
+
+
+def _lesson_samples(lab: Lab, train: Samples, seed: int) -> Samples:
+    """Return what is learned from: samples with mixtures where the model as given is quick to answer them all.
+
+    Kept with the lab: every training with the same seed learns from the same.
+    """
+    from twentywatts.slimming.learning.mixing import TIMES, with_mixtures
+
+    if seed not in lab.mixtures:
+        is_quick = (1 + TIMES) * train.count <= _looks(lab)
+        lab.mixtures[seed] = with_mixtures(train, lab.given.candidate, seed=seed) if is_quick else train
+    return lab.mixtures[seed]
 
 
 def _in_time(trained: Candidate, schedule: Schedule, count: int) -> Candidate:

@@ -24,7 +24,6 @@ from twentywatts.slimming.proof.trial import opened
 __all__ = ["Block", "blocks", "harms", "shallower", "without_blocks"]
 
 _HEAVY = frozenset("Conv ConvTranspose Gemm MatMul".split())  # a block without one of these is a formula
-_JUDGED = 256  # samples at most that say what a block matters
 _MOST = 5000  # layers at most of what counts as a block
 
 
@@ -144,13 +143,12 @@ def shallower(candidate: Candidate, *, share_frac: float, matters: Mapping[str, 
 def harms(candidate: Candidate, samples: Samples) -> dict[str, float]:
     """Return by block how far the first output moves without it: mean square, in units of the output's variance.
 
-    samples: the first 256 are asked.
+    samples: all are asked, once for each block.
     """
-    few = samples.take(np.arange(min(samples.count, _JUDGED)))
-    own = np.asarray(opened(candidate).outputs(few), dtype=np.float64)
+    own = np.asarray(opened(candidate).outputs(samples), dtype=np.float64)
     unit = max(float(own.var()), 1e-12)
     found = {}
     for block in blocks(candidate.content):
-        without = opened(without_blocks(candidate, [block.name])).outputs(few)
+        without = opened(without_blocks(candidate, [block.name])).outputs(samples)
         found[block.name] = float(np.mean((without - own) ** 2)) / unit
     return found
