@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from twentywatts.comparison.chance import chance_note
+from twentywatts.comparison.chance import chance_note, constant_answer
 from twentywatts.comparison.metrics import metric_of
 
 DRAW = np.random.default_rng(3)
@@ -73,3 +73,12 @@ def test_values_are_held_against_their_median_and_one_output_against_the_larger_
     yes = (DRAW.random(300) < 0.7).astype(int)
     assert "class 1" in chance_note(metric_of("accuracy"), DRAW.random((300, 1)), yes, max_drop=0.01)
     assert chance_note(metric_of("accuracy"), yes[:, None] * 0.8, yes, max_drop=0.01) == ""
+
+
+def test_a_class_number_that_no_model_has_sizes_no_array() -> None:
+    """A file may say anything: ten to the fifteenth classes would take petabytes."""
+    targets = np.array([0, 10**15], dtype=np.int64)
+    assert constant_answer(np.zeros((2, 3), np.float32), targets) is None
+    found = constant_answer(np.zeros((3, 1), np.float32), np.array([0, 10**15, 10**15]))
+    assert found is not None
+    assert (found[0] == 1e15).all()

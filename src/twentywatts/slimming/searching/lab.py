@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twentywatts.comparison.search import Goal
 from twentywatts.comparison.split import Parts
-from twentywatts.errors import DataError, InputError, RefusedError, TwentyWattsError
+from twentywatts.errors import DataError, InputError, MissingExtraError, RefusedError, TwentyWattsError
 from twentywatts.readers.samples import Samples
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.candidate import Candidate
@@ -120,7 +120,7 @@ class Lab:
             trial = self._run(rung, make() if made is None else made.floating, packing)
         except RepeatedError:
             self.refused[key] = ("", "")
-        except (RefusedError, InputError) as error:
+        except (RefusedError, InputError, MissingExtraError) as error:
             if key == f"{FLOAT} {Rung().key}":
                 raise
             words = rung.text if packing == FLOAT else f"{rung.text}, {packing}"

@@ -50,8 +50,8 @@ def _quantised(model: Any, *, block_size: int, level: int) -> Any:
 
     try:
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-    except ImportError:
-        raise MissingExtraError("onnxruntime", "lab") from None
+    except ImportError as error:  # it has needs of its own
+        raise MissingExtraError(error.name or "onnxruntime", "lab") from None
     try:
         with quiet():
             tool = MatMulNBitsQuantizer(
