@@ -24,14 +24,10 @@ from typing import Any
 import numpy as np
 
 import slim_planted
-from slim_measured import BATCHES, right, samples, shipped
+from slim_measured import BATCHES, samples, shipped
+from slim_walked import ORDERS, Pool, accepted, pool_of
 from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
-from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.proof.guard import look, walk
-from twentywatts.slimming.proof.trial import Trial, score_of
-from twentywatts.slimming.searching.choice import asking_order, cost_of
-from twentywatts.slimming.searching.rungs import Rung
 from twentywatts.slimming.timing.measuring import Rounds, remeasured
 
 WITHIN = 0.15
@@ -88,44 +84,19 @@ def _elsewhere(homes: Sequence[Path]) -> dict[str, dict[str, float]]:
     return {home: dict(found) for home, found in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
-def pooled(home: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return flags (candidates, samples) of data and test together, the model as given first, and savings."""
-    document = json.loads((home / "slim.json").read_text())
-    sessions = [shipped((home / f"{entry['digest']}.onnx").read_bytes()) for entry in document["entries"]]
-    flags = np.array([np.concatenate([right(one, home, part) for part in ("data", "test")]) for one in sessions])
-    return flags, np.array([entry["saving"] for entry in document["entries"]]), np.arange(flags.shape[1])
-
-
 def outputs_of(flags: np.ndarray) -> np.ndarray:
     """Return two-class scores whose largest is class 1 exactly where a flag is set."""
-    return np.stack([~flags, flags], axis=1).astype(np.float32)
+    return np.stack([~flags, flags], axis=-1).astype(np.float32)
 
 
-def accepted(flags: np.ndarray, savings_: np.ndarray, parts: Sequence[np.ndarray], budget: float) -> tuple[int, int]:
+def taken(pool: Pool, right: np.ndarray, parts: Sequence[np.ndarray], budget: float) -> tuple[int, int]:
     """Return (by the library, by point estimates) which candidate is accepted, 0 for the model as given."""
     goal = Goal(metric=metric_of("accuracy"), max_drop=budget)
-    search, guard = parts
-    trials = {}
-    for place in range(1, len(flags)):
-        candidate = Candidate(content=str(place).encode())
-        wanted = np.ones(len(search), dtype=np.int64)
-        score = score_of(goal, outputs_of(flags[0, search]), outputs_of(flags[place, search]), wanted)
-        trials[candidate.digest] = place, Trial(
-            rung=Rung(seed=place), floating=candidate, shipped=candidate, packing="fp32", score=score,
-            saving=float(savings_[place]),
-        )  # fmt: skip
-    order = asking_order([trial for _, trial in trials.values()], budget)
-
-    def ask(digest: str) -> Any:
-        now = outputs_of(flags[trials[digest][0], guard])
-        return look(digest, goal, outputs_of(flags[0, guard]), now, np.ones(len(guard), dtype=np.int64))
-
-    proved = walk([trial.digest for trial in order], ask).accepted
+    proved, _ = accepted(pool, goal, *parts, order=ORDERS[1])
     both = np.concatenate(parts)
-    drops = flags[0, both].mean() - flags[:, both].mean(axis=1)
-    cheap = [place for place, trial in trials.values() if drops[place] <= budget and cost_of(trial) < 1]
-    by_point = max(cheap, key=lambda place: savings_[place], default=0)
-    return (trials[proved][0] if proved else 0), by_point
+    drops = right[0, both].mean() - right[:, both].mean(axis=1)
+    cheap = [place for place in range(1, len(right)) if drops[place] <= budget and pool.savings[place] > 1]
+    return proved, max(cheap, key=lambda place: pool.savings[place], default=0)
 
 
 def guards(homes: Sequence[Path], repeats: int) -> None:
@@ -133,15 +104,14 @@ def guards(homes: Sequence[Path], repeats: int) -> None:
     print("| samples | budget, points | accepted in | breaks it | by point estimate: accepted in | breaks it |")
     print("|---|---|---|---|---|---|")
     for home in homes:
-        flags, savings_, rows = pooled(home)
+        pool = pool_of(home, "data", "test")
         for budget in BUDGETS:
-            _print_guard(home.name, flags, savings_, rows, (budget, repeats))
+            _print_guard(home.name, pool, budget, repeats)
     for budget in BUDGETS:
-        flags, savings_ = planted_pool(budget)
-        _print_guard("planted", flags, savings_, np.arange(flags.shape[1]), (budget, repeats))
+        _print_guard("planted", planted_pool(budget), budget, repeats)
 
 
-def planted_pool(budget: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+def planted_pool(budget: float, count: int = 20_000) -> Pool:
     """Return a pool where every candidate loses a fiftieth more than the budget; 2 % of the answers change."""
     generator = np.random.Generator(np.random.PCG64(11))
     given = generator.random(count) < 0.97
@@ -153,23 +123,25 @@ def planted_pool(budget: float, count: int = 20_000) -> tuple[np.ndarray, np.nda
         now[generator.choice(np.flatnonzero(given), lost, replace=False)] = False
         now[generator.choice(np.flatnonzero(~given), min(gained, int((~given).sum())), replace=False)] = True
         rows.append(now)
-    return np.array(rows), np.array([1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0])
+    return Pool(
+        outputs=outputs_of(np.array(rows)),
+        targets=np.ones(count, dtype=np.int64),
+        savings=np.array([1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0]),
+    )
 
 
-def _print_guard(name: str, flags: np.ndarray, savings_: np.ndarray, rows: np.ndarray, how: tuple[float, int]) -> None:
-    budget, repeats = how
+def _print_guard(name: str, pool: Pool, budget: float, repeats: int) -> None:
     generator = np.random.Generator(np.random.PCG64(5))
-    truth = flags[0].mean() - flags.mean(axis=1)
+    right = pool.right
+    truth = right[0].mean() - right.mean(axis=1)
     tally = np.zeros(4, dtype=int)
     for _ in range(repeats):
-        order = generator.choice(
-            rows, SEARCHED + GUARDED
-        )  # with replacement: the pool stands for everyone who will be served
-        search, guard = np.split(order, [SEARCHED])
-        for column, place in enumerate(accepted(flags, savings_, (search, guard), budget)):
+        # with replacement: the pool stands for everyone who will be served
+        parts = np.split(generator.choice(len(pool.targets), SEARCHED + GUARDED), [SEARCHED])
+        for column, place in enumerate(taken(pool, right, parts, budget)):
             tally[2 * column] += place > 0
             tally[2 * column + 1] += place > 0 and truth[place] > budget
-    cells = (f"{name} ({len(rows)})", f"{100 * budget:.1f}", f"{tally[0]} of {repeats}", *map(str, tally[1:]))
+    cells = (f"{name} ({len(pool.targets)})", f"{100 * budget:.1f}", f"{tally[0]} of {repeats}", *map(str, tally[1:]))
     print(f"| {' | '.join(cells)} |")
 
 

@@ -11,85 +11,40 @@ Usage: python bench/slim_order.py HOME [HOME …] [--budget 0.03] [--seeds 60]
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from slim_measured import shipped
+from slim_walked import ORDERS, Pool, accepted, pool_of
 from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
 from twentywatts.readers.samples import Samples
-from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.proof.guard import look, parted, walk
-from twentywatts.slimming.proof.soft import soft_drop_bound
-from twentywatts.slimming.proof.trial import Trial, score_of
-from twentywatts.slimming.searching.choice import asking_order
-from twentywatts.slimming.searching.rungs import Rung
-
-ORDERS = ("counts", "soft drop")
+from twentywatts.slimming.proof.guard import parted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """The candidates of one model, the model as given first: outputs on the data, right answers on the test samples."""
+    """The candidates of one model on its data, and what they answer to the test samples."""
 
-    outputs: np.ndarray
-    targets: np.ndarray
-    fresh: np.ndarray
-    savings: np.ndarray
+    data: Pool
+    test: Pool
 
 
 def home_of(folder: Path) -> Home:
-    document = json.loads((folder / "slim.json").read_text())
-    sessions = [shipped((folder / f"{entry['digest']}.onnx").read_bytes()) for entry in document["entries"]]
-    data, test = (np.load(folder / f"{part}.npz") for part in ("data", "test"))
-    answers = [ran(session, test["x"]).argmax(axis=1) == test["y"] for session in sessions]
-    return Home(
-        outputs=np.stack([ran(session, data["x"]) for session in sessions]),
-        targets=data["y"].astype(np.int64),
-        fresh=np.stack(answers),
-        savings=np.array([entry["saving"] or 1.0 for entry in document["entries"]]),
-    )
-
-
-def ran(session: object, x: np.ndarray) -> np.ndarray:
-    name = session.get_inputs()[0].name  # type: ignore[attr-defined]
-    parts = [session.run(None, {name: x[start : start + 256]})[0] for start in range(0, len(x), 256)]  # type: ignore[attr-defined]
-    return np.concatenate(parts)
+    return Home(data=pool_of(folder, "data"), test=pool_of(folder, "test"))
 
 
 def walked(home: Home, goal: Goal, *, seed: int, order: str) -> tuple[float, float, int]:
     """Return (relative processor time, drop on the test samples, looks) of what one order accepts."""
-    marked = Samples(name="data", inputs={"x": np.arange(len(home.targets))}, targets=home.targets)
+    marked = Samples(name="data", inputs={"x": np.arange(len(home.data.targets))}, targets=home.data.targets)
     parts = parted(marked, seed=seed, trained=True)
     search, guard = (part.inputs["x"] for part in (parts.tuning, parts.reported))
-    trials = [trial(home, goal, place, search, order) for place in range(1, len(home.savings))]
-    places = {one.digest: place for place, one in enumerate(trials, 1)}
-
-    def ask(digest: str):
-        return look(digest, goal, home.outputs[0][guard], home.outputs[places[digest]][guard], home.targets[guard])
-
-    found = walk([one.digest for one in asking_order(trials, goal.max_drop)], ask)
-    place = places[found.accepted] if found.accepted else 0
-    drop = float(home.fresh[0].mean() - home.fresh[place].mean())
-    return 1.0 / home.savings[place] if place else 1.0, drop, len(found.looks)
-
-
-def trial(home: Home, goal: Goal, place: int, search: np.ndarray, order: str) -> Trial:
-    candidate = Candidate(content=str(place).encode())
-    before, after, targets = home.outputs[0][search], home.outputs[place][search], home.targets[search]
-    return Trial(
-        rung=Rung(seed=place),
-        floating=candidate,
-        shipped=candidate,
-        packing="fp32",
-        score=score_of(goal, before, after, targets),
-        saving=float(home.savings[place]),
-        risk=soft_drop_bound(before, after, targets) if order == ORDERS[1] else None,
-    )
+    place, found = accepted(home.data, goal, search, guard, order=order)
+    fresh = home.test.right
+    drop = float(fresh[0].mean() - fresh[place].mean())
+    return 1.0 / home.data.savings[place] if place else 1.0, drop, len(found.looks)
 
 
 def line(name: str, homes: Sequence[Home], goal: Goal, *, seeds: int, order: str) -> str:
