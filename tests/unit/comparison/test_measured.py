@@ -55,8 +55,7 @@ def test_a_live_counter_replaces_the_prediction(data: Path, tmp_path: Path, monk
         assert row.ledger.evidence is Evidence.CHIP_COUNTER
         assert row.ledger.per == "inference"
         power_w = row.ledger.energy_j.mid / row.ledger.latency_s.mid
-        # 45 W whatever runs; a busy machine keeps the thread that moves the counter waiting, never by so much
-        assert 15.0 < power_w < 70.0
+        assert 30.0 < power_w < 60.0, "45 W whatever runs; joules and seconds are medians of short windows"
         assert any("measured on the whole processor" in note for note in row.notes)
     assert rows[Role.CANDIDATE, "loihi"].ledger.evidence < Evidence.CHIP_COUNTER
     assert rows[Role.REFERENCE, "this-cpu"].ratio.mid == pytest.approx(1.0)
