@@ -21,14 +21,11 @@ _BATCH = re.compile(r"_bsize_(\d+)$")
 UNVERIFIED = "the published value is recalled, not verified: there is nothing to check against"
 # rows of other papers that state too little: why they cannot be modelled
 _REASONS = {
-    "KWS aloha|Xylo": "neither the network's events nor the clock of the run were found published",
-    "Audio classification|Xylo": "idle and dynamic power, but no events, no clock and no energy per inference",
     "DVS gesture": "resting and total power, but no events per second for this run",
     "MNIST SDSP": "an inference ends with the first output spike; how many input events that takes is not published",
     "MNIST GXNOR": "a saving against a graphics card, no joules; no energy per event of the chip is published",
     "KWS SHD": "a ratio against another board, no joules",
     "image retrieval": "ratios against other processors, no joules",
-    "Granite": "the power of a rack, no throughput: no joules per token",
 }
 
 
@@ -38,7 +35,8 @@ class Row:
 
     group: rows of one network, one batch and one way of input and output on one device; they leave together.
     dynamic: the energy is above idle. energy_j: per inference, 0 where none can be used; time_s: of one batch.
-    parts: into how many parts input and output are divided. reason: why the row is not modelled, or empty.
+    parts: into how many parts input and output are divided. per_second: a power is published and no rate, so that the
+    energy is that of one second. reason: why the row is not modelled, or empty.
     """
 
     name: str
@@ -52,6 +50,7 @@ class Row:
     branches: int
     depth: int
     parts: int
+    per_second: bool
     reason: str
 
 
@@ -89,6 +88,12 @@ def _row(cells: Mapping[str, str]) -> Row:
     recalled = "RECALLED" in cells["status"] or "recalled" in cells["energy_per_inf_J"]
     reason = UNVERIFIED if recalled else _reason(name, chip)
     joules = 0.0 if recalled else _number(cells["energy_per_inf_J"])
+    power = _number(cells["metric_power_W"])
+    per_second = not (reason or joules or rate)
+    if per_second:
+        joules, rate = power, 1.0
+    elif "dyn" in cells["metric_power_W"]:  # the power while it runs: what divides joules into the time of a run
+        rate = power / joules
     if _middle(cells["metric_power_W"]) and _middle(cells["inf_per_s"]):  # a range of runs stands for its middle
         rate = _middle(cells["inf_per_s"])
         joules = _middle(cells["metric_power_W"]) / rate
@@ -97,7 +102,7 @@ def _row(cells: Mapping[str, str]) -> Row:
         name=f"{name} ({chip})" if not network else name,
         device=chip,
         group=name.rpartition("_run")[0] or f"{name} {chip}",
-        dynamic=cells["energy_kind"].startswith("dynamic"),
+        dynamic=cells["energy_kind"].startswith("dynamic") or "dyn" in cells["metric_power_W"],
         energy_j=_digits(joules),
         idle_w=_digits(_number(cells["idle_W"])),
         time_s=_digits(batch / rate) if rate and not recalled else 0.0,
@@ -105,6 +110,7 @@ def _row(cells: Mapping[str, str]) -> Row:
         branches=branches,
         depth=3 + (layers if branches else 0),
         parts=8 if "_I08O08" in name else 1,
+        per_second=per_second,
         reason=reason,
     )
 
@@ -124,6 +130,7 @@ def _paper_row(cells: Mapping[str, str]) -> Row:
         branches=1,
         depth=3,
         parts=1,
+        per_second=False,
         reason="",
     )
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DROP = 0.01
-_LEAST_POINTS = 0.1  # below that, a bare number was meant as a share
+_UNSURE = 0.1  # a bare number below that was meant as a share; from there on it may well have been meant as points
 
 __all__ = ["add_model_arguments", "axes_of", "max_drop_of", "model_files"]
 
@@ -53,7 +53,7 @@ def max_drop_of(text: str | None, metric: str, *, in_points: bool) -> float:
     """Return the largest drop: of a metric that is a share, as a share (0.01, which is one point, if None).
 
     ``1%`` and ``1pt`` mean one point everywhere; a bare number is points if ``in_points``, else a share. Raises
-    InputError for what is no number, and where a bare number can only be the other of the two.
+    InputError for what is no number, and where a bare number was probably meant as the other of the two.
     """
     from twentywatts.comparison.text import is_share
     from twentywatts.errors import InputError
@@ -70,8 +70,7 @@ def max_drop_of(text: str | None, metric: str, *, in_points: bool) -> float:
         if has_unit:
             raise InputError(f"--max-drop of the metric {metric} is a number in its own unit, got '{text}'")
         return value
-    if not has_unit and in_points and 0 < value < _LEAST_POINTS:
-        raise InputError(f"--max-drop {text} would be {value:g} points: write {100 * value:g}% or {value:g}%")
-    if not has_unit and not in_points and value > 1:
-        raise InputError(f"the largest drop is a share here, got {text}: write {value:g}% for {value:g} points")
+    if not has_unit and (0 < value < _UNSURE if in_points else value >= _UNSURE):
+        points = value if in_points else 100 * value
+        raise InputError(f"--max-drop {text} would be {points:g} points here: write {100 * value:g}% or {value:g}%")
     return value / 100 if has_unit or in_points else value

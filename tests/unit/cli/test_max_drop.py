@@ -18,9 +18,19 @@ def test_a_bare_number_is_a_share_to_compare_and_points_to_slim() -> None:
     assert max_drop_of("0", "accuracy", in_points=True) == 0
 
 
-@pytest.mark.parametrize(("text", "in_points"), [("0.02", True), ("2", False)])
-def test_what_can_only_mean_the_other_is_refused_with_both_ways_to_write_it(text: str, in_points: bool) -> None:
-    with pytest.raises(InputError, match="2%"):
+@pytest.mark.parametrize(
+    ("text", "in_points", "ways"),
+    [
+        ("0.02", True, "2% or 0.02%"),
+        ("2", False, "200% or 2%"),
+        ("1", False, "would be 100 points here: write 100% or 1%"),
+        ("0.5", False, "50% or 0.5%"),
+    ],
+)
+def test_what_was_probably_meant_as_the_other_is_refused_with_both_ways_to_write_it(
+    text: str, in_points: bool, ways: str
+) -> None:
+    with pytest.raises(InputError, match=ways):
         max_drop_of(text, "accuracy", in_points=in_points)
 
 
