@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from twentywatts.comparison.bound import Verdict
+from twentywatts.comparison.metrics import metric_of
+from twentywatts.comparison.search import Goal
 from twentywatts.slimming.candidate import Candidate
-from twentywatts.slimming.proof.trial import Score, Trial
+from twentywatts.slimming.proof.trial import Score, Trial, score_of
 from twentywatts.slimming.searching.choice import asking_order, cost_of, front, likely
 from twentywatts.slimming.searching.rungs import FLOAT, Rung
 
@@ -71,3 +74,17 @@ def test_a_soft_drop_orders_where_counts_tell_nothing_apart() -> None:
     assert asking_order([moved, close], 0.01) == [close]
     closer = replace(moved, risk=0.0005)
     assert asking_order([closer, close], 0.01) == [closer, close]
+
+
+@given(st.integers(50, 1500), st.integers(1, 10), st.data())
+def test_what_loses_just_the_limit_is_within_it(count: int, percent: int, data: st.DataObject) -> None:
+    """As a difference of shares 986 and 976 right answers of a thousand are 0.010000000000000009 apart."""
+    allowed = count * percent // 100
+    before = data.draw(st.integers(allowed, count))
+    answers = (np.arange(count) < right for right in (before, before - allowed))
+    outputs = [np.stack([~flags, flags], axis=1).astype(np.float32) for flags in answers]
+    goal = Goal(metric=metric_of("accuracy"), max_drop=percent / 100)
+    found = replace(trial(0, 2.0, 0.0), score=score_of(goal, *outputs, np.ones(count, dtype=np.int64)))
+    assert asking_order([found], goal.max_drop) == [found]
+    more = replace(found, score=replace(found.score, drop=(allowed + 1) / count))
+    assert not asking_order([more], goal.max_drop)
