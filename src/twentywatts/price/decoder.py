@@ -130,7 +130,7 @@ def costs(workload: DecoderWorkload, machine: Machine, values: Values, scenario:
     return Costs(
         parts=("prefill", "decode"),
         energy_j=energy,
-        used={cause: _used(cause, found, workload) for cause in energy},
+        used={cause: _used(cause, found, workload) for cause in (*energy, Cause.STATIC)},  # waiting is always static
         latency_s=np.full(shape, _single(found.time_s)),
         idle_power_w=idle_w,
         chip_count=workload.parallelism.chip_count,

@@ -120,7 +120,7 @@ def costs(workload: DiffusionWorkload, machine: Machine, values: Values, scenari
     return Costs(
         parts=("generation",),
         energy_j=energy,
-        used={cause: used[cause] for cause in energy},
+        used=used,
         latency_s=np.full(shape, float(time_s)),
         idle_power_w=idle_w,
         chip_count=workload.chip_count,

@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 
 from twentywatts import plugins
+from twentywatts.counting.decoder import decoder_workload
+from twentywatts.counting.diffusion import DiffusionUse, diffusion_workload
+from twentywatts.counting.precision import precision_of
+from twentywatts.counting.use import DecoderUse
 from twentywatts.errors import RefusedError, TwentyWattsError
 from twentywatts.figures import Evidence, parse_figure
 from twentywatts.ledger import Cause, Entry, Ledger
 from twentywatts.machines import Machine, load
 from twentywatts.price import accounting, load_fitted, price
 from twentywatts.price.costs import Costs, Portion
+from twentywatts.readers.architectures import load_architecture
+from twentywatts.readers.diffusions import diffusion_names, load_diffusion
 from twentywatts.scenario import Boundary, Scenario
 from twentywatts.workload import BrainWorkload, ProcessorWorkload
+from twentywatts.workload_decoder import DecoderWorkload
+from twentywatts.workload_diffusion import DiffusionWorkload
 
 MID = Scenario(draws=0)
 
@@ -33,6 +41,16 @@ def work(*, batch: int = 1, macs: float = 1e9, unknown: tuple[str, ...] = ()) ->
         batch=batch,
         unknown=unknown,
     )
+
+
+def chat() -> DecoderWorkload:
+    architecture = load_architecture("gpt2")
+    use = DecoderUse(batch=1.0, prompt_tokens=10, output_tokens=5)
+    return decoder_workload(architecture, use, precision=precision_of(architecture))
+
+
+def image() -> DiffusionWorkload:
+    return diffusion_workload(load_diffusion(diffusion_names()[0]), DiffusionUse(batch=1, steps=2))
 
 
 def idle(ledger: Ledger) -> list[Entry]:
@@ -107,6 +125,15 @@ def test_a_guess_that_is_used_takes_the_evidence_down() -> None:
     memory = guessed.by_cause()[Cause.MEMORY].mid
     assert cited.guessed_frac == 0
     assert guessed.guessed_frac == pytest.approx(memory / guessed.energy_j.mid)
+
+
+def test_waiting_on_a_guessed_idle_power_is_a_guess_with_its_source() -> None:
+    for name in ("jetson-orin", "h100-sxm"):
+        machine = load(name)
+        figure = machine.figures["idle_power_w"]
+        for workload in (chat(), image()):
+            (entry,) = idle(price(workload, machine, replace(MID, rate_per_s=1e-4)))  # type: ignore[arg-type]
+            assert (entry.evidence, entry.sources) == (figure.evidence, (figure.source,)), (name, workload)
 
 
 def test_a_guess_does_not_taint_what_was_published_of_the_same_cause() -> None:
