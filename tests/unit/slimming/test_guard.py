@@ -59,6 +59,18 @@ def test_what_cannot_be_proved_says_how_many_samples_it_takes() -> None:
     assert "resampling" in provable(resampled, 10)
 
 
+@pytest.mark.parametrize(("count", "points"), [(100, 1.0), (431, 0.5), (1000, 0.1)])
+def test_what_it_takes_is_enough_when_it_is_brought(count: int, points: float) -> None:
+    """As many samples in all as the sentence says, parted as ever, prove it; and so does the limit that it offers."""
+    goal = replace(GOAL, max_drop=points / 100)
+    text = provable(goal, count)
+    in_all = int(text.split(" in all")[0].split()[-1].replace(",", ""))
+    assert provable(goal, parted(numbered(in_all), seed=0, trained=False).reported.count) == ""
+    offered = float(text.split("limit of ")[1].split()[0])
+    assert provable(replace(GOAL, max_drop=offered / 100), count) == ""
+    assert provable(replace(GOAL, max_drop=offered / 110), count) != ""
+
+
 def test_what_stands_in_both_files_is_not_trained_on() -> None:
     data = numbered(30)
     train = Samples(name="train", inputs={"x": np.arange(20, 50)}, targets=np.zeros(30, int))

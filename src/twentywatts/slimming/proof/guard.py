@@ -8,6 +8,7 @@ The Annals of Statistics 38, 2010).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -110,17 +111,24 @@ def provable(goal: Goal, sample_count: int) -> str:
         )
     if drop_bound(0, 0, sample_count) <= goal.max_drop:
         return ""
-    least = 100 * drop_bound(0, 0, sample_count)
+    least = _rounded_up(100 * drop_bound(0, 0, sample_count))
     if goal.max_drop <= 0:
         return (
             "a loss of nothing at all cannot be proved with any number of samples; allow a small one, such as 1 point"
         )
-    needed = samples_needed(0, 0, sample_count, goal.max_drop)
+    needed = samples_needed(0, 0, sample_count, goal.max_drop) or 0
+    in_all = needed + min(math.ceil(needed / 2), _SEARCH_LIMIT)
     return (
         f"not provable at this n: {sample_count} guard samples without a single loss still allow {least:.2g} points, "
-        f"more than {100 * goal.max_drop:.3g}; it takes about {needed:,} guard samples, a third more in all for the "
-        f"search, or a limit of {least:.2g} points"
+        f"more than {100 * goal.max_drop:.3g}; it takes about {needed:,} guard samples, {in_all:,} in all with those "
+        f"of the search, or a limit of {least:.2g} points"
     )
+
+
+def _rounded_up(value: float) -> float:
+    """Return a positive number with two significant digits, never less than it was."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / step) * step
 
 
 def look(digest: str, goal: Goal, given: Outputs, outputs: Outputs, targets: NDArray[np.generic]) -> Look:
