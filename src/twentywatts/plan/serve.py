@@ -118,14 +118,11 @@ def _model(values: Mapping[str, Array], *, fixed: Mapping[str, float], places: f
     busy = np.minimum(concurrent / places, 1.0)
     tokens_per_s = concurrent / values["token_time_s"]
     active_w = tokens_per_s * values["token_energy_j"]
-    idle_w = chips * (1.0 - busy) * values.get("idle_power_w", 0.0)
-    if "host_power_w" in values:
-        host_w = chips * values["host_power_w"]
-    else:  # an account at the system's boundary holds the server already
-        host_w = (active_w + idle_w) * values.get("server_overhead_frac", 0.0)
+    idle_w, host_w = _around_w(values, chips, active_w, busy)
     computers_w = active_w + idle_w + host_w
     power_w = computers_w * values["pue"]
-    peak_w = (active_w * np.minimum(values["peak_ratio"], 1 / busy) + host_w) * values["pue"]
+    rise = np.minimum(values["peak_ratio"], 1 / busy)
+    peak_w = (active_w * rise + sum(_around_w(values, chips, active_w * rise, busy * rise))) * values["pue"]
     energy = power_w * DAY_S
     return {
         "chip_count": chips,
@@ -143,6 +140,15 @@ def _model(values: Mapping[str, Array], *, fixed: Mapping[str, float], places: f
         "electricity_usd": energy * values["electricity_price_usd_per_j"],
         "chips_usd": chips * values["chip_price_usd_per_s"] * DAY_S,
     }
+
+
+def _around_w(values: Mapping[str, Array], chips: Array, active_w: Array, busy_frac: Array) -> tuple[Array, Array]:
+    """Return the power of idle places and of the servers while a share of the places is busy [W]."""
+    idle_w = chips * (1.0 - busy_frac) * values.get("idle_power_w", 0.0)
+    if "host_power_w" in values:
+        return idle_w, chips * values["host_power_w"]
+    # an account at the system's boundary holds the server already
+    return idle_w, (active_w + idle_w) * values.get("server_overhead_frac", 0.0)
 
 
 def _concurrent(values: Mapping[str, Array]) -> Array:

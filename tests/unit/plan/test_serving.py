@@ -74,6 +74,18 @@ def test_the_example_of_the_help() -> None:
     assert any("64.8 requests of each user" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize("machine", ["h100-sxm", "tpu-v4"])  # watts of a server are published, and a share of its chips
+def test_the_peak_is_a_mean_day_of_so_many_requests_on_the_same_chips(machine: str) -> None:
+    plan = tw.plan.serving(COST, machine, concurrent=1000, tokens=300, peak=2.0, slo_s=0.01, late_frac=0.01, pue=1.25)
+    known = {item.key: item.interval.mid for item in plan.inputs}
+    places, chips = plan.amount("place_count").mid, plan.amount("chip_count").mid
+    assert places > 2000
+    tokens_w = 2000 * 30 * 0.5  # requests at the peak × tokens a second × joules
+    idle_w = chips * (1 - 2000 / places) * known["idle_power_w"]
+    around_w = chips * known.get("host_power_w", 0) + (tokens_w + idle_w) * known.get("server_overhead_frac", 0)
+    assert plan.amount("peak_power_w").mid == pytest.approx((tokens_w + idle_w + around_w) * 1.25)
+
+
 def test_little_s_law_makes_one_rate_of_three() -> None:
     by_count = tw.plan.serving(COST, "h100-sxm", concurrent=1e4, tokens=300, peak=2)
     rate = 1e4 / (300 / 30)
