@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.repository import ROOT
 
@@ -167,3 +168,18 @@ def test_a_new_chip_is_one_file() -> None:
     new, known = (found.rows[number].ledger.energy_j.interval for number in (0, 2))
     assert new.high / new.low > known.high / known.low
     assert any("inherited" in note for note in found.rows[0].ledger.notes)
+
+
+def test_a_file_that_fixes_its_batch_reads_its_weights_in_every_run(tmp_path: Path) -> None:
+    """Four at a time: of 4, 8 and 64 inferences each costs the same, but for the call that a batch makes once."""
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.numpy_helper.from_array(np.ones((3000, 3000), np.float32), "W")
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4, 3000]) for name in "xy"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "W"], ["y"])], "g", ends[:1], ends[1:], [weight]
+    )
+    path = tmp_path / "four.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
+    rows = tw.estimate(path, on="t4", batch="4,8,64").rows
+    energies = [row.ledger.by_part()[row.ledger.entries[0].part].mid for row in rows]
+    assert energies == pytest.approx([energies[0]] * 3)
