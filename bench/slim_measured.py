@@ -261,21 +261,24 @@ def _print_chosen(tables: Mapping[str, Accepted]) -> None:
 
 
 def print_savings(savings: Mapping[str, Mapping[int, Mapping[str, list[float]]]]) -> None:
-    print("\nTimes less processor time than the network as given (onnxruntime, float), median over folds (range):\n")
+    is_one = all(len(times) == 1 for one in savings.values() for batch in one.values() for times in batch.values())
+    how = "of one measurement" if is_one else "median over folds (range)"
+    print(f"\nTimes less processor time than the network as given (onnxruntime, float), {how}:\n")
     names = list(dict.fromkeys(who for one in savings.values() for batch in one.values() for who in batch))[1:]
     print("| network | batch | " + " | ".join(names) + " |\n" + "|---" * (2 + len(names)) + "|")
     for network, batches in savings.items():
         for batch, found in batches.items():
             cells = [_cell(found[who]) if who in found else "" for who in names]
             print(f"| {network} | {batch} | " + " | ".join(cells) + " |")
-    for batch in BATCHES:
+    for batch in () if is_one else BATCHES:
         middle = [statistics.median(one[batch][SLIM]) for one in savings.values()]
         print(f"\nBatch {batch}: median over the networks {statistics.median(middle):.2f}, least {min(middle):.2f}")
     print()
 
 
 def _cell(values: Sequence[float]) -> str:
-    return f"{median_interval(values).mid:.2f} ({min(values):.2f}-{max(values):.2f})"
+    middle = f"{median_interval(values).mid:.2f}"
+    return f"{middle} ({min(values):.2f}-{max(values):.2f})" if len(values) > 1 else middle
 
 
 def _print_requests(tables: Mapping[str, Accepted]) -> None:

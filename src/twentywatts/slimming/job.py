@@ -36,7 +36,7 @@ from twentywatts.slimming.searching.ladder import AS_GIVEN, climb, hardened, run
 from twentywatts.slimming.searching.making import made, why_no_training
 from twentywatts.slimming.searching.memory import Memory, remembered
 from twentywatts.slimming.searching.search import search
-from twentywatts.slimming.searching.storage import open_storage
+from twentywatts.slimming.searching.storage import held, open_storage
 from twentywatts.slimming.shipping.artefacts import check_folder
 from twentywatts.slimming.shipping.folder import shipped_files
 from twentywatts.slimming.timing.measuring import Call
@@ -172,7 +172,12 @@ def run(
     began_s = time.monotonic()
     _check(job)
     progress("reading the model", 0.0)
-    lab, data = _lab(job, began_s, stopping)
+    with ExitStack() as stack:
+        lab, data = _lab(job, began_s, stopping, stack)
+        return _result(job, lab, data, eager, progress)
+
+
+def _result(job: Job, lab: Lab, data: SlimData, eager: Call | None, progress: Progress) -> Slimmed:
     with spending() as told:
         lab.clock.unless_stopped(lambda: _search(lab, progress))
     earlier_cpu_s = lab.memory.spent[1]
@@ -207,8 +212,8 @@ def _check(job: Job) -> None:
         load(name)
 
 
-def _lab(job: Job, began_s: float, stopping: Callable[[], None]) -> tuple[Lab, SlimData]:
-    """Return the lab of a job and how its samples are used."""
+def _lab(job: Job, began_s: float, stopping: Callable[[], None], stack: ExitStack) -> tuple[Lab, SlimData]:
+    """Return the lab of a job and how its samples are used; the stack keeps its folder from other searches."""
     network = read(job.model, batch=1, axes=job.scenario.axes)
     if not network.outputs:
         raise ModelError(f"'{job.model.name}' has no output: there is nothing to keep")
@@ -230,7 +235,7 @@ def _lab(job: Job, began_s: float, stopping: Callable[[], None]) -> tuple[Lab, S
         metric=job.metric.name,
         split="; ".join(text for text in (parts.sentence, shared) if text),
     )
-    memory = _memory(job)
+    memory = _memory(job, stack)
     artefact = opened(given(job.model), limit=batch_limit(network))
     question = Question(
         goal=Goal(metric=job.metric, max_drop=job.max_drop),
@@ -262,10 +267,11 @@ def _with_batch(scenario: Scenario, artefact: Artefact) -> Scenario:
     )
 
 
-def _memory(job: Job) -> Memory:
+def _memory(job: Job, stack: ExitStack) -> Memory:
     if job.out is None:
         return Memory()
     check_folder(job.out, force=job.force)
+    stack.enter_context(held(job.out))
     question = {
         "model": _digest(job.model),
         "data": _digest(job.data),

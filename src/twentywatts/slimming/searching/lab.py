@@ -241,8 +241,12 @@ def make_lab(
         clock=clock,
     )
     for trial in memory.recalled():
+        is_given = trial.floating.digest == given.candidate.digest
+        if (not trial.floating.steps or (trial.rung == Rung() and trial.packing == FLOAT)) and not is_given:
+            continue  # a log that was tampered with: the model as given is the one that was given
         lab.trials[trial.key] = trial
-        lab.begun[begun_key(trial.floating.parent, trial.rung)] = trial.rung.key
+        begun = trial.floating.parent if trial.rung.epochs or trial.rung.is_hardened else trial.floating.digest
+        lab.begun[begun_key(begun, trial.rung)] = trial.rung.key
     return lab
 
 

@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TypeVar
 
-from twentywatts.comparison.bound import Verdict
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.proof.guard import ClassDrop, Look
+from twentywatts.slimming.proof.guard import Look
 from twentywatts.slimming.proof.trial import Score, Trial
-from twentywatts.slimming.searching.rungs import Rung
+from twentywatts.slimming.searching.recorded import of_record
+from twentywatts.slimming.searching.rungs import PRECISIONS, Rung
 from twentywatts.slimming.searching.storage import Record, Storage
 
 __all__ = ["Memory", "remembered"]
 
+T = TypeVar("T")
+
+_MOST_RUNS = 2**31
 _TRIAL, _LOOK, _BEGUN, _SPENT = "trial", "look", "look-begun", "spent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A candidate as the log names it."""
+
+    digest: str
+    parent: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """A trial as the log tells it."""
+
+    key: str
+    floating: _Made
+    shipped: _Made
+    score: Score
+    time_s: float | None
+    saving: float | None
+    idle: str
+    risk: float | None
+
+    def request(self) -> tuple[str, Rung]:
+        """Return how it was packed and what was asked for; raises ValueError or KeyError for what no search asks."""
+        packing, _, key = self.key.partition(" ")
+        if packing not in PRECISIONS or min(self.time_s or 1.0, self.saving or 1.0) < 0:
+            raise ValueError("no packing, or a time below nothing")
+        return packing, Rung.of(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spent:
+    """What a run had taken so far [s]."""
+
+    run: int
+    time_s: float
+    cpu_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.run < _MOST_RUNS or min(self.time_s, self.cpu_s) < 0:
+            raise ValueError("a run takes no time below nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,14 +85,14 @@ class Memory:
         """Yield what was tried before, in its order; what is damaged, or whose model is lost, is left out."""
         for record in self.storage.records(_TRIAL) if self.storage else ():
             try:
-                packing, _, key = str(record["key"]).partition(" ")
-                rung, score = Rung.of(key), _score(record["score"])
-                floating, shipped = self._candidate(record["floating"]), self._candidate(record["shipped"])
-                values = {name: record[name] for name in ("time_s", "saving", "idle", "risk")}
-            except (KeyError, TypeError, ValueError):
+                found = of_record(_Tried, {name: value for name, value in record.items() if name != "kind"})
+                packing, rung = found.request()
+            except (KeyError, ValueError):
                 continue
+            floating, shipped = self._candidate(found.floating), self._candidate(found.shipped)
             if floating is not None and shipped is not None:
-                yield Trial(rung=rung, floating=floating, shipped=shipped, packing=packing, score=score, **values)
+                values = {name: getattr(found, name) for name in ("score", "time_s", "saving", "idle", "risk")}
+                yield Trial(rung=rung, floating=floating, shipped=shipped, packing=packing, **values)
 
     def remember(self, trial: Trial) -> None:
         """Keep a trial: its models first, then the record that names them."""
@@ -82,50 +129,35 @@ class Memory:
         if self.storage is not None:
             self.storage.append(_SPENT, {"run": self.run_index, "time_s": time_s, "cpu_s": cpu_s})
 
-    def _candidate(self, record: Record) -> Candidate | None:
-        content = self.storage.content(str(record["digest"])) if self.storage else None
-        if content is None:
-            return None
-        steps = tuple(Step(**{**step, "notes": tuple(step["notes"])}) for step in record["steps"])
-        return Candidate(content=content, steps=steps, parent=str(record["parent"]))
+    def _candidate(self, found: _Made) -> Candidate | None:
+        content = self.storage.content(found.digest) if self.storage else None
+        return None if content is None else Candidate(content=content, steps=found.steps, parent=found.parent)
 
 
 def remembered(storage: Storage | None) -> Memory:
     """Return the memory that a storage holds, an empty one without."""
     if storage is None:
         return Memory()
-    runs = {int(record.get("run", 0)): record for record in storage.records(_SPENT)}  # the last of each run counts
-    spent = tuple(sum(float(record.get(name, 0.0)) for record in runs.values()) for name in ("time_s", "cpu_s"))
+    runs = {spent.run: spent for spent in _every(_Spent, storage, _SPENT)}  # the last of each run counts
     begun = [str(record.get("digest")) for record in storage.records(_BEGUN)]
     memory = Memory(
         storage=storage,
         begun=begun,
         was_asked=len(set(begun)),
         run_index=max(runs, default=-1) + 1,
-        spent=(spent[0], spent[1]),
+        spent=(sum(one.time_s for one in runs.values()), sum(one.cpu_s for one in runs.values())),
     )
-    for record in storage.records(_LOOK):
-        try:
-            found = _look(record)
-        except (KeyError, TypeError, ValueError):
-            continue
-        memory.looks[found.digest] = found
+    memory.looks.update({found.digest: found for found in _every(Look, storage, _LOOK)})
     return memory
+
+
+def _every(kind: type[T], storage: Storage, name: str) -> Iterator[T]:
+    """Yield what records of one kind say; what is damaged is left out."""
+    for record in storage.records(name):
+        with suppress(ValueError):
+            yield of_record(kind, {key: value for key, value in record.items() if key != "kind"})
 
 
 def _written(candidate: Candidate) -> Record:
     steps = [asdict(step) | {"settings": dict(step.settings)} for step in candidate.steps]
     return {"digest": candidate.digest, "parent": candidate.parent, "steps": steps}
-
-
-def _score(record: Mapping[str, Any]) -> Score:
-    return Score(**{**record, "verdict": Verdict(**record["verdict"])})
-
-
-def _look(record: Mapping[str, Any]) -> Look:
-    worst = record["worst"]
-    return Look(
-        digest=str(record["digest"]),
-        score=_score(record["score"]),
-        worst=None if worst is None else ClassDrop(**worst),
-    )

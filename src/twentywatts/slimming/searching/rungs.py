@@ -7,12 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twentywatts.errors import RefusedError
+from twentywatts.slimming.searching.recorded import of_record
 
 __all__ = ["FLOAT", "INT4", "INT8", "NARROW", "PRECISIONS", "RepeatedError", "Rung"]
 
 # how a float candidate is shipped: as it is; in eight bits; with weights of seven; with dense layers of four
 FLOAT, INT8, NARROW, INT4 = "fp32", "int8", "int8-narrow", "int4"
 PRECISIONS: Mapping[str, str] = {FLOAT: "fp32", INT8: "int8", NARROW: "int8", INT4: "int4"}
+
+_WORDS = {  # what a key calls each field
+    "is_folded": "folded",
+    "blocks": "blocks",
+    "cut": "cut",
+    "cuts": "cuts",
+    "through_norms": "norms",
+    "rank_frac": "rank",
+    "zeros": "zeros",
+    "epochs": "epochs",
+    "is_hardened": "hardened",
+    "is_narrow": "narrow",
+    "seed": "seed",
+}
 
 
 class RepeatedError(RefusedError):
@@ -44,21 +59,16 @@ class Rung:
 
     @classmethod
     def of(cls, key: str) -> Rung:
-        """Return the request that has this key; raises ValueError, KeyError or TypeError for anything else."""
-        found = json.loads(key)
-        return cls(
-            is_folded=found["folded"],
-            blocks=found["blocks"],
-            cut=found["cut"],
-            cuts=found["cuts"],
-            through_norms=found["norms"],
-            rank_frac=found["rank"],
-            zeros=found["zeros"],
-            epochs=found["epochs"],
-            is_hardened=found["hardened"],
-            is_narrow=found["narrow"],
-            seed=found["seed"],
-        )
+        """Return the request that has this key; raises ValueError or KeyError for anything else."""
+        try:
+            found = json.loads(key)
+        except RecursionError:
+            raise ValueError("a request is not nested") from None
+        rung = of_record(cls, {name: found[word] for name, word in _WORDS.items()} if isinstance(found, dict) else None)
+        shares = (rung.blocks, rung.cut, rung.rank_frac, *rung.cuts.values())
+        if rung.epochs < 0 or not all(0 <= share <= 1 for share in shares):
+            raise ValueError(f"a request takes shares from 0 to 1, not {key[:80]}")
+        return rung
 
     @property
     def is_cut(self) -> bool:
@@ -73,22 +83,10 @@ class Rung:
     @property
     def key(self) -> str:
         """The request in one text: equal for equal requests."""
-        return json.dumps(
-            {
-                "folded": self.is_folded,
-                "blocks": round(self.blocks, 6),
-                "cut": round(self.cut, 6),
-                "cuts": {name: round(share, 6) for name, share in sorted(self.cuts.items())},
-                "norms": self.through_norms,
-                "rank": self.rank_frac,
-                "zeros": self.zeros,
-                "epochs": self.epochs,
-                "hardened": self.is_hardened,
-                "narrow": self.is_narrow,
-                "seed": self.seed,
-            },
-            sort_keys=True,
-        )
+        found = {word: getattr(self, name) for name, word in _WORDS.items()}
+        found |= {"blocks": round(self.blocks, 6), "cut": round(self.cut, 6)}
+        found["cuts"] = {name: round(share, 6) for name, share in self.cuts.items()}
+        return json.dumps(found, sort_keys=True)
 
     @property
     def text(self) -> str:

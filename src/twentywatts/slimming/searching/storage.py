@@ -1,7 +1,8 @@
 """Storage of a search: an append-only log and the models by digest, so that a search that was killed goes on.
 
 The log is JSON, one record a line, each written and flushed whole; a last line that was cut off by a crash is left
-out. Models lie beside it under their SHA-256 and are checked against it when they are read.
+out. Models lie beside it under their SHA-256 and are checked against it when they are read. The folder may come from
+anybody: no link in it is followed, and nothing but plain files of a bounded size is opened.
 """
 
 from __future__ import annotations
@@ -9,18 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twentywatts.errors import InputError
+from twentywatts.errors import InputError, clean
 
-__all__ = ["FOLDER", "Storage", "open_storage"]
+__all__ = ["FOLDER", "Storage", "held", "open_storage"]
 
 FOLDER = ".search"
 _SCHEMA = "twentywatts.slim-search/1"
-_LOG, _CONTENT = "log.jsonl", "content"
+_LOG, _CONTENT, _LOCK = "log.jsonl", "content", "lock"
+_MAX_LOG_BYTES = 2**28
+_MAX_CONTENT_BYTES = 2**31  # what one ONNX file may hold
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Record = dict[str, Any]
 
@@ -52,14 +59,21 @@ class Storage:
         if not path.exists():
             with _writing(self.folder):
                 part = path.with_suffix(f".{os.getpid()}.part")
-                part.write_bytes(content)
+                part.unlink(missing_ok=True)  # of a run that was killed
+                with part.open("xb") as stream:
+                    stream.write(content)
                 part.replace(path)
         return digest
 
     def content(self, digest: str) -> bytes | None:
         """Return the model of a digest, None where it is lost or damaged."""
+        if not _DIGEST.fullmatch(digest):
+            return None
+        path = self.folder / _CONTENT / f"{digest}.onnx"
         try:
-            content = (self.folder / _CONTENT / f"{digest}.onnx").read_bytes()
+            if not _is_plain(path, _MAX_CONTENT_BYTES):
+                return None
+            content = path.read_bytes()
         except OSError:
             return None
         return content if hashlib.sha256(content).hexdigest() == digest else None
@@ -76,7 +90,60 @@ class _writing:  # noqa: N801  # reads as a word: with _writing(folder)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
-            raise InputError(f"cannot write to '{self._folder}': {error.strerror or error}") from error
+            raise InputError(f"cannot write to '{clean(self._folder)}': {error.strerror or error}") from error
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keep others from searching in a folder meanwhile; raises InputError where one does, or it cannot be written.
+
+    The system lets go of it when a process ends, however it ends. Where it knows no such locks, nothing is kept.
+    """
+    folder = out / FOLDER
+    with _writing(folder):
+        _check_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | _AT_ONCE, 0o600)
+    try:
+        if not _is_locked(lock):
+            raise InputError(f"another search is under way in '{clean(out)}': wait for it, or name another --out")
+        yield
+    finally:
+        os.close(lock)
+
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # no such locks here
+        return True
+    return True
+
+
+def _is_plain(path: Path, most_bytes: int) -> bool:
+    """Tell a file of a bounded size from a link, a pipe or a device."""
+    state = path.lstat()
+    return stat.S_ISREG(state.st_mode) and state.st_size <= most_bytes
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError where what a search keeps leads elsewhere, or cannot be its own."""
+    for path in (folder, folder / _CONTENT):
+        if path.is_symlink():
+            raise InputError(f"'{clean(path)}' is a link, which is not followed: name another folder with --out")
+    log = folder / _LOG
+    if os.path.lexists(log) and not _is_plain(log, _MAX_LOG_BYTES):
+        raise InputError(
+            f"'{clean(log)}' is not the log of a search (a plain file of at most {_MAX_LOG_BYTES:,} bytes): name "
+            "another folder with --out"
+        )
 
 
 def open_storage(out: Path, question: Mapping[str, Any], *, anew: bool = False) -> Storage:
@@ -87,6 +154,7 @@ def open_storage(out: Path, question: Mapping[str, Any], *, anew: bool = False) 
     """
     storage = Storage(folder=out / FOLDER)
     with _writing(storage.folder):
+        _check_folder(storage.folder)
         (storage.folder / _CONTENT).mkdir(parents=True, exist_ok=True)
         _mend(storage.folder / _LOG)
     asked = json.loads(json.dumps(dict(question)))
@@ -96,7 +164,7 @@ def open_storage(out: Path, question: Mapping[str, Any], *, anew: bool = False) 
         if not differing:
             return storage
         raise InputError(
-            f"'{out}' holds a search that asked something else ({', '.join(differing)}): name another folder with "
+            f"'{clean(out)}' holds a search that asked something else ({', '.join(differing)}): name another folder with "
             "--out, or begin again with --force"
         )
     if before is not None:
@@ -111,9 +179,9 @@ def _mend(log: Path) -> None:
     if not log.exists():
         return
     content = log.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        log.write_bytes(whole)
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        os.truncate(log, whole)  # not written anew: a crash in between must not cost the rest
 
 
 def _read(log: Path) -> Iterator[Record]:
@@ -122,11 +190,11 @@ def _read(log: Path) -> Iterator[Record]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise InputError(f"cannot read '{log}': {error.strerror or error}") from error
+        raise InputError(f"cannot read '{clean(log)}': {error.strerror or error}") from error
     for line in lines:
         try:
             record = json.loads(line)
-        except ValueError:
-            continue  # cut off by a crash
+        except (ValueError, RecursionError):
+            continue  # cut off by a crash, or no record of ours
         if isinstance(record, dict):
             yield record

@@ -81,8 +81,8 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     """Return the recipe in a file; raises InputError for a file that holds none."""
     path = Path(path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"'{clean(path)}' has more than {_MAX_BYTES:,} bytes: it is not a recipe")
+        if path.stat().st_size > _MAX_BYTES or not path.is_file():
+            raise InputError(f"'{clean(path)}' is no file, or has more than {_MAX_BYTES:,} bytes: it is not a recipe")
         return _checked(json.loads(path.read_bytes()))
     except OSError as error:
         raise InputError(f"'{clean(path)}' cannot be read: {error.strerror or error}") from None
@@ -123,9 +123,16 @@ def _change(step: Step) -> dict[str, Any] | None:
         return {"name": UNTIED}
     for key in ("blocks", "widths", "ranks"):
         if key in step.settings:
-            change = {"name": key, key: json.loads(str(step.settings[key]))}
+            change = {"name": key, key: _settled(key, step)}
             return {**change, "through_norms": True} if step.settings.get("through_norms") else change
     return None
+
+
+def _settled(key: str, step: Step) -> Any:
+    try:
+        return json.loads(str(step.settings[key]))
+    except (ValueError, RecursionError):  # a log that was tampered with
+        raise InputError(f"the step {clean(step.name)[:40]} does not say its {key}") from None
 
 
 def _checked(recipe: Any) -> dict[str, Any]:
