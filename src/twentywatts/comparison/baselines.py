@@ -49,10 +49,10 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
     x_train, x_test = _features(parts.tuning), _features(parts.reported)
     if x_train.shape[1] > _MAX_FEATURES:
         return []
-    rows = max(2, _MAX_FIT_NUMBERS // x_train.shape[1])
+    rows = _rows(*x_train.shape)
     found = []
     width = _class_count(parts) if metric.sign > 0 else 0
-    for fit in _fits(x_train[:rows], parts.tuning.targets[:rows], width=width):
+    for fit in _fits(x_train[rows], parts.tuning.targets[rows], width=width):
         outputs = fit.predict(x_test)
         score = _score(metric, outputs, parts.reported)
         if not math.isfinite(score):
@@ -71,6 +71,12 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
         )
         found.append(baseline)
     return found
+
+
+def _rows(count: int, width: int) -> NDArray[np.intp]:
+    """Return the samples that a method is trained on: spread over all of them, for files are often sorted by class."""
+    most = min(count, max(2, _MAX_FIT_NUMBERS // width))
+    return np.linspace(0, count - 1, most).round().astype(np.intp)
 
 
 def _score(metric: Metric, outputs: NDArray[Any], samples: Samples) -> float:

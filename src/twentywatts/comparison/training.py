@@ -40,8 +40,10 @@ def fine_tuned(
     """Return the model fine-tuned on tuning samples and what a reader must know; None where it could not be."""
     from twentywatts.forms.spiking.qcfs import Schedule, fine_tune
 
+    if parts.tuning.count < 2:
+        return None, "spiking rows are not fine-tuned: one training sample cannot both train and choose timesteps"
     order = np.random.Generator(np.random.PCG64(seed)).permutation(parts.tuning.count)
-    cut = int(len(order) * _HELD_FRAC)
+    cut = max(1, int(len(order) * _HELD_FRAC))
     samples = parts.tuning.take(np.sort(order[cut:]))
     try:
         prepared = fine_tune(

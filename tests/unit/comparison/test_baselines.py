@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from twentywatts.comparison import baselines as module
 from twentywatts.comparison.baselines import _classifiers
 from twentywatts.comparison.metrics import metric_of
 
@@ -25,3 +26,15 @@ def test_scores_rank_classes_and_keep_the_prediction_on_top(class_count: int) ->
             assert metric_of("top-3").score(fits[name], targets[cut:]) > 0.97
             top = np.sort(fits[name], axis=1)
             assert (top[:, -1] > top[:, -2]).all()
+
+
+def test_of_a_file_sorted_by_class_every_class_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten classes of 60 samples each in a row, and room for 100 samples: ten of each class."""
+    monkeypatch.setattr(module, "_MAX_FIT_NUMBERS", 100 * 64)
+    targets = np.repeat(np.arange(10), 60)
+    rows = module._rows(len(targets), 64)
+    assert np.bincount(targets[rows]).tolist() == [10] * 10
+    assert (np.diff(rows) > 0).all()
+    assert module._rows(60, 64).tolist() == list(range(60))
+    assert module._rows(1, 10**9).tolist() == [0]
+    assert len(module._rows(600, 10**9)) == 2

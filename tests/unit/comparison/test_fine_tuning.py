@@ -49,6 +49,23 @@ def test_training_data_are_used_and_named(files: tuple[Path, Path], monkeypatch:
     assert not any("fine-tuned" in note for note in plain.notes)
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize(("count", "note"), [(1, "cannot both train and choose"), (2, "training QCFS run weights")])
+def test_a_training_set_of_next_to_nothing_is_no_reason_to_fail(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, note: str
+) -> None:
+    pytest.importorskip("torch")
+    from twentywatts.forms.spiking import qcfs
+
+    monkeypatch.setattr(qcfs, "Schedule", partial(qcfs.Schedule, epochs=1))
+    train, test = files
+    with np.load(train) as held:
+        np.savez(tmp_path / "few.npz", x=held["x"][:count], y=held["y"][:count])
+    found = tw.compare(MODEL, test, train=tmp_path / "few.npz", on="loihi", max_drop=0.2)
+    assert any(note in text for text in found.notes)
+    assert _row(found).accuracy > 0.5
+
+
 def test_without_torch_it_is_said(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     train, test = files
