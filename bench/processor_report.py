@@ -127,9 +127,9 @@ the predicted time, which is not scored.
 """
 
 _FRAMEWORK = """The network has 0.17 to 5.9 million multiply-accumulates and was called from Python under TensorFlow 1.
-The launch time of a good runtime explains {least:.0f} to {most:.0f} % of the measured time: **a small network called from a
-framework took {fewest:.0f} to {times:.0f} times what is predicted here.** That is the cost of the framework, no figure of a
-chip contains it, and the model error does not cover it.
+The launch time of a good runtime explains {least:.0f} to {most:.0f} % of the measured time:
+**a small network called from a framework took {fewest:.0f} to {times:.0f} times what is predicted here.**
+That is the cost of the framework, no figure of a chip contains it, and the model error does not cover it.
 """
 
 _LIMITS = """

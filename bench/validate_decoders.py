@@ -264,7 +264,7 @@ def _body(fits: Fits, objections: Mapping[str, tuple[float, ...]]) -> list[str]:
         *ceiling(fits, pairs, halved),
         *wrong(fits, pairs),
         "",
-        "What the wrong ones have in common, and the twenty forms that were tried with these pairs in sight: [the method](../method/decoder.md) lists them and",
+        "What the wrong ones have in common, and the twenty forms that were tried with these pairs in sight: [eight-bit experts](../method/decoder-experts.md) lists them and",
         "how one was chosen: by other base models, each left out, Qwen3 235B never seen.",
         "",
         *_pair_lines(pairs),

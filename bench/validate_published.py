@@ -259,8 +259,8 @@ def _predicted(rows: list[Predicted]) -> list[str]:
         "",
         "Chip hours: the whole family of a run is left out, for the utilisation and for the band alike; the form of "
         "the "
-        "model was chosen on these and further rows (docs/validation/training.md tells what that is worth). A "
-        "published "
+        "model was chosen on these and further rows (docs/validation/training.md tells what that is worth, and "
+        "foretells the same runs some per cent apart, because it is fitted to ten more). A published "
         "energy that is hours times a power limit is no meter's reading and is marked. Left out: totals whose growth "
         "was "
         "derived from themselves (LBNL 2028, IEA 2026) and claims of another scope (the IEA's AI-focused facilities "

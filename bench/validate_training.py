@@ -204,8 +204,7 @@ def _energies() -> list[str]:
         "that "
         "was measured of them (262 and 192 W, Jouppi 2023, Table 4), the definition of the bundled machine file. "
         "With the "
-        "450 W that Patterson 2021 prints as the limit of a TPU v3, which is what this page used first, the runs on it "
-        "were foretold twice too high.",
+        "450 W that Patterson 2021 prints as the limit of a TPU v3 the runs on it would be foretold twice too high.",
         "",
     ]
 
