@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from twentywatts.comparison.metrics import Metric
 from twentywatts.comparison.result import Baseline
 from twentywatts.comparison.search import Bench, Outcome
-from twentywatts.comparison.split import Parts
 from twentywatts.errors import InputError
 from twentywatts.ledger import Ledger
 from twentywatts.machines import Machine
@@ -51,9 +50,11 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
         return []
     rows = _rows(*x_train.shape)
     found = []
-    width = _class_count(parts) if metric.sign > 0 else 0
+    width = _class_count(bench) if metric.sign > 0 else 0
+    if not width and bench.reported.outputs.dtype.kind in "iu":
+        return []  # a model that gives class numbers, under a metric for those: no method here gives any
     for fit in _fits(x_train[rows], parts.tuning.targets[rows], width=width):
-        outputs = fit.predict(x_test)
+        outputs = _as(bench.reported.outputs, fit.predict(x_test))
         score = _score(metric, outputs, parts.reported)
         if not math.isfinite(score):
             continue
@@ -79,6 +80,11 @@ def _rows(count: int, width: int) -> NDArray[np.intp]:
     return np.linspace(0, count - 1, most).round().astype(np.intp)
 
 
+def _as(reference: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return predictions in the shape of the model's outputs, for which a user's own metric is written."""
+    return outputs.reshape(reference.shape) if outputs.size == reference.size else outputs
+
+
 def _score(metric: Metric, outputs: NDArray[Any], samples: Samples) -> float:
     """Return the metric, NaN where a user's own was written for the model's outputs alone."""
     try:
@@ -92,10 +98,17 @@ def _features(samples: Samples) -> NDArray[np.float64]:
     return np.concatenate(parts, axis=1)
 
 
-def _class_count(parts: Parts) -> int:
-    """Return how many class indices there are, 0 for targets that are values."""
-    targets = (parts.tuning.targets, parts.reported.targets)
-    return max(int(y.max()) + 1 if y.dtype.kind in "iu" else 0 for y in targets)
+def _class_count(bench: Bench) -> int:
+    """Return how many class indices there are, 0 for targets that are values.
+
+    Whole numbers are classes where each sample has one and the model an output for every one of them; a metric of the
+    user's own may take others: prices, marks, several labels at once.
+    """
+    targets = (bench.parts.tuning.targets, bench.parts.reported.targets)
+    if any(y.dtype.kind not in "iu" or y.ndim != 1 or y.min() < 0 for y in targets):
+        return 0
+    count = max(int(y.max()) + 1 for y in targets)
+    return count if count <= max(2, math.prod(bench.reported.outputs.shape[1:])) else 0
 
 
 def _fits(x: NDArray[Any], y: NDArray[Any], *, width: int) -> Iterator[_Fit]:
@@ -199,11 +212,19 @@ def _regressors(x: NDArray[Any], y: NDArray[Any]) -> Iterator[_Fit]:
     yield _Fit(name="mean", predict=lambda t: np.tile(mean, (len(t), 1)), mac_count=0, stored_count=k, op_count=k)
     linear = make_pipeline(StandardScaler(), Ridge()).fit(x, flat)
     yield _Fit(
-        name="ridge regression", predict=linear.predict, mac_count=d * k, stored_count=d * k + 2 * d, op_count=2 * d
+        name="ridge regression",
+        predict=lambda t: linear.predict(t).reshape(len(t), k),
+        mac_count=d * k,
+        stored_count=d * k + 2 * d,
+        op_count=2 * d,
     )
     near = KNeighborsRegressor(n_neighbors=min(5, n)).fit(x, flat)
     yield _Fit(
-        name="k-nearest neighbours", predict=near.predict, mac_count=n * d, stored_count=n * (d + k), op_count=2 * n
+        name="k-nearest neighbours",
+        predict=lambda t: near.predict(t).reshape(len(t), k),
+        mac_count=n * d,
+        stored_count=n * (d + k),
+        op_count=2 * n,
     )
 
 

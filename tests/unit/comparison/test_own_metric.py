@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import twentywatts as tw
 from twentywatts.comparison.metrics import metric_of
 from twentywatts.errors import InputError
 
@@ -67,3 +69,44 @@ def test_where_hardly_any_resample_has_a_score_nothing_is_told() -> None:
     assert verdict.keeps is None
     assert verdict.bound == 1.0
     assert "nothing can be told" in verdict.sentence
+
+
+def model(path: Path, weight: np.ndarray) -> Path:
+    onnx = pytest.importorskip("onnx")
+    given, made = (("x", len(weight)), ("y", weight.shape[1]))
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", size]) for name, size in (given, made)
+    ]
+    held = onnx.numpy_helper.from_array(weight.astype(np.float32), "W")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "W"], ["y"])], "g", ends[:1], ends[1:], [held]
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+WHOLE = {
+    "prices": (lambda x: (1e5 * x.sum(axis=1)).astype(np.int64), 1),
+    "marks below zero": (lambda x: np.round(4 * x[:, 0]).astype(np.int64) - 2, 3),
+    "several labels": (lambda x: (x[:, :3] > 0.5).astype(np.int64), 3),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_whole_numbers_that_are_no_classes_are_values(kind: str, tmp_path: Path) -> None:
+    """The simplest method for values, their mean, is compared; under mean-error it is the same one."""
+    pytest.importorskip("onnxruntime")
+    make, width = WHOLE[kind]
+    x = np.random.default_rng(0).random((120, 4), dtype=np.float32)
+    path = model(tmp_path / "m.onnx", np.ones((4, width)))
+    np.savez(tmp_path / "d.npz", x=x, y=make(x))
+
+    def closeness(outputs: Any, targets: Any) -> float:
+        wide = targets if targets.ndim > 1 else targets[:, None]
+        return -float(np.abs(outputs[:, : wide.shape[1]] - wide).mean())
+
+    found = tw.compare(path, tmp_path / "d.npz", on="t4", metric=closeness).baselines
+    assert {one.name for one in found} == {"mean", "ridge regression", "k-nearest neighbours"}
+    if kind == "prices":
+        plain = tw.compare(path, tmp_path / "d.npz", on="t4", metric="mean-error").baselines
+        assert [one.accuracy for one in plain] == pytest.approx([-one.accuracy for one in found])
