@@ -251,15 +251,23 @@ def format_si(value: float, unit: str, digits: int = 3) -> str:
 def format_interval(low: float, mid: float, high: float, unit: str) -> str:
     """Return mid with its interval in one scale: ``"19 µJ (11–42)"``, ``"95.2 J (95.1–95.3)"``.
 
-    The bounds have two digits, or as many as it takes to tell them apart; where four do not, there are none.
+    The bounds have two digits, or as many as it takes to tell them apart and to lie around what is shown of mid; where
+    four do not tell them apart, there are none.
     """
     if low == mid == high or not all(map(math.isfinite, (low, mid, high))):
         return format_si(mid, unit)
     factor, prefix = _scale(mid if mid else high)
-    pairs = ([_digits(bound / factor, digits) for bound in (low, high)] for digits in (2, 3, 4))
-    bounds = next((pair for pair in pairs if pair[0] != pair[1]), None)
-    between = f" ({bounds[0]}–{bounds[1]})" if bounds else ""
-    return f"{_digits(mid / factor)} {_prefixed(prefix, unit)}{between}"
+    shown = _digits(mid / factor)
+    pairs = [(_digits(low / factor, digits), _digits(high / factor, digits)) for digits in (2, 3, 4)]
+    apart = [pair for pair in pairs if pair[0] != pair[1]]
+    around = [pair for pair in apart if _is_around(*pair, shown)]
+    between = " ({}–{})".format(*(around or apart)[0]) if apart else ""
+    return f"{shown} {_prefixed(prefix, unit)}{between}"
+
+
+def _is_around(low: str, high: str, mid: str) -> bool:
+    """Return whether a number as it is shown lies between its bounds as they are: 31.9 does not in 32 to 34."""
+    return float(low) <= float(mid) <= float(high)
 
 
 _TIMES = (
@@ -304,7 +312,8 @@ def _named(low: float, mid: float, high: float, name: str) -> str:
     if low == mid == high:
         return f"{_grouped(mid, 6 if not name and mid == round(mid) else 3)} {name}".strip()
     first = f"{_grouped(mid, 3)} {name}".strip()
-    return f"{first} ({_grouped(low, 2)}–{_grouped(high, 2)})"
+    digits = 2 if _is_around(f"{low:.2g}", f"{high:.2g}", f"{mid:.3g}") else 3
+    return f"{first} ({_grouped(low, digits)}–{_grouped(high, digits)})"
 
 
 def _grouped(value: float, digits: int) -> str:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from twentywatts.errors import InputError
-from twentywatts.units import convert, format_interval, format_si, unit_of_key
+from twentywatts.units import convert, format_count_interval, format_interval, format_si, unit_of_key
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,17 @@ def test_numbers_for_people(value: float, unit: str, text: str) -> None:
         ((95.089, 95.2013, 95.3137), "95.2 J (95.1–95.3)"),
         ((95.19, 95.2, 95.21), "95.2 J (95.19–95.21)"),
         ((95.2, 95.2000001, 95.2000002), "95.2 J"),
+        ((31.54, 31.86, 34.2), "31.9 J (31.5–34.2)"),  # in two digits mid would lie below its lower bound
         ((math.nan, math.nan, math.nan), "? J"),
     ],
 )
 def test_intervals_for_people(bounds: tuple[float, float, float], text: str) -> None:
     assert format_interval(*bounds, "J") == text
+
+
+def test_a_count_lies_between_its_bounds_as_they_are_shown() -> None:
+    assert format_count_interval(31.54, 31.86, 34.2) == "31.9 (31.5–34.2)"
+    assert format_count_interval(25.4e6, 31.86e6, 34.2e6) == "31.9 million (25–34)"
 
 
 def test_a_bound_that_is_not_zero_is_never_printed_as_zero() -> None:

@@ -26,6 +26,7 @@ from twentywatts.price.shortcuts import (
     values_of,
 )
 from twentywatts.uncertain import DRAW_COUNT, Array, Interval, interval_of
+from twentywatts.units import format_count_interval
 from twentywatts.workload import twin_bits
 
 __all__ = ["Finding", "Formula", "Review", "ReviewedRow", "Verdict", "review", "review_table"]
@@ -245,8 +246,8 @@ def _arithmetic(found: ReviewedRow) -> Iterator[Finding]:
     if found.formula is Formula.RATE_TWICE:
         yield Finding(
             kind="rate_twice",
-            text=f"the spike rate is multiplied twice: the {found.sop_count:.3g} operations contain it already, and "
-            f"{_picojoules('fp32_add_energy_j')} of each were multiplied by {row.spike_rate:.4g} again",
+            text=f"the spike rate is multiplied twice: the {_counted(found.sop_count or 0.0)} operations contain it "
+            f"already, and {_picojoules('fp32_add_energy_j')} of each were multiplied by {row.spike_rate:.4g} again",
         )
     if found.formula is Formula.STEPS_LEFT_OUT:
         yield Finding(
@@ -276,8 +277,8 @@ def _inconsistent(row: PaperRow) -> Iterator[Finding]:
     if once and not any(math.isclose(row.sop_count, count, rel_tol=0.1) for count in (once, several)):
         yield Finding(
             kind="operations_do_not_fit",
-            text=f"MACs × rate{' × steps' if row.timesteps else ''} give {several:.3g} operations, the table says "
-            f"{row.sop_count:.3g}: rates differ between layers, or one of them counts something else",
+            text=f"MACs × rate{' × steps' if row.timesteps else ''} give {_counted(several)} operations, the table "
+            f"says {_counted(row.sop_count)}: rates differ between layers, or one of them counts something else",
         )
 
 
@@ -357,6 +358,11 @@ def _sentence(found: ReviewedRow) -> str:
 def _factor(value: float, digits: int = 2) -> str:
     """Return a factor with two digits; what a table says itself has three."""
     return f"{float(f'{value:.{digits}g}'):,.10g}×"
+
+
+def _counted(count: float) -> str:
+    """Return a count in words: ``2.51 million``."""
+    return format_count_interval(count, count, count)
 
 
 def _picojoules(*keys: str) -> str:

@@ -114,7 +114,7 @@ def _line(row: Row, scenario: Scenario, power: Array) -> Line:
 
 
 def _competes(row: Row) -> bool:
-    return row.role is Role.CANDIDATE and row.standing == "chip" and row.keeps_accuracy is not False
+    return row.role is not Role.YARDSTICK and row.standing == "chip" and row.keeps_accuracy is not False
 
 
 def _changes(rows: Sequence[Row], powers: Sequence[Array], rates: Array) -> list[Change]:

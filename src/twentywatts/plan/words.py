@@ -16,6 +16,7 @@ __all__ = ["amount_text", "count_text", "quantity_text"]
 
 _SHOWN = {"J": "Wh", "m3": "L", "kg": "g", "kg/J": "g/kWh", "m3/J": "L/kWh", "USD/J": "USD/kWh", "USD/s": "USD/h"}
 _TONNE_G = 1e6
+_NEXT_TO_NONE = 1e-4  # of a share without an interval: less is told as less than that
 _SMALL_J = 360.0  # a tenth of a Wh: below it joules read better
 
 
@@ -47,7 +48,7 @@ def _share(low: float, mid: float, high: float) -> str:
     if high > 1.5:
         return format_count_interval(low, mid, high)
     if low == mid == high:
-        return f"{100 * mid:.3g} %"
+        return f"{100 * mid:.3g} %" if not 0 < mid < _NEXT_TO_NONE else f"<{100 * _NEXT_TO_NONE:g} %"
     return f"{100 * mid:.3g} % ({100 * low:.2g}–{100 * high:.2g})"
 
 

@@ -92,8 +92,10 @@ def _change(change: Record, record: Record) -> str:
 def _no_change(rows: Sequence[Record], record: Record) -> str:
     first, last = record["rates_per_s"][0], record["rates_per_s"][-1]
     winner = min(rows, key=lambda row: row["curve_w"][0])
-    word = "the best event-driven machine draws" if winner["family"] == "neuromorphic" else "no event-driven one draws"
-    return f"From {rate_text(first)} to {rate_text(last)} inferences per second {word} least, at every rate."
+    rates = f"rate from {rate_text(first)} to {rate_text(last)} inferences per second"
+    if winner["family"] == "neuromorphic":
+        return f"At every {rates} an event-driven machine draws least."
+    return f"At no {rates} does an event-driven machine draw least."
 
 
 def rate_text(value: float) -> str:

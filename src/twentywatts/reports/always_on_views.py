@@ -64,7 +64,10 @@ def _curve(record: Record) -> str:
     body = [f"{names.get(index, ''):>8} |{''.join(line)}".rstrip() for index, line in enumerate(lines)]
     first, last = f"{rate_text(rates[0])}/s", f"{rate_text(rates[-1])}/s"
     axis = f"{'':>10}{first}{last:>{width - len(first)}}"
-    legend = "o best event-driven, x best other, * both: average power over inferences per second"
+    legend = (
+        "o best event-driven, x best other, * both: average power over inferences per second, of as many chips as "
+        "that rate takes"
+    )
     return "\n".join(["", *body, f"{'':>8} +{'-' * width}", axis, legend])
 
 

@@ -58,7 +58,7 @@ def _row(row: EstimationRow) -> dict[str, Any]:
         ],
         "parts": [{"part": part, "energy_j": spread.interval.as_dict()} for part, spread in ledger.by_part().items()],
         "sources": list(ledger.sources),
-        "notes": _once([*ledger.notes, *(entry.note for entry in ledger.entries)]),
+        "notes": _once([*ledger.notes, *(f"{entry.part}: {entry.note}" for entry in ledger.entries if entry.note)]),
     }
 
 

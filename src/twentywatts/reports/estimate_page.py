@@ -21,7 +21,7 @@ from twentywatts.reports.estimate import (
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
 from twentywatts.reports.plan_charts import band_chart
-from twentywatts.reports.words import evidence_text, interval_text, quantity_text
+from twentywatts.reports.words import evidence_legend, evidence_text, interval_text, quantity_text
 
 __all__ = ["estimation_page"]
 
@@ -49,8 +49,8 @@ def _sections(document: Record) -> list[Markup]:
         caption = "No published figure, no number; a model that does not fit takes more chips"
         parts.append(section("Refused", table(caption, ["Machine", "Why"], refused, class_="cards")))
     parts.append(section("What to know", bullets(notes_of(document))))
-    left_out = sections.coverage({"notes": [], "not_covered": document["not_covered"]})
-    parts.append(section("What this does not cover", left_out))
+    if document["not_covered"]:
+        parts.append(section("What this does not cover", bullets(map(clean, document["not_covered"]))))
     made = command(document)
     parts += [section("How it was made", made)] if made else []
     parts.append(section("Sources", sections.sources(document)))
@@ -87,7 +87,8 @@ def _rows(document: Record) -> Markup:
         )
         for row in document["rows"]
     ]
-    return table(brackets_text(document), headers, rows, class_="cards")
+    caption = f"{brackets_text(document)} {evidence_legend(document)}."
+    return table(caption, headers, rows, class_="cards")
 
 
 def _causes(document: Record) -> Markup:

@@ -36,7 +36,7 @@ def models_view(models: Iterable[BundledModel]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     found = list(models)
     longest = max(len(model.card.name) for model in found)
-    table.add_column("model", overflow="fold", min_width=min(longest, _WIDEST_NAME))
+    table.add_column("model", overflow="fold", width=min(longest, _WIDEST_NAME))  # a least width would be cropped
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("used", justify="right", no_wrap=True)
     table.add_column("precision", no_wrap=True)

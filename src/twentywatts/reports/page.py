@@ -125,8 +125,8 @@ def _power_figure(document: Record) -> Markup:
         always_on_views.always_on_chart(document),
         legend=legends.family_legend({**document, "baselines": []}, with_accuracy=True),
         caption="Average power over the inferences per second, each machine at the form and setting chosen at the "
-        "asked rate; dotted what is no whole chip or loses accuracy. A dashed upright line marks where event-driven "
-        "stops or begins to draw least.",
+        "asked rate, as many chips as the rate takes; dotted what is no whole chip or loses accuracy. A dashed "
+        "upright line marks where event-driven stops or begins to draw least.",
     )
 
 

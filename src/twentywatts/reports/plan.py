@@ -17,12 +17,13 @@ from twentywatts.plan.words import quantity_text
 from twentywatts.reports.records import plain_document, source_records
 from twentywatts.uncertain import Interval
 
-__all__ = ["LEAST_SHARE_FRAC", "SCHEMA", "cell_text", "plan_document", "plan_view", "shown"]
+__all__ = ["LEAST_SHARE_FRAC", "SCHEMA", "cell_text", "evidence_sentence", "plan_document", "plan_view", "shown"]
 
 SCHEMA = "twentywatts.plan/1"
 
 Record = Mapping[str, Any]
 
+_MANY_COLUMNS = 4  # so many leave room for numbers only where names are narrow
 LEAST_SHARE_FRAC = 0.01  # of the spread: what drives less is not told
 _EVIDENCE = {"L0": "some inputs are guesses (they are marked)", "L1": "computed from cited or given inputs"}
 
@@ -119,9 +120,15 @@ def plan_view(document: Record) -> RenderableType:
     parts += [_table(table) for table in document["tables"]]
     parts += _list("What drives the spread", _drivers(document))
     parts += [_inputs(document)] if document["inputs"] else []
-    parts += _list("Notes", map(clean, [*document["notes"], *document["not_covered"]]))
+    parts += _list("What to know", map(clean, document["notes"]))
+    parts += _list("What this does not cover", map(clean, document["not_covered"]))
+    return Group(*parts, Text(f"Brackets hold 90 % intervals. {evidence_sentence(document)}", style="dim"))
+
+
+def evidence_sentence(document: Record) -> str:
+    """Return what the whole stands on, such as ``Evidence L1: computed from cited or given inputs``."""
     level = document["evidence"]
-    return Group(*parts, Text(f"Brackets hold 90 % intervals. {level}: {_EVIDENCE[level]}.", style="dim"))
+    return f"Evidence {level}: {_EVIDENCE[level]}."
 
 
 def _amounts(document: Record) -> Table:
@@ -136,9 +143,9 @@ def _amounts(document: Record) -> Table:
 
 def _table(record: Record) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", max_width=32)
+    table.add_column("", max_width=32 if len(record["labels"]) < _MANY_COLUMNS else 16, overflow="fold")
     for label in record["labels"].values():
-        table.add_column(clean(label), max_width=30)
+        table.add_column(clean(label), max_width=30, overflow="fold")
     for row in record["rows"]:
         table.add_row(Text(clean(row["name"])), *(Text(cell_text(key, row.get(key))) for key in record["labels"]))
     return Group(Text(clean(record["title"]), style="bold"), table)
@@ -162,7 +169,7 @@ def _drivers(document: Record) -> Iterable[str]:
 def _inputs(document: Record) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name, width in (("input", 34), ("value (90 %)", 26), ("from", 18)):
-        table.add_column(name, max_width=width)
+        table.add_column(name, max_width=width, overflow="fold")  # a source's name is there to be looked up
     for item in document["inputs"]:
         origin = item["source"] or item["origin"]
         origin += f", {item['grade']}" if item["grade"] == "guess" else ""

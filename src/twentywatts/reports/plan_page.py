@@ -10,7 +10,7 @@ from twentywatts.reports import sections
 from twentywatts.reports.grid_charts import week_caption, week_chart, week_legend
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
-from twentywatts.reports.plan import LEAST_SHARE_FRAC, cell_text, shown
+from twentywatts.reports.plan import LEAST_SHARE_FRAC, cell_text, evidence_sentence, shown
 from twentywatts.reports.plan_charts import band_chart, tornado_chart
 
 __all__ = ["plan_page"]
@@ -61,8 +61,10 @@ def _sections(document: Record) -> list[Markup]:
         parts.append(section(clean(record["title"]), *_chart_of(record, index), _table(record)))
     parts.append(section("All numbers", _amounts(document)))
     parts.append(section("What went in", _inputs(document), command(document)))
-    if document["notes"] or document["not_covered"]:
-        parts.append(section("What to know", sections.coverage(document)))
+    if document["notes"]:
+        parts.append(section("What to know", bullets(map(clean, document["notes"]))))
+    if document["not_covered"]:
+        parts.append(section("What this does not cover", bullets(map(clean, document["not_covered"]))))
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
 
@@ -133,7 +135,8 @@ def _inputs(document: Record) -> Markup:
         for item in document["inputs"]
     ]
     headers = ["Input", "Value", "Year, region", "From", "Holds for"]
-    return table("Every input, with where it comes from.", headers, rows, class_="cards")
+    caption = f"Every input, with where it comes from. {evidence_sentence(document)}"
+    return table(caption, headers, rows, class_="cards inputs")
 
 
 def _origin(item: Record, numbers: Mapping[str, int]) -> object:

@@ -22,6 +22,10 @@ __all__ = ["SCHEMA", "energy_text", "factor_text", "review_document", "review_vi
 
 SCHEMA = "twentywatts.review/1"
 Record = Mapping[str, Any]
+_LEGEND = (
+    "How many times less the spikes need than the network without them (below 1×: more): as told; once, by the same "
+    "shortcut with every factor once; honest, with memory on both sides.\n"
+)
 _QUANTITIES = ("spiking_j", "dense_j", "twin_j", "honest_ratio", "twin_ratio")
 _NUMBERS = ("sop_count", "shortcut_j", "shortcut_ann_j", "told_ratio", "counted_ratio", "twin_bits")
 
@@ -63,6 +67,7 @@ def _quantity(interval: Interval | None) -> dict[str, float] | None:
 def review_view(document: Record) -> RenderableType:
     """Return what `twentywatts review` shows; print it with a rich Console."""
     parts: list[RenderableType] = [Text(f"Review of {clean(document['table'])}", style="bold"), _table(document)]
+    parts.append(Text(_LEGEND, style="dim"))
     common = _common(document)
     for row in document["rows"]:
         parts.append(Text(f"{clean(row['name'])} (line {row['line']})", style="bold"))
@@ -90,8 +95,8 @@ def _common(document: Record) -> list[str]:
 
 def _table(document: Record) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=False, pad_edge=False)
-    for title, width in (("row", 16), ("told", 8), ("once", 8), ("honest", 16), ("spikes, J", 20), ("int8, J", 20)):
-        table.add_column(title, max_width=width)
+    for title, width in (("row", 16), ("told", 8), ("once", 8), ("honest", 16), ("spikes, J", 20), ("without, J", 20)):
+        table.add_column(title, max_width=width, overflow="fold")
     for row in document["rows"]:
         ratio = row["twin_ratio"] or row["honest_ratio"]
         table.add_row(
@@ -100,9 +105,16 @@ def _table(document: Record) -> Table:
             factor_text(row["counted_ratio"], 3),
             f"{factor_text(ratio['mid'])} ({factor_text(ratio['low'])}–{factor_text(ratio['high'])})" if ratio else "–",
             energy_text(row["spiking_j"]),
-            energy_text(row["dense_j"]),
+            _rival(row),
         )
     return table
+
+
+def _rival(row: Record) -> Text:
+    """Return the joules without spikes that the honest ratio is against, and their bits."""
+    twin = row["twin_j"] if row["twin_ratio"] else None
+    bits = f", {row['twin_bits']}-bit" if twin else ", int8" if row["dense_j"] else ""
+    return Text(energy_text(twin or row["dense_j"])).append(bits, style="dim")
 
 
 def factor_text(value: float | None, digits: int = 2) -> str:

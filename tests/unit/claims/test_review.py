@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from twentywatts.claims.review import Formula, ReviewedRow, Verdict, review
 from twentywatts.claims.review_table import PaperRow
 from twentywatts.price.shortcuts import dense_j, lemaire_j, spiking_j, sram_j, values_of
+from twentywatts.reports.review import review_document, review_view
+from twentywatts.units import format_si
 
 # Table 3 of doi:10.3389/fnins.2023.1091097
 PUBLISHED = PaperRow(
@@ -50,6 +55,23 @@ def test_a_claim_that_counts_once_is_not_accused_of_counting_twice() -> None:
     assert found.formula is Formula.SHORTCUT
     assert "rate_twice" not in kinds(found)
     assert found.told_ratio == pytest.approx(found.counted_ratio, rel=0.01)
+
+
+def test_the_terminal_shows_the_network_that_the_honest_ratio_is_against() -> None:
+    """Where time steps are told that is the twin, not int8: the joules shown divide to the ratio beside them."""
+    rows = [replace(PUBLISHED, name="SNN"), replace(PUBLISHED, name="T", timesteps=4)]
+    document = review_document(review(rows, name="t.csv", draws=200), run={})
+    stream = io.StringIO()
+    Console(file=stream, width=200, no_color=True).print(review_view(document))
+    text = stream.getvalue()
+    without, twin = document["rows"][0]["dense_j"]["mid"], document["rows"][1]["twin_j"]["mid"]
+    assert without != pytest.approx(twin, rel=0.2)
+    first, second = re.findall(r"^ (?:SNN|T) .*\n.*", text, flags=re.MULTILINE)
+    assert format_si(without, "J") in first
+    assert "int8" in first
+    assert format_si(twin, "J") in second
+    assert "3-bit" in second
+    assert "the 2.51 million operations" in text
 
 
 def test_time_steps_that_are_left_out_are_seen() -> None:

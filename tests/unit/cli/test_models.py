@@ -26,6 +26,9 @@ def test_every_model_that_ships_is_listed_whole_and_once(monkeypatch: pytest.Mon
     listed = re.findall(r"^ (\S+) ", text, flags=re.MULTILINE)
     for name in shipped("architectures") | shipped("diffusion"):
         assert listed.count(name) == 1, name
+    shown = {word for line in text.splitlines() for word in line.split()}
+    for model in bundled_models():
+        assert set(model.card.title.split()) <= shown, model.card.title
 
 
 def test_every_name_and_alias_is_found_by_estimate() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_a_plan_is_written_by_its_schema(kind: str, tmp_path: Path, capsys: pyte
     assert text.count("<script>") == 2
     assert 'http-equiv="Content-Security-Policy"' in text
     assert document["sentences"][0].split()[0] in text
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_no_source_and_no_number_is_cut_off(
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(COMMANDS[kind].split()) == 0
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert not re.search(r"–[\d.]+$", printed, flags=re.MULTILINE)
+    assert not re.search(r"\d[eE][+-]?\d+ %", printed)  # what next to nothing is, no one wants to know
+    assert "What this does not cover\n" in printed or kind == "equivalents"
 
 
 def test_json_goes_to_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,8 @@ from tests.support.example_comparison import example_comparison
 from twentywatts.comparison.always_on import always_on
 from twentywatts.comparison.result import Comparison
 from twentywatts.price.always_on import Standby
+from twentywatts.reports.always_on import always_on_sentences
+from twentywatts.reports.document import comparison_document
 
 
 def made(**powers: tuple[float, float]) -> Comparison:
@@ -62,6 +64,16 @@ def test_battery_and_power_belong_together() -> None:
     assert line.battery_days is not None
     assert line.battery_days.mid == pytest.approx(3600.0 / 11e-3 / 86_400)
     assert line.battery_days.low < line.battery_days.mid < line.battery_days.high
+
+
+def test_the_reference_competes_where_it_draws_least_that_is_told() -> None:
+    """A watt waiting on the reference against a hundred on what was asked for: the former draws least."""
+    comparison = made(float=(1.0, 1e-3), int8=(100.0, 1e-3), spiking=(200.0, 1e-3))
+    found = always_on(comparison)
+    assert found is not None
+    assert next(line for line in found.lines if line.form == "float").competes
+    title = next(row.title for row in comparison.rows if row.role == "reference")
+    assert always_on_sentences(comparison_document(comparison))[0].startswith(f"At the asked rate {title} draws least")
 
 
 def test_macros_designs_and_losers_do_not_compete() -> None:

@@ -153,6 +153,19 @@ def test_the_verb_prints_the_answer_first_and_writes_both_reports(tmp_path: Path
     assert "mlenergy2025" in page
 
 
+def test_what_a_wider_boundary_adds_is_named_and_its_page_has_no_empty_section(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("plotly")
+    html = tmp_path / "e.html"
+    given = ["estimate", "llama-3.1-8b", "--on", "a100-sxm-80", "--batch", "16", "--boundary", "facility"]
+    assert main([*given, "--html", str(html)]) == 0
+    printed = capsys.readouterr().out
+    assert "- host: between nothing and the rating" in printed
+    assert "- facility: cooling and power distribution" in printed
+    page = html.read_text(encoding="utf-8")
+    assert "What this does not cover" not in page
+    assert "L0 n %" in page
+
+
 def test_the_verb_refuses_bad_input_in_one_line(capsys: Any) -> None:
     assert main(["estimate", "llama-3.1-70b", "--on", "h100-sxm"]) == 2
     error = capsys.readouterr().err

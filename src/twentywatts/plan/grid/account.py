@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["CASES", "Account", "accounts", "matched_by_period"]
 
 CASES = ("as it comes", "with the battery", "with waiting", "with battery and waiting")
+_ROUNDING_FRAC = 1e-9  # sums of a year of steps agree within far less
 _PERIODS_S = {"hour": HOUR_S, "day": DAY_S, "week": 7 * DAY_S, "30 days": 30 * DAY_S}
 
 
@@ -74,11 +75,17 @@ def _account(case: str, schedule: Dispatch, supply: Supply) -> Account:
         case=case,
         schedule=schedule,
         matched_frac=min(max(1.0 - grid_j / load_j, 0.0), 1.0),
-        curtailed_frac=min(max(1.0 - used_j / own_j, 0.0), 1.0) if own_j else 0.0,
+        curtailed_frac=_curtailed_frac(used_j, own_j),
         grid_j=grid_j,
         carbon_kg=float((schedule.grid_j * supply.carbon_kg_per_j).sum()),
         marginal_kg=None if marginal is None else float((schedule.grid_j * marginal).sum()),
     )
+
+
+def _curtailed_frac(used_j: float, own_j: float) -> float:
+    """Return the share of the own generation that found no use; what is left of rounding sums of a year is none."""
+    left_frac = 1.0 - used_j / own_j if own_j else 0.0
+    return min(left_frac, 1.0) if left_frac > _ROUNDING_FRAC else 0.0
 
 
 def matched_by_period(load_j: Array, own_j: Array, step_s: float) -> dict[str, float]:

@@ -74,7 +74,7 @@ def sentences(found: tuple[Account, ...], shares: Mapping[str, float], saved: In
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return quantity_text("share_frac", point(share))
 
 
 def weeks(trace: Trace, supply: Supply, account: Account) -> tuple[Series, ...]:
