@@ -7,7 +7,13 @@ import re
 
 from twentywatts.cli import streams
 from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of, model_files
-from twentywatts.cli.slim_language import add_language_arguments, check_network, is_language_model, run_language
+from twentywatts.cli.slim_language import (
+    add_language_arguments,
+    check_network,
+    folder_of,
+    is_language_model,
+    run_language,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +131,7 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
         metric=metric,
         methods=method_names(args.methods),
         budget_s=_seconds(args.budget),
-        out=Path(args.out) if args.out else None,
+        out=None if args.out is None else folder_of(args.out),
         force=args.force,
         scenario=Scenario(batch=args.batch, axes=axes_of(args), seed=args.seed),
     )

@@ -20,6 +20,7 @@ from twentywatts.errors import InputError, ModelError, nearest
 from twentywatts.forms.runtime import batch_limit, sample_bytes
 from twentywatts.machines import load, short_names
 from twentywatts.readers import read
+from twentywatts.readers.files import external_files
 from twentywatts.readers.given_samples import Data, data_file
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
@@ -133,6 +134,8 @@ def slim(
 def _settings(own: dict[str, Any]) -> dict[str, Any]:
     """Return the options that are no fields of a Scenario as a Job holds them."""
     out = own.get("out")
+    if out is not None and not str(out):
+        raise InputError("the name of the folder to write into (out) is empty: is a variable not set?")
     return {
         "methods": method_names(own.get("methods")),
         "budget_s": own.get("budget_s", _BUDGET_S),
@@ -270,7 +273,8 @@ def _with_batch(scenario: Scenario, artefact: Artefact) -> Scenario:
 def _memory(job: Job, stack: ExitStack) -> Memory:
     if job.out is None:
         return Memory()
-    check_folder(job.out, force=job.force)
+    given = [job.model, *external_files(job.model), job.data, *filter(None, [job.train])]
+    check_folder(job.out, force=job.force, keep=given)
     stack.enter_context(held(job.out))
     question = {
         "model": _digest(job.model),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import io
 import json
+import os
 import runpy
 import sys
 import types
@@ -253,6 +255,24 @@ def test_a_recipe_without_its_arguments_says_what_it_wants(tmp_path: Path, monke
     monkeypatch.setattr(sys, "argv", [str(path)])
     with pytest.raises(SystemExit, match="MODEL: a folder with the weights"):
         runpy.run_path(str(path), run_name="__main__")
+
+
+def test_no_link_is_written_through_and_no_pipe_is_read(tmp_path: Path) -> None:
+    found = [recipe_of(load_architecture("llama-3.1-8b"), "fp8")]
+    place = tmp_path / found[0].name
+    for make in (lambda: place.symlink_to(tmp_path / "victim"), lambda: os.mkfifo(place)):
+        make()
+        with pytest.raises(InputError, match="is there and was not written by this command"):
+            write_recipes(found, tmp_path)
+        place.unlink()
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("name", ["models/plain", 'a"b\\c', "\U0001f916", "a\udcffb", "line\nend"])
+def test_a_recipe_names_any_folder_as_it_is(name: str) -> None:
+    text = recipe_of(load_architecture("llama-3.1-8b"), "fp8", name).text
+    line = next(line for line in text.splitlines() if line.startswith("model = "))
+    assert ast.literal_eval(line.partition(" else ")[2]) == name
 
 
 def test_what_the_tools_do_not_support_is_refused() -> None:

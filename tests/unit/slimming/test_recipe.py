@@ -1,7 +1,9 @@
 """Recipes and what ships: rebuilt bit for bit, nothing outside the folder, hostile files refused in one line."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -165,6 +167,62 @@ def test_links_are_replaced_and_never_followed(tmp_path: Path) -> None:
     write_artefacts(folder, original=given, floating=Candidate(content=given))
     assert outside.read_bytes() == b"precious"
     assert (folder / "model.onnx").read_bytes() == given
+
+
+def test_a_full_disk_costs_nothing_of_what_lay_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = network()
+    write_artefacts(tmp_path, original=given, floating=Candidate(content=given))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    usual = Path.open
+
+    def full(path: Path, *args: Any, **options: Any) -> Any:
+        if path.name.startswith(".model.safetensors"):
+            raise OSError(28, "No space left on device")
+        return usual(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(InputError, match="No space left"):
+        write_artefacts(tmp_path, original=given, floating=slimmed(given))
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    given = network()
+    (tmp_path / ".search").mkdir()
+    for name in (".model.onnx.123.part", ".model.safetensors.123.part"):
+        (tmp_path / name).write_bytes(b"half")
+    write_artefacts(tmp_path, original=given, floating=Candidate(content=given))
+    assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model-int8.onnx", "model-int4.onnx", "model.pt2", "recipe.json"])
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_searched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match="is a folder where a file is to be written"):
+        check_folder(tmp_path, force=True)
+
+
+def test_what_was_given_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(network())
+    (tmp_path / "other.onnx").hardlink_to(tmp_path / "model.onnx")
+    for given in ("model.onnx", "other.onnx"):
+        with pytest.raises(InputError, match="was given and would be written over"):
+            check_folder(tmp_path, force=True, keep=[tmp_path / given])
+    check_folder(tmp_path, force=True, keep=[tmp_path / "gone.onnx"])
+
+
+def test_a_pipe_is_no_recipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "recipe.json")
+    with pytest.raises(InputError, match="holds other files"):  # and does not wait for somebody to write
+        check_folder(tmp_path)
+
+
+@pytest.mark.parametrize("said", ["[", "[" * 100_000, "x"])
+def test_a_step_that_does_not_say_what_it_did_is_told(said: str) -> None:
+    given = network()
+    with pytest.raises(InputError, match="does not say its widths"):
+        recipe_of(given, Candidate(content=given).then(Step(name="prune", settings={"widths": said}), given))
 
 
 @pytest.mark.parametrize("name", ["../evil.onnx", "/tmp/evil", ".hidden", "a/b", "", "con\n"])

@@ -7,6 +7,8 @@ it was read. A recipe is text: nothing is imported, nothing is quantised here.
 from __future__ import annotations
 
 import json
+import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +99,7 @@ def _arguments(model: str, precision: str, *, with_texts: bool) -> list[str]:
     lines = ["given = sys.argv[1:]"]
     if with_texts:
         lines.append('texts = Path(given.pop()).read_text(encoding="utf-8").splitlines() if given else []')
-    lines.append(f"model = given[0] if given else {json.dumps(model)}")
+    lines.append(f"model = given[0] if given else {json.dumps(model) if model.isascii() else ascii(model)}")
     lines += [f"if not model{' or not texts' if with_texts else ''}:", "    sys.exit(__doc__)"]
     return [*lines, f'out = f"{{Path(model).name}}-{precision}"']
 
@@ -150,10 +152,18 @@ def write_recipes(found: list[Recipe], folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for recipe in found:
             path = folder / recipe.name
-            if path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace")[:500]:
-                raise InputError(f"'{path}' is there and was not written by this command: name another folder")
+            if os.path.lexists(path) and not _is_ours(path):
+                raise InputError(f"'{clean(path)}' is there and was not written by this command: name another folder")
         for recipe in found:
             (folder / recipe.name).write_text(recipe.text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write to '{clean(folder)}': {error.strerror or error}") from error
     return [folder / recipe.name for recipe in found]
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell a plain file that begins as a recipe does; a link, a pipe or a device is never opened."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return _MARK in file.read(500)

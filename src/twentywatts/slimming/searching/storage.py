@@ -164,8 +164,8 @@ def open_storage(out: Path, question: Mapping[str, Any], *, anew: bool = False) 
         if not differing:
             return storage
         raise InputError(
-            f"'{clean(out)}' holds a search that asked something else ({', '.join(differing)}): name another folder with "
-            "--out, or begin again with --force"
+            f"'{clean(out)}' holds a search that asked something else ({', '.join(differing)}): name another folder "
+            "with --out, or begin again with --force"
         )
     if before is not None:
         with _writing(storage.folder):

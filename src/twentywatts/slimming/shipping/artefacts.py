@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,25 @@ from twentywatts.errors import InputError, clean
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.shipping.recipe import SCHEMA, recipe_of, weights_of
 
-__all__ = ["FLOAT_FILE", "INT8_FILE", "RECIPE_FILE", "WEIGHTS_FILE", "check_folder", "safetensors", "write_artefacts"]
+__all__ = [
+    "FLOAT_FILE",
+    "INT4_FILE",
+    "INT8_FILE",
+    "RECIPE_FILE",
+    "TORCH_FILE",
+    "WEIGHTS_FILE",
+    "check_folder",
+    "removed",
+    "safetensors",
+    "write_artefacts",
+]
 
-FLOAT_FILE, INT8_FILE = "model.onnx", "model-int8.onnx"
-WEIGHTS_FILE, RECIPE_FILE = "model.safetensors", "recipe.json"
+FLOAT_FILE, INT8_FILE, INT4_FILE = "model.onnx", "model-int8.onnx", "model-int4.onnx"
+WEIGHTS_FILE, RECIPE_FILE, TORCH_FILE = "model.safetensors", "recipe.json", "model.pt2"
+_WRITTEN = (FLOAT_FILE, INT8_FILE, INT4_FILE, WEIGHTS_FILE, RECIPE_FILE, TORCH_FILE)
 _TYPES = {"float64": "F64", "float32": "F32", "float16": "F16"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DRAFT = re.compile(r"\.[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.[0-9]+\.part")
 _OURS = frozenset({".search"})  # where the search keeps its storage
 _ALIGNMENT = 8
 
@@ -57,13 +70,16 @@ def write_artefacts(
             raise InputError(f"'{clean(name)}' is not the name of a file in the folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return {name: _put(folder, name, content) for name, content in files.items()}
+        return _put(folder, files)
     except OSError as error:
         raise InputError(f"'{clean(folder)}' cannot be written: {error.strerror or error}") from None
 
 
-def check_folder(folder: Path, *, force: bool = False) -> None:
-    """Raise InputError unless a folder is new, empty, or holds an earlier result of ours."""
+def check_folder(folder: Path, *, force: bool = False, keep: Sequence[Path] = ()) -> None:
+    """Raise InputError unless a folder is new, empty, or holds a result of ours that can be replaced.
+
+    keep: files that must not be written over, whatever lies in the folder: the model as given, the samples.
+    """
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir():
@@ -72,11 +88,24 @@ def check_folder(folder: Path, *, force: bool = False) -> None:
         names = {path.name for path in folder.iterdir()}
     except OSError as error:
         raise InputError(f"'{clean(folder)}' cannot be read: {error.strerror or error}") from None
-    if force or not names - _OURS or _is_ours(folder / RECIPE_FILE):
-        return
-    raise InputError(
-        f"'{clean(folder)}' holds other files: give a new folder, or allow it to be written into (--force)"
-    )
+    others = {name for name in names - _OURS if not _DRAFT.fullmatch(name)}
+    if not force and others and not _is_ours(folder / RECIPE_FILE):
+        raise InputError(
+            f"'{clean(folder)}' holds other files: give a new folder, or allow it to be written into (--force)"
+        )
+    for path in (folder / name for name in names.intersection(_WRITTEN) if not (folder / name).is_symlink()):
+        if path.is_dir():
+            raise InputError(f"'{clean(path)}' is a folder where a file is to be written: give a new folder")
+        if any(other.exists() and path.samefile(other) for other in keep):
+            raise InputError(f"'{clean(path)}' was given and would be written over: name another folder with --out")
+
+
+def removed(folder: Path, name: str) -> None:
+    """Remove a file of an earlier run, if there is one; raises InputError where that cannot be done."""
+    try:
+        (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"'{clean(folder / name)}' cannot be removed: {error.strerror or error}") from None
 
 
 def _is_ours(path: Path) -> bool:
@@ -88,18 +117,26 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _put(folder: Path, name: str, content: bytes) -> Path:
-    """Write one file whole; a link of that name is replaced, not followed."""
-    draft = folder / f".{name}.{os.getpid()}.part"
-    draft.unlink(missing_ok=True)  # of a run that was killed
+def _put(folder: Path, files: Mapping[str, bytes]) -> dict[str, Path]:
+    """Write every file beside its name, then put all in place, the recipe first: it makes the folder known as ours.
+
+    A disk that is full costs nothing of what lay there. A link of a file's name is replaced, not followed.
+    """
+    for stale in folder.glob(".*.part"):
+        if _DRAFT.fullmatch(stale.name):
+            stale.unlink()  # of a run that was killed
+    drafts = {name: folder / f".{name}.{os.getpid()}.part" for name in files}
     try:
-        with draft.open("xb") as file:
-            file.write(content)
-        draft.replace(folder / name)
+        for name, draft in drafts.items():
+            with draft.open("xb") as file:
+                file.write(files[name])
+        for name in sorted(files, key=lambda name: name != RECIPE_FILE):
+            drafts[name].replace(folder / name)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
         raise
-    return folder / name
+    return {name: folder / name for name in files}
 
 
 def safetensors(arrays: Mapping[str, NDArray[Any]], *, note: Mapping[str, str] | None = None) -> bytes:

@@ -10,11 +10,10 @@ from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.result import Entry
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.making import why_no_training
-from twentywatts.slimming.shipping.artefacts import INT8_FILE, write_artefacts
+from twentywatts.slimming.shipping.artefacts import INT4_FILE, INT8_FILE, TORCH_FILE, removed, write_artefacts
 
 __all__ = ["INT4_FILE", "TORCH_FILE", "shipped_files"]
 
-INT4_FILE, TORCH_FILE = "model-int4.onnx", "model.pt2"
 _PACKED = {"int8": INT8_FILE, "int4": INT4_FILE}
 _STOPPED = f"no {TORCH_FILE} was written: the search was told to end"
 _LOADING_S = 5.0  # of torch, where nothing was trained with it
@@ -37,7 +36,7 @@ def shipped_files(folder: Path, best: Entry, lab: Lab, *, force: bool) -> tuple[
     write_artefacts(folder, original=lab.given.candidate.content, floating=best.floating, others=others, force=force)
     for name in (*_PACKED.values(), TORCH_FILE):
         if name not in others:
-            (folder / name).unlink(missing_ok=True)  # of an earlier run: nothing that is not proved lies there
+            removed(folder, name)  # of an earlier run: nothing that is not proved lies there
     return (why_not,) if why_not else ()
 
 
