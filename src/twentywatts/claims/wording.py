@@ -12,6 +12,7 @@ __all__ = [
     "count_text",
     "digits",
     "factor_text",
+    "factors_count",
     "phrase",
     "quotient",
     "range_text",
@@ -52,13 +53,23 @@ def count_text(value: float, language: str) -> str:
             return f"{digits(value / factor, language)} {word}"
     if language == "zh":
         return _han(value)
-    return digits(value, language, 4)
+    return digits(value, language, _plain_digits(value))
+
+
+def _plain_digits(value: float) -> int:
+    """Return how many digits a count without a word for thousands bears: 1,133, but 1.13 times and 320 days."""
+    return 4 if value >= 1000 else 3
+
+
+def factors_count(value: float) -> str:
+    """Return a count as it stands in an arithmetic: 12,345 whole, 15.3 million in words."""
+    return f"{value:,.6g}" if value < _WORDS["en"][-1][0] else count_text(value, "en")
 
 
 def _han(value: float) -> str:
     for factor, word in _HAN_SCALES:
         if value >= factor or factor == 1.0:
-            return f"{digits(value / factor, 'zh', 4).replace(',', '')}{word}"
+            return f"{digits(value / factor, 'zh', 4 if factor > 1.0 else _plain_digits(value)).replace(',', '')}{word}"
     return ""
 
 
@@ -103,7 +114,7 @@ def range_text(interval: Interval, dimension: str, language: str) -> str:
 
 def quotient(above: float, below: float, dimension: str) -> str:
     """Return a division as text: ``84 TWh / 88.2 TWh = 0.952``."""
-    result = f"{above / below:.3g}" if below else "?"
+    result = digits(above / below, "en") if below else "?"
     return f"{amount(above, dimension, 'en')} / {amount(below, dimension, 'en')} = {result}"
 
 

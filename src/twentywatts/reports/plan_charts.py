@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ WATT_HOUR_J = to_base(1.0, "Wh")
 _ROW_PX = 34
 _WRAPPED_PX = 44  # where names take several lines
 _LEAST_SPREAD = 1.5  # rows nearer together than this say more as a table
+_BOUNDS = re.compile(r" \([^()]*\)")
 _LOW, _HIGH = "#7fb0dd", "#1f4e8c"
 _GRID = "#e3e6ea"
 
@@ -75,7 +77,7 @@ def band_chart(table: Record) -> Chart | None:
         "mode": "markers+text",
         "x": mids,
         "y": list(range(len(rows))),
-        "text": [shown(key, dict.fromkeys(("low", "mid", "high"), mid)) for mid in mids],
+        "text": [_BOUNDS.sub("", shown(key, quantity)) for quantity in quantities],  # rounded as the table beside it
         "textposition": "top center",
         "cliponaxis": False,
         "error_x": error_bars(quantities, _HIGH),

@@ -34,6 +34,17 @@ def test_ten_days_that_are_ten_months() -> None:
     assert the(found, "dam").factor == pytest.approx(88.2e9 / (15.3e6 * 0.75 * 24) / 10)
 
 
+def test_numbers_are_told_in_few_digits_and_without_powers_of_ten() -> None:
+    fleet = audit("15.3 million H100 at 750 W for ten days use 84 billion kWh, a year of the Three Gorges dam.")
+    assert "lasts 320 days" in the(fleet, "dam").message
+    assert the(fleet, "product").arithmetic.startswith("15.3 million × 750 W × 240 h = 2.75 TWh")
+    search = audit("A ChatGPT query uses ten times the electricity of a Google search, about 3 kWh.")
+    assert the(search, "ratio").message.endswith("it is about 1.13.")
+    assert "= 10,000;" in the(search, "published").arithmetic
+    homes = audit("Training GPT-3 consumed 1,287 MWh, as much as 120 American homes use in a year.")
+    assert "is 120 × a home" in the(homes, "equivalence").message
+
+
 def test_a_headline_is_judged_once_the_text_tells_its_chips() -> None:
     headline = "仅仅十天的推理运算,就能消耗掉三峡大坝一年的发电量。"
     alone = audit(headline)

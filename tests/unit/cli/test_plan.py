@@ -10,6 +10,8 @@ import pytest
 from tests.support.repository import PACKAGE
 
 from twentywatts.cli import main
+from twentywatts.reports.plan import cell_text
+from twentywatts.reports.plan_charts import band_chart
 
 SERVING = (
     "plan serving --concurrent 1e4 --tokens 400 --on h100-sxm --joules-per-token 0.5J --tokens-per-s 30 --streams 64"
@@ -137,3 +139,14 @@ def test_names_in_a_scenario_do_not_steer_the_page(tmp_path: Path) -> None:
     assert "<script>alert(1)" not in text
     assert "<img src=x>" not in text
     assert text.count("<script>") == 2
+
+
+def test_a_chart_rounds_as_the_table_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "plan.json"
+    assert main(["plan", "equivalents", "41GWh", "--json", str(target)]) == 0
+    for table in json.loads(target.read_text(encoding="utf-8"))["tables"]:
+        chart = band_chart(table)
+        assert chart is not None
+        key = next(iter(table["labels"]))
+        shown = [cell_text(key, row[key]).partition(" (")[0] for row in table["rows"] if row[key]["mid"] > 0]
+        assert chart["data"][0]["text"] == shown

@@ -8,7 +8,7 @@ from twentywatts.claims.context import Context, owner
 from twentywatts.claims.facts import facts, facts_of
 from twentywatts.claims.quantities import PERIODS
 from twentywatts.claims.terms import AuditVerdict, Finding, Quantity, Sentence
-from twentywatts.claims.wording import amount, count_text, factor_text, phrase, replaced, tell
+from twentywatts.claims.wording import amount, count_text, factor_text, factors_count, phrase, replaced, tell
 
 __all__ = ["RULE", "product"]
 
@@ -40,9 +40,8 @@ def product(sentence: Sentence, context: Context) -> Iterator[Finding]:
         "time": time.text,
         "correct": amount(joules, "energy", sentence.language),
     }
-    arithmetic = (
-        f"{count.value:,.6g} × {power_w:,.4g} W × {time.value / 3600:,.4g} h = {amount(joules, 'energy', 'en')}"
-    )
+    chips, hours = factors_count(count.value), f"{time.value / 3600:,.4g} h"
+    arithmetic = f"{chips} × {power_w:,.4g} W × {hours} = {amount(joules, 'energy', 'en')}"
     if _LEAST <= factor <= _MOST:
         message = tell("product_fits", sentence.language, **words)
         verdict, corrected, factor_told = AuditVerdict.CONSISTENT, "", 1.0
@@ -51,8 +50,7 @@ def product(sentence: Sentence, context: Context) -> Iterator[Finding]:
         verdict, factor_told = AuditVerdict.OFF, factor
         corrected = replaced(sentence, energy, words["correct"])
         implied = energy.value / time.value / count.value
-        hours = f"{time.value / 3600:,.4g} h / {count.value:,.6g}"
-        arithmetic += f"; {amount(energy.value, 'energy', 'en')} / {hours} = {amount(implied, 'power', 'en')}"
+        arithmetic += f"; {amount(energy.value, 'energy', 'en')} / {hours} / {chips} = {amount(implied, 'power', 'en')}"
     yield Finding(
         rule=RULE,
         verdict=verdict,

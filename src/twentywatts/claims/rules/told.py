@@ -9,7 +9,7 @@ from twentywatts.claims.context import Context
 from twentywatts.claims.facts import facts
 from twentywatts.claims.rules.published import hint
 from twentywatts.claims.terms import AuditVerdict, Finding, Quantity, Sentence
-from twentywatts.claims.wording import amount, factor_text, replaced, tell
+from twentywatts.claims.wording import amount, factor_text, factors_count, replaced, tell
 
 __all__ = ["concurrent", "conversion", "each"]
 
@@ -67,7 +67,9 @@ def each(sentence: Sentence, context: Context) -> Iterator[Finding]:
     old, new = facts()["chat_query_2023_energy_j"], facts()["chat_query_energy_j"]
     factor = one / new.interval.mid
     quote = f"{total.text} / {queries.text}"
-    arithmetic = f"{amount(total.value, 'energy', 'en')} / {queries.value:,.6g} = {amount(one, 'energy', 'en')}"
+    arithmetic = (
+        f"{amount(total.value, 'energy', 'en')} / {factors_count(queries.value)} = {amount(one, 'energy', 'en')}"
+    )
     dated = 2 / 3 < one / old.interval.mid < 1.5
     correct = amount(new.interval.mid, "energy", language)
     fits = new.interval.low / 1.25 < one < new.interval.high * 1.25
@@ -106,5 +108,5 @@ def concurrent(sentence: Sentence, context: Context) -> Iterator[Finding]:
         start=chips.start,
         message=tell("concurrent", language, **words),
         missing="tokens per second of a chip",
-        arithmetic=f"{chips.value:,.6g} chips, {people.value:,.6g} people",
+        arithmetic=f"{factors_count(chips.value)} chips, {factors_count(people.value)} people",
     )
