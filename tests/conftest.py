@@ -1,18 +1,24 @@
 """What holds for all tests."""
 
+import copy
 import os
 import random
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-# these machines are shared: how long an example takes says nothing about it; a gate draws the same examples each time
+# these machines are shared: how long an example takes says nothing about it; the same examples are drawn each time, but
+# where someone looks for new ones: TWENTYWATTS_EXPLORE=1 pytest
 settings.register_profile(
-    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+    "shared",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=not os.environ.get("TWENTYWATTS_EXPLORE"),
 )
 settings.load_profile("shared")
 
@@ -37,10 +43,20 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+_AS_IMPORTED: dict[str, dict[str, Any]] = {}  # module: its generators' states by name, before its first test
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Draw the same numbers in every test, whichever ran before it in the same process."""
     random.seed(0)
     np.random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+    module = getattr(item, "module", None)
+    held = {name: one for name, one in vars(module).items() if isinstance(one, np.random.Generator)} if module else {}
+    states = _AS_IMPORTED.setdefault(
+        getattr(module, "__file__", ""), {name: copy.deepcopy(one.bit_generator.state) for name, one in held.items()}
+    )
+    for name, state in states.items():
+        held[name].bit_generator.state = state

@@ -244,13 +244,19 @@ class BatchRunner:
         return self.fixed or self.limit
 
     def batches(self, inputs: Mapping[str, Array]) -> list[tuple[dict[str, Array], int]]:
-        """Return the batches and how many samples of each are real; a fixed batch is filled with its last sample."""
+        """Return the batches and how many samples of each are real.
+
+        A fixed batch is filled from the first sample on, so that no sample weighs much more in what is calibrated or
+        counted than others.
+        """
         count = sample_count(inputs)
         found = []
         for start in range(0, count, self.size):
             real = min(self.size, count - start)
-            part = {name: array[start : start + real] for name, array in inputs.items()}
-            found.append(({name: _padded(array, self.fixed) for name, array in part.items()}, real))
+            places = np.arange(start, start + (self.fixed or real)) % count
+            whole = len(places) == real
+            part = {name: array[start : start + real] if whole else array[places] for name, array in inputs.items()}
+            found.append((part, real))
         return found
 
     def map(
@@ -264,12 +270,6 @@ class BatchRunner:
         with threads(min(workers, os.cpu_count() or 1)) as pool:
             outputs = list(pool.map(lambda item: _real(function(item[0]), self.fixed or item[1], item[1]), batches))
         return np.concatenate(outputs)
-
-
-def _padded(array: Array, size: int | None) -> Array:
-    if size is None or len(array) >= size:
-        return array
-    return np.concatenate([array, np.repeat(array[-1:], size - len(array), axis=0)])
 
 
 def _real(output: Array, batch: int, real: int) -> NDArray[np.float32]:

@@ -52,10 +52,11 @@ def record(plan: Plan, inputs: Mapping[str, Array], runner: BatchRunner) -> Reco
     kept: list[list[Array]] = [[] for _ in plan.products]
     extremes: list[list[float]] = [[] for _ in plan.products]
     share = -(-_VECTOR_COUNT // len(batches))
-    for feeds, _ in batches:
+    for feeds, real in batches:
         values = {**feeds, **dict(zip(names, run_session(session, feeds, names), strict=True))}
         for index, product in enumerate(plan.products):
             tensor = values[product.source].astype(np.float32, copy=False)
+            tensor = tensor[:real] if len(tensor) == runner.fixed else tensor  # without what fills the last batch
             extremes[index] += [float(tensor.min()), float(tensor.max())]
             vectors = product.geometry.vectors(tensor)
             kept[index].append(vectors[:, np.random.default_rng(0).permutation(vectors.shape[1])[:share]])

@@ -259,3 +259,13 @@ def test_every_bundled_crossbar_has_settings_and_runs_digits(models, digits, nam
     assert len({tuple(setting.items()) for setting in found}) == len(found)
     last = build(network, machine, calibration={"x": train}, setting=found[-1]).run({"x": test})
     assert models.accuracy(last.outputs, targets) > models.accuracy(reference(network, test), targets) - 0.05
+
+
+def test_what_fills_a_fixed_batch_is_counted_no_more_than_the_rest(models, tmp_path, traits):
+    """Nine dark samples and a bright one, 64 at a time: a tenth of the input bits are ones, not five sixths."""
+    node = helper.make_node("Gemm", ["x", "w"], ["y"], name="g")
+    network = models.save(tmp_path / "m.onnx", [node], {"w": normal(6, 3)}, shape=(64, 6))
+    x = np.repeat(np.array([0.0] * 9 + [1.0], np.float32)[:, None], 6, axis=1)
+    result = build(network, traits(), calibration={"x": x}, setting=FINE).run({"x": x})
+    assert len(result.outputs) == 10
+    assert result.workload.active_frac[0] == pytest.approx(0.1, rel=0.1)
