@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from twentywatts.slimming.proof.trial import Trial
 from twentywatts.slimming.searching.choice import cost_of, likely
 from twentywatts.slimming.searching.lab import Lab, Make
-from twentywatts.slimming.searching.rungs import NARROW, PRECISIONS, Rung
+from twentywatts.slimming.searching.rungs import FLOAT, NARROW, PRECISIONS, Rung
 from twentywatts.slimming.steps.depth import blocks
 from twentywatts.slimming.steps.fold import fold
 from twentywatts.slimming.steps.prune import widths
@@ -23,6 +24,8 @@ _CUTS = (0.5, 0.75, 0.625, 0.25, 0.375)  # shares of channels, the most promisin
 _MANY = 2  # cuts that come before blocks are dropped
 _FIRST = (0.25, 0.5, 0.75)  # looked at before anything is trained: a cut is repaired by least squares
 _BLOCKS = (0.25, 0.5)  # shares of residual blocks
+_ROOM = 0.5  # of the allowed drop: a cut that loses no more on the search samples leaves room for a bolder one
+_BOLDEST = 0.9375  # share of channels
 _WIDTHS = (0.25, 0.5)  # shares of a transformer's width, beside as much of its heads and neurons
 
 
@@ -93,8 +96,29 @@ def climb(lab: Lab, make: Make, wanted: Sequence[Rung], progress: Callable[[str,
 
     A rung that is trained gets most of what is left: one trained in full says more than three that were cut short.
     """
-    for index, rung in enumerate(wanted):
-        if index and rung.is_long and lab.clock.left_s <= _least_s(rung, lab):
+    ahead, done = list(wanted), 0
+    while ahead:
+        rung = ahead.pop(0)
+        if done and rung.is_long and lab.clock.left_s <= _least_s(rung, lab):
             continue
-        progress(rung.text, index / len(wanted))
-        lab.tried(rung, make, _SHARE * lab.making_s)
+        progress(rung.text, done / (done + 1 + len(ahead)))
+        found = lab.tried(rung, make, _SHARE * lab.making_s)
+        ahead, done = _bolder_first(found, ahead, lab), done + 1
+
+
+def _bolder_first(found: Sequence[Trial], ahead: list[Rung], lab: Lab) -> list[Rung]:
+    """Return what is ahead with a bolder cut before smaller ones, where there is no time for all of it.
+
+    found: the trials of one rung. It must be a trained cut that has room: a smaller one would save less and teach
+    nothing.
+    """
+    trial = next((one for one in found if one.packing == FLOAT), None)
+    if trial is None or not trial.rung.epochs or trial.score.drop > _ROOM * lab.question.goal.max_drop:
+        return ahead
+    rung = trial.rung
+    smaller = [one for one in ahead if one.cut < rung.cut and replace(one, cut=rung.cut) == rung]
+    if not smaller or sum(lab.usual_s(one) for one in ahead) <= lab.clock.left_s:
+        return ahead
+    bolder = replace(rung, cut=(1 + rung.cut) / 2)
+    others = [one for one in ahead if one not in smaller and one != bolder]
+    return [*([bolder] if bolder.cut <= _BOLDEST else []), *others, *smaller]
