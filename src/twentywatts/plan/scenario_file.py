@@ -27,10 +27,21 @@ _LARGEST = 1e30
 _MOST = {"years_count": 100.0, "yearly_ratio": 100.0, "pue": 10.0, "server_ratio": 100.0}
 _MOST_GROWTH = 1000.0
 _DISTRIBUTIONS = ("point", "uniform", "triangular", "lognormal")
-KEYS = (
-    "unit_count unit_power_w stock_power_w server_ratio load_frac available_frac pue running_time_s "
-    "base_energy_j increase_energy_j yearly_ratio years_count"
-).split()
+_LABELS = {
+    "unit_count": "number of machines",
+    "unit_power_w": "power of one machine",
+    "stock_power_w": "power of all machines",
+    "server_ratio": "server over chip power",
+    "load_frac": "average over rated power",
+    "available_frac": "share of the time installed and running",
+    "pue": "power usage effectiveness",
+    "running_time_s": "time that they run",
+    "base_energy_j": "electricity to begin with",
+    "increase_energy_j": "electricity that is added",
+    "yearly_ratio": "growth a year",
+    "years_count": "years of growth",
+}
+KEYS = tuple(_LABELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +157,7 @@ def _input(key: str, entry: Any, name: str) -> Input:
         raise InputError(f"scenario '{place}': grade must be one of {', '.join(GRADES)}")
     return Input(
         key=key,
-        label=_text(entry, "label", place, default=key),
+        label=_text(entry, "label", place, default=_LABELS[key]),
         interval=_interval(key, entry, distribution, place),
         origin="assumed" if entry.get("source") == "twentywatts" else "figure",
         distribution=distribution,

@@ -17,7 +17,16 @@ from twentywatts.plan.words import quantity_text
 from twentywatts.reports.records import plain_document, source_records
 from twentywatts.uncertain import Interval
 
-__all__ = ["LEAST_SHARE_FRAC", "SCHEMA", "cell_text", "evidence_sentence", "plan_document", "plan_view", "shown"]
+__all__ = [
+    "LEAST_SHARE_FRAC",
+    "SCHEMA",
+    "cell_text",
+    "evidence_sentence",
+    "origin_text",
+    "plan_document",
+    "plan_view",
+    "shown",
+]
 
 SCHEMA = "twentywatts.plan/1"
 
@@ -171,12 +180,17 @@ def _inputs(document: Record) -> RenderableType:
     for name, width in (("input", 34), ("value (90 %)", 26), ("from", 18)):
         table.add_column(name, max_width=width, overflow="fold")  # a source's name is there to be looked up
     for item in document["inputs"]:
-        origin = item["source"] or item["origin"]
+        origin = item["source"] or origin_text(item)
         origin += f", {item['grade']}" if item["grade"] == "guess" else ""
         table.add_row(
             Text(clean(item["label"])), Text(shown(item["key"], item[item["key"]])), Text(clean(origin), style="dim")
         )
     return Group(Text("What went in", style="bold"), table)
+
+
+def origin_text(item: Record) -> str:
+    """Return where an input without a source comes from: a user's own file says it in words."""
+    return clean(item["where"] if item["origin"] == "figure" and item["where"] else item["origin"])
 
 
 def _list(title: str, lines: Iterable[str]) -> list[RenderableType]:

@@ -10,7 +10,7 @@ from twentywatts.reports import sections
 from twentywatts.reports.grid_charts import week_caption, week_chart, week_legend
 from twentywatts.reports.html import Markup, bullets, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
-from twentywatts.reports.plan import LEAST_SHARE_FRAC, cell_text, evidence_sentence, shown
+from twentywatts.reports.plan import LEAST_SHARE_FRAC, cell_text, evidence_sentence, origin_text, shown
 from twentywatts.reports.plan_charts import band_chart, tornado_chart
 
 __all__ = ["plan_page"]
@@ -141,6 +141,6 @@ def _inputs(document: Record) -> Markup:
 
 def _origin(item: Record, numbers: Mapping[str, int]) -> object:
     if item["source"] not in numbers:
-        return clean(item["origin"])
+        return origin_text(item)
     link = tag("a", f"[{numbers[item['source']]}]", href=f"#source-{numbers[item['source']]}")
     return join([f"{clean(item['grade'])} ", link, tag("span", clean(item["where"]), class_="sub")])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import twentywatts as tw
 from twentywatts.errors import InputError
@@ -15,6 +18,7 @@ from twentywatts.plan.rebound import energy_ratio, rebound_frac
 from twentywatts.plan.result import Input
 from twentywatts.plan.scenario_file import presets, read_scenario
 from twentywatts.plan.simulation import draw, product
+from twentywatts.reports.plan import plan_document, plan_view
 from twentywatts.uncertain import Interval
 
 TWH = 3.6e15
@@ -170,3 +174,19 @@ def test_a_key_of_absurd_depth_takes_no_time(tmp_path: Path) -> None:
     path.write_text("a." * 40_000 + "b = 1", encoding="utf-8")
     with pytest.raises(InputError, match="parts"):
         tw.plan.fleet(str(path))
+
+
+def test_a_fleet_of_ones_own_is_told_in_words_and_says_where_its_numbers_are_from(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(
+        'schema = "twentywatts.fleet/1"\ntitle = "our cluster"\n'
+        '[inputs.unit_count]\nvalue = 1000\nunit = "1"\nwhere = "inventory"\n'
+        '[inputs.unit_power_w]\nlow = 5\nvalue = 6\nhigh = 8\nunit = "kW"\nwhere = "meters"\n',
+        encoding="utf-8",
+    )
+    stream = io.StringIO()
+    Console(file=stream, width=80, no_color=True).print(plan_view(plan_document(tw.plan.fleet(str(path)))))
+    text = stream.getvalue()
+    assert re.search(r"^ number of machines +1,000 +inventory", text, flags=re.MULTILINE)
+    assert re.search(r"^ power of one machine +6 kW \(5–8\) +meters", text, flags=re.MULTILINE)
+    assert "unit_" not in text

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["periods_table", "sentences", "ways_table", "weeks"]
 
+_PER = {"whole time": "over the whole time"}
 _WEEK_S = 7 * DAY_S
 
 
@@ -51,7 +52,9 @@ def _row(account: Account, carbon: Mapping[str, Interval]) -> Row:
 
 def periods_table(shares: Mapping[str, float]) -> Table:
     """Return how the matched share grows when it is counted over longer periods."""
-    rows = tuple(Row(name=f"per {name}", numbers={"share_frac": point(value)}) for name, value in shares.items())
+    rows = tuple(
+        Row(name=_PER.get(name, f"per {name}"), numbers={"share_frac": point(v)}) for name, v in shares.items()
+    )
     title = "The same plants, counted over longer periods (as it comes, without battery and waiting)"
     return Table(name="periods", title=title, labels={"share_frac": "Σ min(own, load) / Σ load"}, rows=rows)
 

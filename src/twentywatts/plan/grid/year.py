@@ -206,6 +206,8 @@ def _notes(trace: Trace, site: Site, supply: Supply) -> tuple[str, ...]:
         notes.append(f"marginal intensity: one yearly number ({site.grid.marginal_source}) for every hour")
     if site.battery_j:
         notes.append("the battery is filled from own generation alone, and ends as full as it began")
+        if site.aim == "carbon":
+            notes.append("it loses a part of what it moves to dirtier hours: fewer may match; --aim share matches more")
     if trace.ignored:
         notes.append(f"columns of the trace that were not read: {', '.join(trace.ignored[:8])}")
     return tuple(notes)
