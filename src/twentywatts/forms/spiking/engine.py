@@ -1,7 +1,8 @@
-"""The event engine: integer kernels that deliver the spikes that occurred, and nothing else.
+"""Kernels of the spiking form (converted ReLU networks): whole numbers, and nothing but the spikes that occurred.
 
 A frame is one step of one sample. All sums are integers, so that neither the order nor the number of threads can
-change a spike. Kernels release the GIL and are compiled once, then kept on disk where the folder can be written.
+change a spike. Kernels release the GIL and are compiled once, then kept on disk where the folder can be written. Any
+other spiking network runs in ``network_engine``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.forms.spiking import lanes as v
+from twentywatts.forms.spiking import lanes as vec
 from twentywatts.forms.spiking.lanes import compiled
 
 __all__ = [
@@ -101,17 +101,17 @@ def listed(words: Array) -> tuple[Array, Array]:
     for frame in range(frames):
         count: Any = 0
         for word in range(width):
-            count += np.int64(v.ones(words[frame, word]))
+            count += np.int64(vec.ones(words[frame, word]))
         first[frame + 1] = first[frame] + count
     index = np.empty(first[frames] + _AT_ONCE, np.int32)
     found: Any = 0
     for frame in range(frames):
         for word in range(width):
             rest = words[frame, word]
-            end = found + np.int64(v.ones(rest))
+            end = found + np.int64(vec.ones(rest))
             while found < end:
                 for place in range(_AT_ONCE):
-                    index[found + place] = word * 64 + np.int64(v.lowest(rest))
+                    index[found + place] = word * 64 + np.int64(vec.lowest(rest))
                     rest &= rest - np.uint64(1)
                 found += _AT_ONCE
             found = end
@@ -123,10 +123,10 @@ def flagged(flags: Array) -> Array:
     """Return words (frames, words) of which a bit is set for each byte of flags (frames, bytes) that is not zero."""
     frames, width = flags.shape
     words = np.zeros((frames, (width + 63) // 64), np.uint64)
-    place = v.pointer(flags)
+    place = vec.pointer(flags)
     for frame in range(frames):
         for word in range(width // 64):
-            words[frame, word] = v.flags64(place, frame * width + word * 64)
+            words[frame, word] = vec.flags64(place, frame * width + word * 64)
         for byte in range(width // 64 * 64, width):
             if flags[frame, byte] != 0:
                 words[frame, byte // 64] |= np.uint64(1) << np.uint64(byte % 64)

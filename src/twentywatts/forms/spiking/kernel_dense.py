@@ -3,6 +3,21 @@
 A frame is one step of one sample. The layer is cut into blocks of neurons; a block runs through all frames before the
 next one, so its weights are read from memory once. int8 rows are summed in 16-bit halves, at most 256 rows at a time,
 which cannot overflow (256 × 127 < 2^15); the byte layout is made by ``packing.dense_rows``.
+
+From the outside in::
+
+    dense          a window of a layer
+      _cover         frames whose events reach every neuron: nobody need be counted there
+      _blocks        block by block, frame by frame
+        _sum           weights of the frame's events: _sum_byte_pairs, _sum_floats, _sum_narrow; _add_part beyond 256
+        _touched       who was reached, where that is not everybody
+        _update        8 or 16 neurons at a time, by the first that applies:
+          step_tame16    all alike, and 16-bit arithmetic is enough (``Cells.tame``)
+          step_alike8    all alike (``Cells.plain``)
+          step8          each with its own parameters
+
+``kernel_scatter`` takes the same steps for its cells. A *place* is a pointer; ``state_at`` and ``cell_at`` are the
+first lane in the table of states (samples × lanes) and in that of parameters (lanes).
 """
 
 from __future__ import annotations
@@ -14,16 +29,19 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from twentywatts.forms.spiking import lane_neurons as a
-from twentywatts.forms.spiking import lane_tame as t
-from twentywatts.forms.spiking import lanes as v
+from twentywatts.forms.spiking import lane_neurons, lane_tame
+from twentywatts.forms.spiking import lanes as vec
 from twentywatts.forms.spiking.events import finish
 from twentywatts.forms.spiking.lanes import compiled, inlined
 
 __all__ = [
+    "BOUNDS",
+    "DECAYS",
     "DELAYED",
+    "LEAKY",
     "NARROW",
     "SUBTRACT",
+    "THRESHOLDS",
     "WIDE_INT8",
     "WIDE_SINGLE",
     "ZERO",
@@ -41,7 +59,8 @@ __all__ = [
 Array = NDArray[Any]
 SUBTRACT, ZERO, DELAYED = 0, 1, 2  # what a spike does; DELAYED subtracts in the next step
 WIDE_INT8, WIDE_SINGLE, NARROW = 128, 64, 32
-_AT_ONCE = 256
+_AT_ONCE = 256  # rows of bytes whose sum fits 16 bits
+THRESHOLDS, DECAYS, LEAKY, BOUNDS = 0, 2, 6, 8  # of what ``places`` returns
 
 
 class Cells(NamedTuple):
@@ -78,50 +97,56 @@ class DenseRows(NamedTuple):
 
 
 @inlined
-def _halves64(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
-    """Sum byte rows of 128: neuron k lies in the low (+128) and neuron 64 + k in the high byte of word k."""
+def _sum_byte_pairs(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
+    """Sum byte rows of 128: neuron k lies in the low (+128) and neuron 64 + k in the high byte of word k.
+
+    Words are added whole, and their high bytes once more by themselves: what is left without these, and without 128
+    for each row, is the sum of the low bytes. It is exact modulo 2^16, and it fits.
+    """
     index, first, last = events
-    every = v.splat64(np.int16(0))
+    every = vec.splat64(np.int16(0))
     high = every
     for event in range(first, last):
-        word = v.words64(weight, np.int64(index[event]) * 128)
-        every = v.add(every, word)
-        high = v.add(high, v.shift_right(word, v.splat64(np.int16(8))))
-    shifted = v.shift_left(high, v.splat64(np.int16(8)))
-    v.store(part, 0, v.minus(v.minus(every, shifted), v.splat64(np.int16(128 * (last - first)))))
-    v.store(part, 64, high)
+        word = vec.words64(weight, np.int64(index[event]) * 128)
+        every = vec.add(every, word)
+        high = vec.add(high, vec.shift_right(word, vec.splat64(np.int16(8))))
+    shifted = vec.shift_left(high, vec.splat64(np.int16(8)))
+    vec.store(part, 0, vec.minus(vec.minus(every, shifted), vec.splat64(np.int16(128 * (last - first)))))
+    vec.store(part, 64, high)
 
 
 @inlined
-def _plain64(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
+def _sum_floats(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
+    """Sum float rows of 64."""
     index, first, last = events
-    held = v.zeros64(part)
+    running = vec.zeros64(part)
     for event in range(first, last):
-        held = v.add(held, v.row64(weight, np.int64(index[event]) * 64))
-    v.store(part, 0, held)
+        running = vec.add(running, vec.row64(weight, np.int64(index[event]) * 64))
+    vec.store(part, 0, running)
 
 
 @inlined
-def _plain32(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
+def _sum_narrow(weight: Any, events: tuple[Any, int, int], part: Any) -> None:
+    """Sum rows of 32 of either kind, for what a wide block leaves at the end of a layer."""
     index, first, last = events
-    held = v.zeros32(part)
+    running = vec.zeros32(part)
     for event in range(first, last):
-        held = v.add(held, v.row32_as(part, weight, np.int64(index[event]) * 32))
-    v.store(part, 0, held)
+        running = vec.add(running, vec.row32_as(part, weight, np.int64(index[event]) * 32))
+    vec.store(part, 0, running)
 
 
 @inlined
-def _fold(width: int, sums: Any, several: bool) -> None:
-    """Add a part of a sum to what came before it."""
+def _add_part(width: int, sums: Any, several: bool) -> None:
+    """Widen a part of a sum into the total, or (several) add it to the parts that came before."""
     part, total = sums
     for lane in range(0, width, 16):
-        first, second = t.lower8(part, lane), t.upper8(part, lane)
-        v.store(total, lane, v.add(v.row8(total, lane), first) if several else first)
-        v.store(total, lane + 8, v.add(v.row8(total, lane + 8), second) if several else second)
+        first, second = lane_tame.lower8(part, lane), lane_tame.upper8(part, lane)
+        vec.store(total, lane, vec.add(vec.row8(total, lane), first) if several else first)
+        vec.store(total, lane + 8, vec.add(vec.row8(total, lane + 8), second) if several else second)
 
 
 def _sum(weight, width, events, sums):  # type: ignore[no-untyped-def]
-    """Put the sum of the events' rows into the part of ``sums``, or into their total and return True."""
+    """Put the sum of the events' rows into the part of ``sums`` (False), or of many rows into the total (True)."""
     raise TypeError("for compiled code only")
 
 
@@ -135,12 +160,12 @@ def _sum_for(weight, width, events, sums):  # type: ignore[no-untyped-def]
             while True:
                 end = min(last, begin + _AT_ONCE)
                 if width == NARROW:
-                    _plain32(weight, (index, begin, end), sums[0])
+                    _sum_narrow(weight, (index, begin, end), sums[0])
                 else:
-                    _halves64(weight, (index, begin, end), sums[0])
+                    _sum_byte_pairs(weight, (index, begin, end), sums[0])
                 if end == last and not several:
                     return False
-                _fold(width, sums, several)
+                _add_part(width, sums, several)
                 several, begin = True, end
                 if end == last:
                     return True
@@ -149,9 +174,9 @@ def _sum_for(weight, width, events, sums):  # type: ignore[no-untyped-def]
 
         def chosen(weight, width, events, sums):  # type: ignore[no-untyped-def]
             if width == NARROW:
-                _plain32(weight, events, sums[0])
+                _sum_narrow(weight, events, sums[0])
             else:
-                _plain64(weight, events, sums[0])
+                _sum_floats(weight, events, sums[0])
             return False
 
     return chosen
@@ -160,8 +185,15 @@ def _sum_for(weight, width, events, sums):  # type: ignore[no-untyped-def]
 @inlined
 def places(cells: Cells) -> Any:
     """Return where the parameters lie, in the order of Cells, and the constants of their arithmetic."""
-    arrays = (v.pointer(cells.threshold), v.pointer(cells.drop), v.pointer(cells.decay), v.pointer(cells.gain))
-    return (*arrays, v.pointer(cells.bias), cells.kind, cells.leaky, cells.biased, a.bounds8(cells.kind >= 0))
+    arrays = (vec.pointer(cells.threshold), vec.pointer(cells.drop), vec.pointer(cells.decay), vec.pointer(cells.gain))
+    return (
+        *arrays,
+        vec.pointer(cells.bias),
+        cells.kind,
+        cells.leaky,
+        cells.biased,
+        lane_neurons.bounds8(cells.kind >= 0),
+    )
 
 
 @inlined
@@ -171,85 +203,90 @@ def step8(membrane: Any, cells: Any, place: tuple[int, int], charge: Any) -> Any
     membrane: where the states lie. cells: as ``places`` returns. place: first of the lanes in either.
     """
     thresholds, drops, decays, gains, biases, kind, leaky, biased, bounds = cells
-    where, at = place
-    state, threshold = v.as_many(charge, membrane, where), v.as_many(charge, thresholds, at)
-    over = v.at_least(state, threshold)
+    state_at, cell_at = place
+    state, threshold = vec.as_many(charge, membrane, state_at), vec.as_many(charge, thresholds, cell_at)
+    over = vec.at_least(state, threshold)
     if leaky:
-        state = a.leak(state, v.as_many(charge, decays, at), bounds)
-    gain = v.as_many(charge, gains, at)
-    total = a.drive(charge, v.as_many(charge, biases, at), gain) if biased else a.scaled(charge, gain)
-    state = a.charge(state, total, bounds)
-    drop, none = v.as_many(charge, drops, at), v.none_of(charge)
+        state = lane_neurons.leak(state, vec.as_many(charge, decays, cell_at), bounds)
+    gain = vec.as_many(charge, gains, cell_at)
+    total = (
+        lane_neurons.drive(charge, vec.as_many(charge, biases, cell_at), gain)
+        if biased
+        else lane_neurons.scaled(charge, gain)
+    )
+    state = lane_neurons.charge(state, total, bounds)
+    drop, none = vec.as_many(charge, drops, cell_at), vec.none_of(charge)
     if kind == DELAYED:
-        state = v.minus(state, v.pick(over, drop, none))
-    fires = v.at_least(state, threshold)
+        state = vec.minus(state, vec.pick(over, drop, none))
+    fires = vec.at_least(state, threshold)
     if kind == SUBTRACT:
-        state = v.minus(state, v.pick(fires, drop, none))
+        state = vec.minus(state, vec.pick(fires, drop, none))
     elif kind == ZERO:
-        state = v.pick(fires, drop, state)
-    v.store(membrane, where, state)
-    return v.bits(fires), v.bits(v.at_least(state, threshold))
+        state = vec.pick(fires, drop, state)
+    vec.store(membrane, state_at, state)
+    return vec.bits(fires), vec.bits(vec.at_least(state, threshold))
 
 
 @inlined
 def alike8(cells: Cells) -> Any:
     """Return the parameters that ``plain`` neurons have in common, 8 lanes each, for ``step_alike8``."""
     known = cells.kind >= 0
-    below = a.below(v.spread8(cells.threshold[0]), known)
-    parts = t.tame_parts(v.spread8(cells.decay[0]), v.spread8(cells.gain[0]))
-    return below, v.spread8(cells.drop[0]), parts, a.bounds8(known)
+    below = lane_neurons.below(vec.spread8(cells.threshold[0]), known)
+    parts = lane_tame.tame_parts(vec.spread8(cells.decay[0]), vec.spread8(cells.gain[0]))
+    return below, vec.spread8(cells.drop[0]), parts, lane_neurons.bounds8(known)
 
 
 @inlined
-def step_alike8(membrane: Any, alike: Any, where: int, charge: Any) -> Any:
+def step_alike8(membrane: Any, alike: Any, state_at: int, charge: Any) -> Any:
     """Do what ``step8`` does, for ``plain`` neurons."""
     below, drop, parts, bounds = alike
-    state = a.leak(v.as_many(charge, membrane, where), parts[0], bounds)
-    state = a.charge(state, a.scaled(charge, parts[1]), bounds)
-    fires = a.passes(state, below)
-    state = v.minus(state, v.pick(fires, drop, v.none_of(charge)))
-    v.store(membrane, where, state)
-    return v.bits(fires), v.bits(a.passes(state, below))
+    state = lane_neurons.leak(vec.as_many(charge, membrane, state_at), parts[0], bounds)
+    state = lane_neurons.charge(state, lane_neurons.scaled(charge, parts[1]), bounds)
+    fires = lane_neurons.passes(state, below)
+    state = vec.minus(state, vec.pick(fires, drop, vec.none_of(charge)))
+    vec.store(membrane, state_at, state)
+    return vec.bits(fires), vec.bits(lane_neurons.passes(state, below))
 
 
 @inlined
-def step_tame8(membrane: Any, alike: Any, where: int, charge: Any) -> Any:
+def step_tame8(membrane: Any, alike: Any, state_at: int, charge: Any) -> Any:
     """Do what ``step_alike8`` does, for ``tame`` neurons and sums of 16 bits."""
     below, drop, parts, bounds = alike
-    state = t.tame8(v.as_many(charge, membrane, where), charge, parts, bounds)
-    fires = a.passes(state, below)
-    state = v.minus(state, v.pick(fires, drop, v.none_of(charge)))
-    v.store(membrane, where, state)
-    return v.bits(fires), v.bits(a.passes(state, below))
+    state = lane_tame.tame8(vec.as_many(charge, membrane, state_at), charge, parts, bounds)
+    fires = lane_neurons.passes(state, below)
+    state = vec.minus(state, vec.pick(fires, drop, vec.none_of(charge)))
+    vec.store(membrane, state_at, state)
+    return vec.bits(fires), vec.bits(lane_neurons.passes(state, below))
 
 
 @inlined
-def step_tame16(membrane: Any, alike: Any, where: int, charge: tuple[Any, int]) -> Any:
+def step_tame16(membrane: Any, alike: Any, state_at: int, charge: tuple[Any, int]) -> Any:
     """Do what ``step_alike8`` does, for 16 ``tame`` neurons; charge: where their sums lie, and from which lane on."""
     below, drop, parts, bounds = alike
     part, lane = charge
-    none = v.none_of(drop)
-    first = t.tame_lower(v.as_many(drop, membrane, where), part, lane, parts, bounds)
-    second = t.tame_upper(v.as_many(drop, membrane, where + 8), part, lane, parts, bounds)
-    fires, others = a.passes(first, below), a.passes(second, below)
-    first = v.minus(first, v.pick(fires, drop, none))
-    second = v.minus(second, v.pick(others, drop, none))
-    v.store(membrane, where, first)
-    v.store(membrane, where + 8, second)
-    return v.bits(fires), v.bits(others)
+    none = vec.none_of(drop)
+    first = lane_tame.tame_lower(vec.as_many(drop, membrane, state_at), part, lane, parts, bounds)
+    second = lane_tame.tame_upper(vec.as_many(drop, membrane, state_at + 8), part, lane, parts, bounds)
+    fires, others = lane_neurons.passes(first, below), lane_neurons.passes(second, below)
+    first = vec.minus(first, vec.pick(fires, drop, none))
+    second = vec.minus(second, vec.pick(others, drop, none))
+    vec.store(membrane, state_at, first)
+    vec.store(membrane, state_at + 8, second)
+    return vec.bits(fires), vec.bits(others)
 
 
 @inlined
 def over8(membrane: Any, cells: Any, place: tuple[int, int]) -> Any:
     """Return which of 8 neurons stand at or above their threshold: they change without an event."""
-    return v.bits(v.at_least(v.row8(membrane, place[0]), v.row8(cells[0], place[1])))
+    return vec.bits(vec.at_least(vec.row8(membrane, place[0]), vec.row8(cells[THRESHOLDS], place[1])))
 
 
 @inlined
 def _update(neurons: Any, block: tuple[int, int, int], sums: Any, spikes: Any) -> None:
     """Update a block of neurons in one frame; note who spikes, 8 neurons a byte.
 
-    block: first lane in the states, first in the parameters, lanes. sums: of the weights, a part or the total of them.
+    block: first lane in the states, first in the parameters, lanes. sums: of the weights, a part, the total, and
+    whether the total holds them (several parts).
     """
     membrane, cells, alike, plain, tame = neurons
     offset, start, width = block
@@ -261,15 +298,15 @@ def _update(neurons: Any, block: tuple[int, int, int], sums: Any, spikes: Any) -
             spikes[lane // 8 + 1] = others
     elif plain and not several:
         for lane in range(0, width, 16):
-            fires, _ = step_alike8(membrane, alike, offset + lane, t.lower8(part, lane))
+            fires, _ = step_alike8(membrane, alike, offset + lane, lane_tame.lower8(part, lane))
             spikes[lane // 8] = fires
-            fires, _ = step_alike8(membrane, alike, offset + lane + 8, t.upper8(part, lane))
+            fires, _ = step_alike8(membrane, alike, offset + lane + 8, lane_tame.upper8(part, lane))
             spikes[lane // 8 + 1] = fires
     else:
         if not several:
-            _fold(width, (part, total), False)
+            _add_part(width, (part, total), False)
         for lane in range(0, width, 8):
-            fires, _ = step8(membrane, cells, (offset + lane, start + lane), v.row8(total, lane))
+            fires, _ = step8(membrane, cells, (offset + lane, start + lane), vec.row8(total, lane))
             spikes[lane // 8] = fires
 
 
@@ -278,7 +315,7 @@ def _cover(first: Array, index: Array, marks: Array, real: Array, touched: Array
     """Set ``touched`` of the frames whose events reach all neurons, over weights that are not zero; few often do."""
     seen, neurons = np.zeros(real.shape[0], np.uint32), np.int64(0)
     for word in range(real.shape[0]):
-        neurons += np.int64(v.ones(np.uint64(real[word])))
+        neurons += np.int64(vec.ones(np.uint64(real[word])))
     for frame in range(touched.shape[0]):
         seen[:] = 0
         for event in range(first[frame], first[frame + 1]):
@@ -297,23 +334,23 @@ def _touched(marks: Array, block: tuple[int, int], events: tuple[Any, int, int],
     index, first, last = events
     found: Any = 0
     for word in range(block[0] // 32, (block[0] + block[1]) // 32):
-        reached = v.word(above, 4 * word - block[0] // 8)
+        reached = vec.word(above, 4 * word - block[0] // 8)
         for event in range(first, last):
             reached |= marks[np.uint64(index[event]), np.uint64(word)]
-        found += np.int64(v.ones(np.uint64(reached)))
+        found += np.int64(vec.ones(np.uint64(reached)))
     return found
 
 
 @compiled
 def dense(
-    first: Array, index: Array, rows: DenseRows, cells: Cells, state: Array, over: tuple[int, Array]
+    first: Array, index: Array, rows: DenseRows, cells: Cells, state: Array, window: tuple[int, Array]
 ) -> tuple[Array, Array, Array]:
     """Run a window of a dense layer; return first and index of its spikes, and what it did, as ``events.finish``.
 
     first, index: events of the frames, frame = sample × steps + step. state: membranes (samples, lanes), changed.
-    over: steps of the window, and fan-out by lane of the source, as in ``Packed``.
+    window: its steps, and fan-out by lane of the source, as in ``Packed``.
     """
-    steps, fan_out = over
+    steps, fan_out = window
     frames = first.shape[0] - 1
     spikes = np.zeros((frames, (state.shape[1] + 63) // 64), np.uint64)
     touched = np.zeros(frames, np.int64)
@@ -331,26 +368,26 @@ def _blocks(
 ) -> None:
     """Run all blocks; found: spikes as bits (frames, bytes), neurons touched (frames,), steps of the window."""
     spikes, touched, steps = found
-    lanes, membrane = state.shape[1], v.pointer(state)
+    lanes, membrane = state.shape[1], vec.pointer(state)
     wide = WIDE_INT8 if rows.weight.itemsize == 1 else WIDE_SINGLE
-    held = np.zeros(wide + wide // 64, np.uint64)
-    sums = (v.sums_room(held, v.pointer(rows.weight)), v.room(held, wide // 2, membrane))
-    over = v.room(held, wide, v.pointer(spikes))
+    scratch = np.zeros(wide + wide // 64, np.uint64)  # a part of the sums, their total, who stands above threshold
+    sums = (vec.sums_room(scratch, vec.pointer(rows.weight)), vec.room(scratch, wide // 2, membrane))
+    above = vec.room(scratch, wide, vec.pointer(spikes))
     neurons = (membrane, places(cells), alike8(cells), cells.plain, cells.tame)
     start = 0
     while start < lanes:
         width = wide if lanes - start >= wide else NARROW
-        weight = v.moved(v.pointer(rows.weight), start * rows.inputs)
+        weight = vec.moved(vec.pointer(rows.weight), start * rows.inputs)
         for sample in range(state.shape[0]):
             offset = sample * lanes + start
             for frame in range(sample * steps, (sample + 1) * steps):
-                events = (v.pointer(index), first[frame], first[frame + 1])
+                events = (vec.pointer(index), first[frame], first[frame + 1])
                 several = _sum(weight, width, events, sums)
                 if touched[frame] < rows.neurons:
                     for lane in range(0, width, 8):
-                        over[lane // 8] = over8(membrane, neurons[1], (offset + lane, start + lane))
-                    touched[frame] += _touched(rows.marks, (start, width), events, over)
-                sent = v.moved(v.pointer(spikes), frame * spikes.shape[1] + start // 8)
+                        above[lane // 8] = over8(membrane, neurons[1], (offset + lane, start + lane))
+                    touched[frame] += _touched(rows.marks, (start, width), events, above)
+                sent = vec.moved(vec.pointer(spikes), frame * spikes.shape[1] + start // 8)
                 _update(neurons, (offset, start, width), (sums[0], sums[1], several), sent)
         start += width
-    held[0] = 0  # kept alive until here
+    scratch[0] = 0  # kept alive until here

@@ -2,6 +2,9 @@
 
 What single spikes through one projection do faster elsewhere, this does for all: payloads, delays, recurrence,
 synaptic currents, several spikes in a step, graded and negative events, integrators. One neuron after the other.
+
+``add_events``, once for each projection, fills the table of sums (frames, lanes); ``update`` then walks through frames
+and neurons, and ``_emit`` resets who fires. The small functions between them exist twice, for floats and for integers.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from twentywatts.forms.spiking import lane_neurons as a
-from twentywatts.forms.spiking import lanes as v
+from twentywatts.forms.spiking import lane_neurons
+from twentywatts.forms.spiking import lanes as vec
 from twentywatts.forms.spiking.kernel_dense import DELAYED, SUBTRACT, ZERO, Cells
 from twentywatts.forms.spiking.kernel_scatter import Wiring
 from twentywatts.forms.spiking.lane_neurons import DECAY_BITS, LARGEST
@@ -56,21 +59,21 @@ def add_events(
     """
     sums, marks = into
     channels, words, units, width, stride, _ = wiring.sizes
-    total, weight = v.pointer(sums), v.pointer(wiring.weight)
+    total, weight = vec.pointer(sums), vec.pointer(wiring.weight)
     for frame in range(first.shape[0] - 1):
         for event in range(first[frame], first[frame + 1]):
             position = np.int64(index[event]) // channels
             channel = index[event] - position * channels
             start = wiring.row[channel] + position * stride
             times = factor * value[event] if value.shape[0] > 0 else factor
-            many = v.spread8(times)
+            many = vec.spread8(times)
             for tap in range(wiring.first[position], wiring.first[position + 1]):
                 row = start + np.int64(wiring.entry[tap])
                 lane = np.int64(wiring.target[tap]) * width + wiring.lane[channel]
                 at = frame * sums.shape[1] + lane
                 for unit in range(units):
-                    added = a.scaled(v.row8(weight, (row * units + unit) * 8), many)
-                    v.store(total, at + 8 * unit, v.add(v.row8(total, at + 8 * unit), added))
+                    added = lane_neurons.scaled(vec.row8(weight, (row * units + unit) * 8), many)
+                    vec.store(total, at + 8 * unit, vec.add(vec.row8(total, at + 8 * unit), added))
                     marks[frame, lane // 8 + unit] |= wiring.marks[row * words * 8 + unit]
 
 
@@ -88,7 +91,7 @@ def _by_kind(floating, whole):  # type: ignore[no-untyped-def]
 
 
 _HALF = 2 ** (DECAY_BITS - 1)
-# leak(state, decay): what is kept of a state; charge(state, added); what ``lanes.leak`` and ``charge`` do to vectors
+# leak(state, decay): what is kept of a state; charge(state, added): as ``lane_neurons`` does both to vectors
 _leak = _by_kind(
     lambda a, b, c=0, d=0: a * b,
     lambda a, b, c=0, d=0: (np.int64(a) * np.int64(b) + _HALF) >> np.int64(DECAY_BITS),
@@ -97,7 +100,7 @@ _charge = _by_kind(
     lambda a, b, c=0, d=0: a + b,
     lambda a, b, c=0, d=0: min(max(np.int64(a) + np.int64(b), np.int64(-LARGEST)), np.int64(LARGEST)),
 )
-# drive(sum, bias, gain): what reaches the membrane, as ``lanes.drive``
+# drive(sum, bias, gain): what reaches the membrane, as ``lane_neurons.drive``
 _drive = _by_kind(lambda a, b, c=0, d=0: (a + b) * c, lambda a, b, c=0, d=0: np.int64(a) * c + b)
 # arrived(current, sum, bias, gain), injected(current, gain): with a synaptic current, floats gain on the way out
 _arrived = _by_kind(
@@ -181,4 +184,4 @@ def update(
                     level = _emit(level, lane, cells, odd, payloads[frame])
                 membrane[lane] = level
             spikes[frame, byte] = fires
-            touched[frame] += np.int64(v.ones(np.uint64(reached)))
+            touched[frame] += np.int64(vec.ones(np.uint64(reached)))

@@ -1,6 +1,10 @@
 """What neurons do to vectors of states: leak, charge, drive, threshold; each an instruction or a few.
 
-Floats are neither reordered nor fused; integers count in the layer's unit and saturate.
+Floats are neither reordered nor fused; integers count in the layer's unit and saturate. In the signatures v is the type
+of the states, as V in the equations of docs/method/spiking-engine.md::
+
+    state = charge(leak(state, decay, bounds), scaled(sum, gain) or drive(sum, bias, gain), bounds)
+    fires = passes(state, below(threshold))        made once: an integer comparison with > needs no second instruction
 """
 
 from __future__ import annotations

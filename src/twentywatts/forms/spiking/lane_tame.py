@@ -2,6 +2,11 @@
 
 16 sums lie woven, 0 8 1 9 … 7 15: so the first 8 are the lower halves of 8 words of 32 bits, the others the upper, and
 nothing need be widened. Floats lie in order and take the same functions.
+
+``lower8`` and ``upper8`` load such sums widened. ``tame_lower`` and ``tame_upper`` make new states, leak(v) + gain × x,
+of sums as they lie, ``tame8`` of widened ones; ``tame_leak`` is a step without input, ``tame_parts`` prepares decay and
+gain. With v = 2^15 a + b, b of 15 bits, leak(v) is a × decay + round(b × decay / 2^15): AVX2 has an instruction for the
+first product together with gain × x (pmadd) and one for the second (pmulhrs); elsewhere 32-bit arithmetic does it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,19 @@
 
 Each function below becomes one instruction of LLVM on a vector of fixed length; LLVM splits it into what the machine
 has (AVX2, AVX-512, NEON, scalar). Nothing is reordered and no multiplication is fused with an addition.
+
+A *place* is a pointer into an array, which must be kept alive beside it. A number in a name is the count of lanes::
+
+    places         pointer, moved, room, sums_room
+    place → lanes  row8 row32 row64 (bytes widened), row8_as row32_as (to the type at another place), words64, as_many
+    place → bits   word, long (bytes as an integer), flags64 (which bytes are not zero)
+    lanes → place  store; unite (sets bits)
+    constants      zeros8 zeros32 zeros64, none_of, spread8, splat64
+    arithmetic     add, minus, shift_left, shift_right
+    conditions     at_least, pick, bits (as a byte or a word); ones and lowest of a word
+    making code    read, same, spread: for intrinsics in other files
+
+What neurons do with lanes is in ``lane_neurons``; its fast form for sums of 16 bits in ``lane_tame``.
 """
 
 from __future__ import annotations
