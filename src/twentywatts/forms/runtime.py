@@ -31,9 +31,11 @@ __all__ = [
     "sample_count",
     "shipped_session",
     "threads",
+    "usual_session",
 ]
 
 _CHUNK_BYTES = 2**26  # largest tensor of a batch; keeps a run of any model below about a gigabyte
+_OUTPUT_BYTES = 2**32  # of all samples, as many as may be given
 _MAX_BATCH = 256
 _CONSTANTS_ARE_NO_INPUTS = 4  # version of the format from which constants need not be listed as inputs
 _NUMPY_TYPES = {
@@ -78,15 +80,28 @@ def shipped_session(model: Path | bytes, *, what: str, save_to: Path | None = No
     return _session(model, options, what)
 
 
-def _options(level: str) -> Any:
+def usual_session(model: bytes, *, what: str) -> Any:
+    """Return the session that a program gets where nobody says otherwise: all threads. Raises RefusedError."""
+    return _session(model, _quiet_options(), what)
+
+
+def _quiet_options() -> Any:
+    """Return options with which nothing is logged: the words would be a file's own, unchecked."""
     try:
         import onnxruntime as ort
     except ImportError:
         raise MissingExtraError("onnxruntime", "lab") from None
     options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return options
+
+
+def _options(level: str) -> Any:
+    options = _quiet_options()
+    import onnxruntime as ort
+
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 4
     options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
     return options
 
@@ -264,12 +279,29 @@ class BatchRunner:
     ) -> NDArray[np.float32]:
         """Return the outputs of all samples, samples first; raises RefusedError where they have no such axis.
 
-        workers: batches that run at once, at most as many as processors; 1 runs them strictly in order.
+        Raises DataError where they would take more than 4 GiB, once the first batch tells. workers: batches that run at
+        once, at most as many as processors; 1 runs them strictly in order.
         """
         batches = self.batches(inputs)
+        count = sum(real for _, real in batches)
+
+        def run(item: tuple[dict[str, Array], int]) -> NDArray[np.float32]:
+            return _bounded(_real(function(item[0]), self.fixed or item[1], item[1]), count)
+
         with threads(min(workers, os.cpu_count() or 1)) as pool:
-            outputs = list(pool.map(lambda item: _real(function(item[0]), self.fixed or item[1], item[1]), batches))
+            outputs = list(pool.map(run, batches))
         return np.concatenate(outputs)
+
+
+def _bounded(outputs: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return the outputs of a batch; raises DataError where those of ``count`` samples would be too many to hold."""
+    total_bytes = outputs.nbytes // len(outputs) * count
+    if total_bytes > _OUTPUT_BYTES:
+        raise DataError(
+            f"the outputs of {count:,} samples would take {total_bytes:,} bytes, at most {_OUTPUT_BYTES:,} are held: "
+            f"give at most {_OUTPUT_BYTES * count // total_bytes:,} samples"
+        )
+    return outputs
 
 
 def _real(output: Array, batch: int, real: int) -> NDArray[np.float32]:

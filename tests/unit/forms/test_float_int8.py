@@ -1,11 +1,14 @@
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import helper
 
 from twentywatts.errors import DataError, RefusedError
 from twentywatts.forms import build, settings_of
+from twentywatts.forms.runtime import BatchRunner
 from twentywatts.machines.traits import ProcessorTraits
 
 TRAITS = ProcessorTraits(precisions=("fp32", "int8"))
@@ -109,3 +112,15 @@ def test_several_inputs_are_fed_by_name(tmp_path, models):
     data = {"b": np.ones((3, 2)), "a": np.full((3, 2), 5), "unused": np.zeros(3)}
     outputs = make("float", network, data).run(data).outputs
     assert np.array_equal(outputs, np.full((3, 2), 4.0, np.float32))
+
+
+def test_outputs_that_would_not_fit_are_told_after_the_first_batch() -> None:
+    runner, runs = BatchRunner(fixed=None, limit=4), []
+
+    def wide(feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        runs.append(len(feeds["x"]))
+        return np.broadcast_to(np.float32(0), (len(feeds["x"]), 2**20))
+
+    with pytest.raises(DataError, match=r"of 2,000 samples would take 8,388,608,000 bytes.* at most 1,024 samples$"):
+        runner.map(wide, {"x": np.zeros((2000, 1))}, workers=1)
+    assert sum(runs) < 40

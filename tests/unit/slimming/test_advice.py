@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from tests.support.planted import WIDTH, network, samples
 
@@ -16,7 +17,7 @@ from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.elsewhere.advice import Advice, Basis, advise
 from twentywatts.slimming.elsewhere.targets import Terms, targets
 from twentywatts.slimming.timing.measuring import Rounds
-from twentywatts.slimming.timing.using import eager_saving
+from twentywatts.slimming.timing.using import eager_saving, thread_saving
 
 PLAN = Rounds(rounds=7, window_s=0.002)
 
@@ -77,3 +78,18 @@ def test_an_eager_run_is_held_against_the_runtime_at_the_same_batch() -> None:
     plan = Rounds(rounds=3, window_s=0.0005)
     saving = eager_saving(network(), inputs, eager=lambda: time.sleep(1e-4), batch=4, plan=plan)
     assert saving.mid < 20
+
+
+def test_the_runtime_prints_no_name_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
+    """A name may hold what steers a terminal: the runtime's own log is kept quiet in every session."""
+    model = onnx.ModelProto.FromString(network())
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for index, (name, tensor) in enumerate(constants.items()):
+        odd = f"\x1b[31m{index}"
+        tensor.name = odd
+        for node in model.graph.node:
+            node.input[:] = [odd if one == name else one for one in node.input]
+        spec = onnx.helper.make_tensor_value_info(odd, tensor.data_type, tensor.dims)
+        model.graph.input.append(spec)  # the runtime warns of constants that are inputs, by name
+    thread_saving(model.SerializeToString(), {"x": samples("x", 8).inputs["x"]}, batch=4, plan=PLAN)
+    assert capfd.readouterr() == ("", "")

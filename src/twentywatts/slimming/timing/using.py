@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from twentywatts.forms.runtime import open_session, shipped_session
+from twentywatts.forms.runtime import open_session, shipped_session, usual_session
 from twentywatts.slimming.timing.measuring import Call, Rounds, interleaved, session_call
 from twentywatts.uncertain import Interval
 
@@ -42,10 +42,8 @@ def thread_saving(content: bytes, inputs: Inputs, *, batch: int, plan: Rounds) -
 
     All cores are what the runtime takes where nobody says otherwise; below 1 on the clock one thread is slower.
     """
-    import onnxruntime as ort
-
     sessions = {
-        _OTHER: ort.InferenceSession(content, providers=["CPUExecutionProvider"]),
+        _OTHER: usual_session(content, what="the model"),
         _SHIPPED: shipped_session(content, what="the model"),
     }
     calls = {name: session_call(session, inputs, batch=batch) for name, session in sessions.items()}
