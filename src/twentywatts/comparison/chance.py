@@ -40,10 +40,12 @@ def chance_note(metric: Metric, outputs: Outputs, targets: NDArray[Any], *, max_
     score, plain = accuracy_text(after, metric.name), accuracy_text(before, metric.name)
     name, count = metric_text(metric.name), f"{len(targets):,} samples"
     if is_at_chance:
+        is_worse = metric.sign * (after - before) < 0
+        way_out = "the weights, how the inputs are scaled, and the targets"
         return (
             f"AT CHANCE: the model as given {_beaten_by(metric, before, after, targets)}: {name} {score} on {count}, "
-            f"{words} scores {plain}; that such a score is kept says nothing: check the weights, how the inputs are "
-            "scaled, and the targets"
+            f"{words} scores {plain}; that such a score is kept says nothing: check {way_out}"
+            f"{'' if is_worse else ', or give more samples of every kind'}"
         )
     if is_let_pass and max_drop is not None:
         allowed = points_text(max_drop, metric.name)

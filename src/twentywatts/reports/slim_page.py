@@ -61,8 +61,9 @@ def _tiles(document: Record) -> Markup:
     metric, measured = document["data"]["metric"], document["run"].get("measured")
     found = []
     if measured is not None:
-        time = quantity_text(measured["best"]["cpu_time_s"], "s")
-        found.append(_tile("Processor time", time, less(measured["best"]["saving"]) + ", measured anew"))
+        time = quantity_text(measured["best" if best["steps"] else "given"]["cpu_time_s"], "s")  # as in the table
+        saving = less(measured["best"]["saving"]) if best["steps"] else "as given"
+        found.append(_tile("Processor time", time, f"{saving}, measured anew"))
     guard = best["guard"]
     kept = "not one candidate is proved" if guard is None else f"{guard['sample_count']:,} guard samples"
     score = best["search"]["score"] if guard is None else guard["score"]

@@ -40,9 +40,10 @@ def contradiction(entries: Sequence[Entry]) -> str:
     if not apart:
         return ""
     predicted, measured, own = max(apart, key=lambda one: abs(math.log(one[1] / one[0])))
+    which = f" ({own.name})" if own.name != own.precision else ""
     return (
         f"{own.precision} is predicted to take {ratio_text(predicted)} joules than float on this processor, and was "
-        f"measured to take {ratio_text(measured)} processor time ({own.name}): what was measured counts, and `compare` "
+        f"measured to take {ratio_text(measured)} processor time{which}: what was measured counts, and `compare` "
         "and `estimate`, which predict, are wrong about it here"
     )
 

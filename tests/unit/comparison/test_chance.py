@@ -46,6 +46,16 @@ def test_it_agrees_with_an_exact_sign_test_on_the_samples_that_differ(right_coun
         assert "AT CHANCE" in said
 
 
+def test_where_samples_are_too_few_to_tell_more_are_asked_for() -> None:
+    """Six samples of one class, all right: no constant can be beaten, and nothing need be wrong with the model."""
+    few = np.ones(6, int)
+    assert "or give more samples" in chance_note(metric_of("accuracy"), scores(few > 0, few, 2), few)
+    many = np.repeat([0, 1], 50)
+    said = chance_note(metric_of("accuracy"), scores(many < 0, many, 2), many)
+    assert said.startswith("AT CHANCE: the model as given is worse than one constant answer")
+    assert "more samples" not in said
+
+
 def test_a_limit_that_a_constant_would_pass_is_told() -> None:
     targets = np.repeat([0, 1, 2, 3], [400, 200, 200, 200])
     outputs = scores(DRAW.random(1000) < 0.7, targets)

@@ -55,6 +55,17 @@ def test_where_nothing_is_proved_the_model_as_given_ships() -> None:
     assert "takes 3.1× less" not in said
 
 
+def test_where_the_model_stays_its_tile_has_the_time_of_its_row() -> None:
+    """Both were measured anew; two times of one model would only say how noisy they are."""
+    pytest.importorskip("plotly")
+    document = copy.deepcopy({**example_slim(), "best": "d0", "likely": "d0"})
+    measured = document["run"]["measured"]
+    assert measured["given"]["cpu_time_s"]["mid"] != measured["best"]["cpu_time_s"]["mid"]
+    words = " ".join(read(slim_page(document)).words)
+    assert re.search(r"Processor time (\S+ \S+)", words)[1] == format_si(measured["given"]["cpu_time_s"]["mid"], "s")
+    assert "as given, measured anew" in words
+
+
 def test_what_was_not_measured_is_not_told_as_measured() -> None:
     document = example_slim()
     document["run"] = {"ranking": [], "interrupted": True}

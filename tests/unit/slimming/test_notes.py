@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.support.golden_slim import GIVEN, INT8, TRAINED, entry, ledger
 
+from twentywatts.slimming.candidate import Step
 from twentywatts.slimming.notes import contradiction
 from twentywatts.slimming.result import Entry
 
@@ -22,6 +23,8 @@ def test_what_is_predicted_to_save_and_was_measured_to_cost_is_told_with_both_fi
     said = contradiction(pair(1.0))
     assert f"predicted to take {predicted:.2g}× less joules" in said
     assert "measured to take 2× more processor time (" in said
+    alone = replace(pair(1.0)[2], candidate=GIVEN.then(Step(name="int8"), b"in eight bits"), floating=GIVEN)
+    assert "processor time: what was measured counts" in contradiction([pair(1.0)[0], alone])
 
 
 @pytest.mark.parametrize("saving", [2.0, 2.05, 4.0])
