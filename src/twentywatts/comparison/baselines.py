@@ -65,7 +65,7 @@ def baselines(bench: Bench, machine: Machine, reference: Ledger) -> list[Baselin
         baseline = Baseline(
             name=fit.name,
             accuracy=score,
-            accuracy_drop=metric.sign * (bench.score(bench.reported) - score),
+            accuracy_drop=bench.drop(outcome),
             good_enough=bench.verdict(outcome, tuning=False).keeps,
             ledger=ledger,
             ratio=ledger.ratio(reference).interval,

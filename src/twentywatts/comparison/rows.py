@@ -42,7 +42,6 @@ def _row(
     metric, targets = bench.goal.metric, bench.parts.reported.targets
     score = bench.score(outcome)
     verdict = bench.verdict(outcome, tuning=False) if against else None
-    before = against.accuracy if against and against.accuracy is not None else score
     setting = dict(setting)
     return Row(
         role=Role.CANDIDATE if against else Role.REFERENCE,
@@ -53,7 +52,7 @@ def _row(
         setting=setting,
         accuracy=score,
         accuracy_interval=metric.interval(outcome.outputs, targets),
-        accuracy_drop=metric.sign * (before - score) if against else 0.0,
+        accuracy_drop=bench.drop(outcome) if against else 0.0,
         drop_bound=verdict.bound if verdict else 0.0,
         keeps_accuracy=verdict.keeps if verdict else True,
         verdict=verdict.sentence if verdict else "the reference",

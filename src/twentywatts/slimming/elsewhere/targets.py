@@ -222,10 +222,13 @@ def _try(candidate: Candidate, bench: Bench, machine: Machine) -> _Tried:
 
 def _score(bench: Bench, outcome: Outcome, verdict: Verdict, *, tuning: bool) -> Score:
     """Return the score of an outcome against the model as given."""
-    metric, samples = bench.goal.metric, bench.parts.tuning if tuning else bench.parts.reported
-    before = metric.score((bench.tuned if tuning else bench.reported).outputs, samples.targets)
-    value = bench.score(outcome, tuning=tuning)
-    return Score(value=value, drop=metric.sign * (before - value), verdict=verdict, sample_count=samples.count)
+    samples = bench.parts.tuning if tuning else bench.parts.reported
+    return Score(
+        value=bench.score(outcome, tuning=tuning),
+        drop=bench.drop(outcome, tuning=tuning),
+        verdict=verdict,
+        sample_count=samples.count,
+    )
 
 
 def _target(
