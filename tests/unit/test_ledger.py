@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from twentywatts.figures import Boundary, Evidence
@@ -70,6 +72,17 @@ def test_a_guess_without_joules_does_not_weaken_the_rest() -> None:
 def test_the_share_that_is_guessed() -> None:
     assert FOUR.guessed_frac == pytest.approx(0.2)
     assert ledger(FOUR.entries[0]).guessed_frac == 0.0
+
+
+def test_shares_and_evidence_do_not_depend_on_how_few_joules_they_are_of() -> None:
+    """An inference takes microjoules: no total is so small that its guesses vanish."""
+    tiny = ledger(*(replace(entry, energy_j=entry.energy_j * 1e-9) for entry in FOUR.entries))
+    assert tiny.evidence is Evidence.GUESSED
+    assert tiny.guessed_frac == pytest.approx(0.2)
+    assert [tiny.guessed_frac_of(cause) for cause in (Cause.MEMORY, Cause.COMPUTE, Cause.HOST)] == [1.0, 0.0, 0.0]
+    half = ledger(*tiny.entries, entry("fc2", Cause.MEMORY, 2e-9))
+    assert half.guessed_frac_of(Cause.MEMORY) == pytest.approx(0.5)
+    assert str(tiny).endswith("L0: compute 40 %, memory 20 %, static 40 %")
 
 
 def test_sources_are_sorted_and_stand_once() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twentywatts.errors import InputError
-from twentywatts.uncertain import DRAW_COUNT, Interval, Spread, interval_of, lognormal, standard_normal
+from twentywatts.uncertain import DRAW_COUNT, Interval, Spread, interval_of, lognormal, standard_normal, uniform
 
 WIDE = Interval(low=2.0, mid=3.0, high=30.0)
 
@@ -48,6 +48,14 @@ def test_no_draws_leave_the_mid_value_alone() -> None:
     spread = drawn("k", draws=0)
     assert spread.values.tolist() == [3.0]
     assert spread.interval == Interval(low=3.0, mid=3.0, high=3.0)
+
+
+@pytest.mark.parametrize("draws", [1, 4, 1000])
+def test_even_numbers_are_the_middles_of_their_strata(draws: int) -> None:
+    values = uniform("k", draws=draws, seed=0)
+    assert values[0] == 0.5
+    assert np.sort(values[1:]) == pytest.approx([(place + 0.5) / draws for place in range(draws)])
+    assert uniform("k", draws=0, seed=0).tolist() == [0.5]
 
 
 def test_a_shared_figure_cancels_in_a_ratio() -> None:

@@ -25,6 +25,12 @@ from twentywatts.units import convert, format_count_interval, format_interval, f
         (1.5, "MHz", "1/s", 1.5e6),
         (23.6, "pJ/synop", "J", 23.6e-12),
         (28, "nm", "nm", 28),
+        (2.5, "L/kWh", "m3/J", 2.5e-3 / 3.6e6),
+        (400, "g/kWh", "kg/J", 0.4 / 3.6e6),
+        (1000, "lb/MWh", "g/kWh", 453.59237),
+        (2, "USD/h", "USD/s", 2 / 3600),
+        (1, "yr", "d", 365),
+        (3, "t", "kg", 3000),
     ],
 )
 def test_conversions_by_hand(value: float, unit: str, to: str, wanted: float) -> None:

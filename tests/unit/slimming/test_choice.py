@@ -62,6 +62,21 @@ def test_of_equals_in_safety_the_dearer_is_asked_first() -> None:
     assert asking_order([cheap, safe], 0.01) == [safe, cheap]
 
 
+def test_each_that_is_asked_saves_a_tenth_of_the_one_before() -> None:
+    """Ever less safe and cheaper: 0.8 of the model as given, 0.75 (saves too little on it), 0.7, and 0.63 exactly."""
+    savings = (1 / 0.8, 1 / 0.75, 1 / 0.7, 1 / (0.9 * 0.7))
+    trials = [trial(place, saving, place / 1000) for place, saving in enumerate(savings)]
+    assert asking_order(trials, 0.05) == [trials[0], trials[2]]
+    assert not asking_order([trial(9, 1.0, 0.0)], 0.05)
+
+
+def test_what_was_not_timed_is_not_asked_beside_what_was() -> None:
+    """The search ended before it was: its size in bytes is no share of a time."""
+    timed, other = trial(0, 2.0, 0.0), replace(trial(1, 2.0, -0.01), saving=None)
+    assert asking_order([timed, other], 0.05) == [timed]
+    assert asking_order([other], 0.05) == [other]
+
+
 def test_what_did_nothing_is_never_chosen() -> None:
     idle, good = trial(0, 3.0, 0.0, idle="every weight has the shape that it had"), trial(1, 2.0, 0.0)
     assert likely([idle, good], 0.01) == [good]

@@ -64,8 +64,10 @@ def test_what_it_takes_is_enough_when_it_is_brought(count: int, points: float) -
     """As many samples in all as the sentence says, parted as ever, prove it; and so does the limit that it offers."""
     goal = replace(GOAL, max_drop=points / 100)
     text = provable(goal, count)
-    in_all = int(text.split(" in all")[0].split()[-1].replace(",", ""))
-    assert provable(goal, parted(numbered(in_all), seed=0, trained=False).reported.count) == ""
+    needed, in_all = (int(text.split(word)[0].split()[-1].replace(",", "")) for word in (" guard samples, ", " in all"))
+    guarding = parted(numbered(in_all), seed=0, trained=False).reported.count
+    assert guarding == pytest.approx(needed, abs=1)
+    assert provable(goal, guarding) == ""
     offered = float(text.split("limit of ")[1].split()[0])
     assert provable(replace(GOAL, max_drop=offered / 100), count) == ""
     assert provable(replace(GOAL, max_drop=offered / 110), count) != ""

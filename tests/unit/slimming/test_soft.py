@@ -25,6 +25,13 @@ def test_a_drop_that_is_known() -> None:
     assert soft_drop_bound(SURE, less, TARGETS) == pytest.approx(0.1)
 
 
+def test_probabilities_of_nothing_and_of_one_are_probabilities() -> None:
+    """A model that is sure: taken for scores, its softmax would be 0.73 at most."""
+    certain = np.eye(2)[TARGETS]
+    assert soft_drop_bound(certain, SURE, TARGETS) == pytest.approx(0.15 + 3 * np.std([0.1, 0.1, 0.2, 0.2], ddof=1) / 2)
+    assert soft_drop_bound(certain[:2], certain[:2], TARGETS[:2]) == 0.0
+
+
 def test_the_bound_is_that_of_a_mean() -> None:
     drops = np.array([0.1, 0.0, 0.2, 0.0])
     less = SURE - drops[:, None] * np.eye(2)[TARGETS] + drops[:, None] * np.eye(2)[1 - TARGETS]
