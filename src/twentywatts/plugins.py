@@ -9,9 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["GROUPS", "find", "names"]
-
-GROUPS = ("readers", "machines", "meters", "pricers")
+__all__ = ["find", "names"]
 
 _BUILT_IN: dict[str, dict[str, str]] = {
     "readers": {"onnx": "twentywatts.readers.onnx:read"},

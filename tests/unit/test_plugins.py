@@ -52,10 +52,6 @@ def test_a_name_that_nobody_registered_is_none() -> None:
     assert plugins.find("machines", "no-such-machine") is None
 
 
-def test_groups_are_those_of_the_table() -> None:
-    assert set(plugins.GROUPS) == set(plugins._BUILT_IN)
-
-
 @pytest.mark.usefixtures("installed")
 def test_an_installed_machine_is_found_and_listed() -> None:
     assert "foreign" in plugins.names("machines")

@@ -14,7 +14,7 @@ from twentywatts.errors import InputError, ModelError
 from twentywatts.slimming.candidate import Candidate
 from twentywatts.slimming.cutting.coupling import coupled, groups
 from twentywatts.slimming.cutting.cut import cut, masked
-from twentywatts.slimming.steps.prune import prune, prune_to, widths, zeroed
+from twentywatts.slimming.steps.prune import atoms_of, prune, prune_to, widths
 
 ort = pytest.importorskip("onnxruntime")
 
@@ -124,7 +124,8 @@ def test_the_units_of_least_weight_go() -> None:
     given = Candidate(content=model.SerializeToString())
     small = prune(given, ratio={"Conv_0": 0.25}, round_to=4)
     assert json.loads(str(small.steps[-1].settings["widths"])) == {"Conv_0": 12}
-    whole = zeroed(given, {"Conv_0": [3, 7, 11, 12]})
+    coupling = coupled(given.content)
+    whole = masked(coupling, atoms_of(coupling, {"Conv_0": [3, 7, 11, 12]}))
     np.testing.assert_allclose(outputs(small.content), outputs(whole), rtol=1e-4, atol=1e-5)
 
 

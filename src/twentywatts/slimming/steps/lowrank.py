@@ -13,7 +13,7 @@ from twentywatts.errors import InputError, clean, nearest
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.cutting.settle import read_once, serialised, settle
 
-__all__ = ["full_ranks", "lowrank", "lowrank_to"]
+__all__ = ["lowrank", "lowrank_to"]
 
 _KINDS = frozenset({"Conv", "Gemm", "MatMul"})
 
@@ -49,12 +49,6 @@ def lowrank_to(candidate: Candidate, ranks: Mapping[str, int]) -> Candidate:
         if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= most:
             raise InputError(f"the rank of '{clean(name)}' is 1 to {most}, not {clean(rank)}")
     return editor.factored(ranks, {})
-
-
-def full_ranks(content: bytes) -> dict[str, tuple[int, float]]:
-    """Return every layer that could be factored: its full rank, and the rank from which nothing is saved."""
-    editor = _Editor(Candidate(content=content))
-    return {name: (min(m.shape), _even_rank(m)) for name in editor.layers for m in [editor.matrix(name)]}
 
 
 def _even_rank(matrix: NDArray[Any]) -> float:

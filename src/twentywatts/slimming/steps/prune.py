@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twentywatts.errors import InputError, clean, nearest
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.cutting.coupling import Coupling, Group, coupled
-from twentywatts.slimming.cutting.cut import cut, masked
+from twentywatts.slimming.cutting.cut import cut
 
 __all__ = [
     "Importance",
@@ -28,7 +28,6 @@ __all__ = [
     "prune_units",
     "widths",
     "without",
-    "zeroed",
 ]
 
 Importance = str | Mapping[str, NDArray[Any]]
@@ -120,13 +119,6 @@ def prune_units(
 def widths(content: bytes, *, through_norms: bool = False) -> dict[str, int]:
     """Return how many units each group of a model has."""
     return {group.name: group.unit_count for group in coupled(content, through_norms=through_norms).groups}
-
-
-def zeroed(candidate: Candidate, gone: Mapping[str, Sequence[int]]) -> bytes:
-    """Return the model with the weights that read the units ``gone`` (by group) zero: what it computes without them."""
-    coupling = coupled(candidate.content)
-    check_names(coupling, gone)
-    return masked(coupling, atoms_of(coupling, gone))
 
 
 def importances(coupling: Coupling, group: Group, importance: Importance = "magnitude") -> NDArray[np.float64]:
