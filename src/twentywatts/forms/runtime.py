@@ -285,8 +285,16 @@ class BatchRunner:
         batches = self.batches(inputs)
         count = sum(real for _, real in batches)
 
+        told: list[DataError] = []
+
         def run(item: tuple[dict[str, Array], int]) -> NDArray[np.float32]:
-            return _bounded(_real(function(item[0]), self.fixed or item[1], item[1]), count)
+            if told:  # no further batch is begun
+                raise told[0]
+            try:
+                return _bounded(_real(function(item[0]), self.fixed or item[1], item[1]), count)
+            except DataError as error:
+                told.append(error)
+                raise
 
         with threads(min(workers, os.cpu_count() or 1)) as pool:
             outputs = list(pool.map(run, batches))
