@@ -134,7 +134,7 @@ class AuditedSentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """The audit of a text. sentences: those with findings; left_alone: with numbers of energy that no rule knew."""
+    """The audit of a text. sentences: those with findings; left_alone_count: those with energies that no rule knew."""
 
     name: str
     sentences: tuple[AuditedSentence, ...]

@@ -87,7 +87,7 @@ def rates_of(machine: Machine) -> Rates:
     """Return what a chip publishes; raises RefusedError where a model cannot be priced with it.
 
     A precision without a published peak runs at that of the next wider one. Without published links, chips talk over
-    the host's bus, at a rate that the figure ``host_link_bytes_per_s`` of data/boundaries.toml guesses.
+    the host's bus, at a rate that the figure ``host_link_bandwidth_bytes_per_s`` of data/boundaries.toml guesses.
     """
     from twentywatts.figures import load_figures
 
