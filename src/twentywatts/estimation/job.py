@@ -47,7 +47,7 @@ def estimate(
     several, or ``1..256``; without it the range from a lone user to a full server. prompt_tokens (500) and
     output_tokens (300): of a request. precision: of the weights, as published if empty. software: era of the serving
     software. steps: of a diffusion model. images: served together, for a diffusion model. boundary: chip, device,
-    system or facility.
+    system or facility. seed: of the draws.
 
     Raises InputError for what cannot be used, and where no machine at all can hold or be priced for the model.
     """
