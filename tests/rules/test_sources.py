@@ -1,4 +1,4 @@
-"""Sources: every key that is cited resolves, and every source is cited."""
+"""Sources: every key that is cited resolves, every source is cited, and no document stands there twice."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def test_every_key_that_is_cited_resolves() -> None:
 def test_every_source_is_cited() -> None:
     cited = set().union(*(_cited_by(path) for path in [*TABLES, *ROWS]))
     assert not load_sources().keys() - cited
+
+
+def test_no_document_stands_there_twice() -> None:
+    sources = load_sources().values()
+    found = [(source.title.lower(), source.doi) for source in sources]
+    assert len(set(found)) == len(found)
+    papers = [source.url for source in sources if "arxiv.org" in source.url]
+    assert len(set(papers)) == len(papers)
 
 
 def test_the_tables_are_there() -> None:
