@@ -183,12 +183,12 @@ class Session:
         state, packed = self._states[layer.layer.name], layer.packed[0]
         first, index, nothing = arriving.first, arriving.neuron, self._nothing
         if layer.rows is not None:
-            over = (steps, packed.fan_out)
-            sent, who, table = dense(first, index, layer.rows, layer.parameters.cells, state.membranes, over)
+            cells, window = layer.parameters.cells, (steps, packed.fan_out)
+            sent, who, table = dense(first, index, layer.rows, cells, state.membranes, window)
         else:
             cells, sleeping = layer.parameters.tile, (state.membranes, state.sleep, self.step)
-            wide = (steps, layer.layout.shape[0], cells.biased, packed.fan_out, packed.small)
-            sent, who, table = scatter(first, index, packed.wiring, cells, sleeping, wide)
+            lazily = (steps, layer.layout.shape[0], cells.biased, packed.fan_out, packed.small)
+            sent, who, table = scatter(first, index, packed.wiring, cells, sleeping, lazily)
         return Events(sent, who, nothing), nothing, LayerCounts.of_table(table)
 
     def _arriving(self, layer: LayerPlan, number: int, known: Mapping[str, Events], steps: int) -> Events:
