@@ -24,6 +24,7 @@ from twentywatts.errors import InputError, ModelError, RefusedError, counted
 from twentywatts.machines import Machine, bundled_names, load, load_all, short_names
 from twentywatts.network import Network
 from twentywatts.readers import read
+from twentywatts.readers.given_names import shown_name
 from twentywatts.readers.given_samples import Data, data_file
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
@@ -212,7 +213,7 @@ def _model_summary(path: Path, network: Network, counts: Counts) -> ModelSummary
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return ModelSummary(
-        name=path.name,
+        name=shown_name(path),
         sha256=digest,
         mac_count=counts.mac_count // counts.batch,
         parameter_count=counts.parameter_count,

@@ -117,7 +117,7 @@ def plain_table(comparison: Comparison) -> str:
     lines += _section("Baselines on the same processor", (_baseline(item, metric) for item in comparison.baselines))
     refused = (f"{clean(item.machine)}: {clean(item.reason)}" for item in comparison.refused)
     lines += _section("Refused", refused)
-    lines += _section("Not covered", (clean(note) for note in comparison.notes))
+    lines += _section("What to know", (clean(note) for note in comparison.notes))
     return "\n".join(lines)
 
 

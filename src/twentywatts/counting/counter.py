@@ -12,6 +12,7 @@ from twentywatts.counting.rules import RULES, Rule
 from twentywatts.counting.view import LayerView, UnknownWorkError, Work
 from twentywatts.network import Layer, Network, Weight
 from twentywatts.readers import read
+from twentywatts.readers.given_names import shown_name
 from twentywatts.readers.torch_module import TorchModel, model_file
 
 __all__ = ["count"]
@@ -48,7 +49,7 @@ def _counted(network: Network, wanted: int) -> Counts:
         notes = (*notes, f"counts are of {runs} runs")
     layers, unknown = _layers(network)
     return Counts(
-        model=network.path.name or network.name,
+        model=shown_name(network.path) or network.name,
         batch=runs * network.batch,
         runs=runs,
         layers=tuple(_times(layer, runs) for layer in layers),

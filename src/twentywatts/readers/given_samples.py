@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from twentywatts.errors import InputError, clean
+from twentywatts.readers.given_names import PREFIX
 
 __all__ = ["Data", "data_file"]
 
@@ -32,7 +33,7 @@ def data_file(data: Data, *, name: str = "data") -> Iterator[Path]:
         raise InputError(f"samples are the path of an .npz file, a pair (x, y) or arrays by name, got {_told(data)}")
     arrays = data if isinstance(data, Mapping) else dict(zip("xy", data, strict=True))
     plain = {str(key): _numbers(str(key), array) for key, array in arrays.items()}
-    with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         path = Path(folder) / f"{name}.npz"
         np.savez(path, **plain)
         yield path

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import DataError
 from twentywatts.network import Network
+from twentywatts.readers.given_names import shown_name
 
 __all__ = ["Samples", "first_samples", "read_samples"]
 
@@ -61,7 +62,7 @@ def read_samples(path: str | Path, network: Network) -> Samples:
         raise DataError(f"'{path}' holds different numbers of samples ({sizes})")
     if counts == {0}:
         raise DataError(f"'{path}' holds no samples")
-    return Samples(name=path.name, inputs=inputs, targets=targets)
+    return Samples(name=shown_name(path), inputs=inputs, targets=targets)
 
 
 def first_samples(path: str | Path, names: Container[str], *, count: int) -> dict[str, NDArray[Any]]:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from twentywatts import plugins
 from twentywatts.errors import InputError, MissingExtraError, ModelError, clean
+from twentywatts.readers.given_names import PREFIX
 
 __all__ = ["TorchModel", "example_of", "is_torch_model", "model_file", "module_arguments"]
 
@@ -61,7 +62,7 @@ def model_file(model: object, *, example: object = None) -> Iterator[Path]:
             "a model is the path of an ONNX or .pt2 file, or a live torch module, not an object of type "
             f"{type(model).__name__}"
         )
-    with tempfile.TemporaryDirectory(prefix="twentywatts-") as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         path = Path(folder) / f"{name}.onnx"
         program = _exported(model, example)
         _name_layers(program.model)

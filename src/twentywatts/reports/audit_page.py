@@ -47,7 +47,7 @@ def _style(name: str) -> str:
 def _sections(document: Record, text: str) -> list[Markup]:
     return [
         section("The text, with notes", *_lines(document, text)),
-        section("What this does not cover", sections.coverage(document)),
+        *sections.coverage(document),
         section("How it was made", command(document)),
         section("Sources", sections.sources(document)),
         section("How to cite", citation(document)),

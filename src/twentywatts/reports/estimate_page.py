@@ -18,7 +18,7 @@ from twentywatts.reports.estimate import (
     use_text,
     wh_quantity,
 )
-from twentywatts.reports.html import Markup, bullets, join, table, tag
+from twentywatts.reports.html import Markup, join, table, tag
 from twentywatts.reports.page import citation, command, figure, footer, section, whole_page
 from twentywatts.reports.plan_charts import band_chart
 from twentywatts.reports.words import evidence_legend, evidence_text, interval_text, quantity_text
@@ -48,9 +48,7 @@ def _sections(document: Record) -> list[Markup]:
         refused = [(clean(item["machine"]), clean(item["reason"])) for item in document["refused"]]
         caption = "No published figure, no number; a model that does not fit takes more chips"
         parts.append(section("Refused", table(caption, ["Machine", "Why"], refused, class_="cards")))
-    parts.append(section("What to know", bullets(notes_of(document))))
-    if document["not_covered"]:
-        parts.append(section("What this does not cover", bullets(map(clean, document["not_covered"]))))
+    parts += sections.coverage({"notes": notes_of(document), "not_covered": document["not_covered"]})
     made = command(document)
     parts += [section("How it was made", made)] if made else []
     parts.append(section("Sources", sections.sources(document)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["Markup", "bullets", "join", "link", "table", "tag"]
+__all__ = ["Markup", "bullets", "join", "link", "section", "table", "tag"]
 
 
 class Markup(str):
@@ -66,3 +66,8 @@ def _cells(headers: Sequence[str], row: Sequence[object]) -> Iterable[Markup]:
     yield tag("th", first, scope="row", role="rowheader")
     for header, cell in zip(headers[1:], rest, strict=True):
         yield tag("td", cell, data_label=header, role="cell")
+
+
+def section(heading: str, *content: object) -> Markup:
+    """Return a section with its heading."""
+    return tag("section", tag("h2", heading), *content)

@@ -14,7 +14,7 @@ from twentywatts.errors import MissingExtraError, clean
 from twentywatts.figures import load_sources
 from twentywatts.reports import always_on_views, charts, legends, sections
 from twentywatts.reports.at_scale import at_scale_section
-from twentywatts.reports.html import Markup, join, tag
+from twentywatts.reports.html import Markup, join, section, tag
 from twentywatts.reports.words import command_text, headline
 
 __all__ = ["citation", "command", "comparison_page", "figure", "footer", "section", "whole_page"]
@@ -96,16 +96,10 @@ def _sections(document: Record) -> list[Markup]:
         parts.append(section("Would something simpler do?", sections.baselines(document)))
     if document["refused"]:
         parts.append(section("Refused", sections.refusals(document)))
-    if document["notes"] or document["not_covered"]:
-        parts.append(section("What this does not cover", sections.coverage(document)))
+    parts += sections.coverage(document)
     parts.append(section("Settings", sections.settings(document), command(document)))
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
-
-
-def section(heading: str, *content: object) -> Markup:
-    """Return a section with its heading."""
-    return tag("section", tag("h2", heading), *content)
 
 
 def _energy_figure(document: Record) -> Markup:

@@ -61,10 +61,7 @@ def _sections(document: Record) -> list[Markup]:
         parts.append(section(clean(record["title"]), *_chart_of(record, index), _table(record)))
     parts.append(section("All numbers", _amounts(document)))
     parts.append(section("What went in", _inputs(document), command(document)))
-    if document["notes"]:
-        parts.append(section("What to know", bullets(map(clean, document["notes"]))))
-    if document["not_covered"]:
-        parts.append(section("What this does not cover", bullets(map(clean, document["not_covered"]))))
+    parts += sections.coverage(document)
     parts.append(section("Sources", sections.sources(document)))
     return [*parts, section("How to cite", citation(document))]
 

@@ -35,7 +35,7 @@ def _sections(document: Record) -> list[Markup]:
         section("Told and honest", _ratios(document)),
         section("Joules per inference", _energies(document)),
         section("Row by row", *(_row(row) for row in document["rows"])),
-        section("What this does not cover", sections.coverage(document)),
+        *sections.coverage(document),
         section("How it was made", command(document)),
         section("Sources", sections.sources(document)),
         section("How to cite", citation(document)),

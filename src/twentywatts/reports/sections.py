@@ -7,7 +7,7 @@ from typing import Any
 
 from twentywatts.comparison.text import accuracy_mark, accuracy_text, metric_text, points_text
 from twentywatts.errors import clean, counted
-from twentywatts.reports.html import Markup, bullets, join, link, table, tag
+from twentywatts.reports.html import Markup, bullets, join, link, section, table, tag
 from twentywatts.reports.names import names_text
 from twentywatts.reports.twins import twin_sentence
 from twentywatts.reports.words import (
@@ -297,9 +297,10 @@ def settings(document: Record) -> Markup:
     return join([tag("dl", *pairs), chosen])
 
 
-def coverage(document: Record) -> Markup:
-    """Return what the numbers leave out."""
-    return bullets(clean(text) for text in [*document["notes"], *document["not_covered"]])
+def coverage(document: Record) -> list[Markup]:
+    """Return what to know of the numbers and what they leave out, each a section where there is any."""
+    named = (("What to know", document["notes"]), ("What this does not cover", document["not_covered"]))
+    return [section(title, bullets(map(clean, texts))) for title, texts in named if texts]
 
 
 def sources(document: Record) -> Markup:

@@ -59,7 +59,8 @@ def comparison_view(document: Record) -> RenderableType:
     refused = [f"{clean(item['machine'])}: {clean(item['reason'])}" for item in document["refused"]]
     parts += _section("Without spikes on the same chip", twin_sentences(document))
     parts += _section("Refused", refused)
-    parts += _section("What this does not cover", map(clean, [*document["notes"], *document["not_covered"]]))
+    parts += _section("What to know", map(clean, document["notes"]))
+    parts += _section("What this does not cover", map(clean, document["not_covered"]))
     return Group(*parts)
 
 

@@ -82,7 +82,7 @@ def edited(members: Members, name: str, change: Callable[[Any], None]) -> Member
 def test_a_file_is_counted_and_compared_as_its_module(net: Any, members: Members, tmp_path: Path) -> None:
     path = pack(tmp_path / "digits.pt2", members)
     counts = tw.count(path, batch=3)
-    assert (counts.mac_count, counts.batch, counts.model) == (3 * (16 * 12 + 12 * 3), 3, "digits.pt2.onnx")
+    assert (counts.mac_count, counts.batch, counts.model) == (3 * (16 * 12 + 12 * 3), 3, "digits.pt2")
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "data.npz", x=rng.random((20, 4, 4), dtype=np.float32), y=np.arange(20) % 3)
     report = tmp_path / "report.json"

@@ -36,7 +36,7 @@ def test_a_module_is_compared_and_counted_and_left_as_it_was(nn: Any, tmp_path: 
     x = rng.random((40, 4, 4))
     np.savez(tmp_path / "data.npz", x=x, y=np.arange(40) % 3)
     found = tw.compare(net, tmp_path / "data.npz", on="loihi", max_drop=1.0)
-    assert found.model.name == "Sequential.onnx"
+    assert found.model.name == "Sequential"
     assert found.model.mac_count == 16 * 12 + 12 * 3
     (row,) = [row for row in found.rows if row.machine == "loihi"]
     assert row.form == "spiking"

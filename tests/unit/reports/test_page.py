@@ -148,3 +148,12 @@ def test_a_table_without_baselines_refusals_and_candidates_still_makes_a_page():
     comparison = example_comparison()
     bare = dataclasses.replace(comparison, rows=comparison.rows[:1], baselines=(), refused=(), notes=(), run={})
     assert "No machine was left" in comparison_page(comparison_document(bare))
+
+
+def test_what_to_know_and_what_is_left_out_are_two_sections() -> None:
+    pytest.importorskip("plotly")
+    document = {**comparison_document(example_comparison()), "notes": ["a note"], "not_covered": ["the fans"]}
+    page = comparison_page(document)
+    know, left_out = page.index("<h2>What to know</h2>"), page.index("<h2>What this does not cover</h2>")
+    assert know < page.index("a note") < left_out < page.index("the fans")
+    assert "<h2>What to know</h2>" not in comparison_page({**document, "notes": []})
