@@ -116,7 +116,12 @@ def causes_text(row: Record) -> str:
 
 
 def _share(cause: str, share_frac: float) -> str:
-    return f"{cause_name(cause)} {100 * share_frac:.0f} %"
+    return f"{cause_name(cause)} {percent_text(share_frac)}"
+
+
+def percent_text(share_frac: float) -> str:
+    """Return a share in whole per cent; less than one is told as that, for it is not nothing."""
+    return f"{100 * share_frac:.0f} %" if share_frac >= 0.01 else "<1 %"
 
 
 def part_name(part: str) -> str:
@@ -127,11 +132,11 @@ def part_name(part: str) -> str:
 def parts_text(row: Record) -> str:
     """Return what the parts of a request take of its joules: ``prompt 18 %, answer 82 %``."""
     total = sum(item["energy_j"]["mid"] for item in row["parts"])
-    shares = [(item["part"], 100 * item["energy_j"]["mid"] / total) for item in row["parts"] if total > 0]
+    shares = [(item["part"], item["energy_j"]["mid"] / total) for item in row["parts"] if total > 0]
     if len(shares) < 2:
         return ""
     names = [(part_name(part), share) for part, share in shares[:3]]
-    return ", ".join(f"{name} {share:.0f} %" if share >= 1 else f"{name} <1 %" for name, share in names)
+    return ", ".join(f"{name} {percent_text(share)}" for name, share in names)
 
 
 def notes_of(document: Record) -> list[str]:
@@ -159,7 +164,8 @@ def _table(document: Record) -> Table:
 def _cells(row: Record) -> Iterable[Text]:
     yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
     told = ", ".join(_share(cause, share) for cause, share in cause_shares(row) if cause != "unsplit")
-    first = parts_text(row).partition(",")[0]  # the rest is the answer's
+    # of a language model the rest is the answer's; of another network the first layer alone says nothing
+    first = parts_text(row).partition(",")[0] if row["unit"] == "token" else ""
     yield Text(wh_quantity(row["energy_j"])).append(f"\n{first}", style="dim")
     yield Text(interval_text(row["energy_j_per_unit"], "J")).append(f"\n{told}", style="dim")
     yield Text(speed_text(row))

@@ -101,7 +101,9 @@ def _sections(document: Record) -> list[Markup]:
     if document["refused"]:
         rows = [(clean(one["title"]), clean(one["reason"])) for one in document["refused"]]
         parts.append(
-            section("What could not be tried", table("Each with its reason", ["What", "Why"], rows, class_="cards"))
+            section(
+                "What could not be tried", table("Each with its reason", ["What", "Why"], rows, class_="cards single")
+            )
         )
     if notes := notes_of(document):
         parts.append(section("What to know", bullets(map(_coded, notes), class_="notes")))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from twentywatts.comparison.result import ModelSummary, Refusal
 from twentywatts.comparison.search import Progress
 from twentywatts.counting import Counts
+from twentywatts.readers.given_names import shown_name
 from twentywatts.slimming.elsewhere.others import advice_for, fronts
 from twentywatts.slimming.notes import chance_of, contradiction, notes_of
 from twentywatts.slimming.proof.guard import Look, Walk, provable, walk
@@ -217,7 +218,7 @@ def _likely(lab: Lab, entries: Sequence[Entry]) -> Entry:
 def _summary(job: Job, lab: Lab, given: Entry) -> ModelSummary:
     counts = counted(given.candidate, lab.question.scenario)
     return ModelSummary(
-        name=job.model.name,
+        name=shown_name(job.model),
         sha256=given.digest,
         mac_count=given.mac_count,
         parameter_count=given.parameter_count,

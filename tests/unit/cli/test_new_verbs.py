@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from tests.support.repository import ROOT
 
 import twentywatts as tw
 from twentywatts.cli import main
@@ -105,3 +106,13 @@ def test_two_reports_on_one_output_and_names_of_nothing_are_refused(
 ) -> None:
     assert main([*verb, *outputs]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_an_estimate_of_a_network_tells_no_share_of_nought(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("onnx")
+    text = said(["estimate", str(ROOT / "examples" / "digits.onnx"), "--on", "h100-sxm", "--batch", "8"], capsys)
+    assert "conv0" not in text
+    assert not re.search(r"\b0\s+%", text)
+    assert "<1 %" in " ".join(text.split())
