@@ -7,7 +7,14 @@ import math
 import pytest
 
 from twentywatts.errors import InputError
-from twentywatts.units import convert, format_count_interval, format_interval, format_si, unit_of_key
+from twentywatts.units import (
+    convert,
+    format_count_interval,
+    format_interval,
+    format_si,
+    format_time_interval,
+    unit_of_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +132,41 @@ def test_intervals_for_people(bounds: tuple[float, float, float], text: str) -> 
 def test_a_count_lies_between_its_bounds_as_they_are_shown() -> None:
     assert format_count_interval(31.54, 31.86, 34.2) == "31.9 (31.5–34.2)"
     assert format_count_interval(25.4e6, 31.86e6, 34.2e6) == "31.9 million (25–34)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999_000, "999,000"),
+        (1e6, "1 million"),
+        (999.4e6, "999 million"),
+        (1e9, "1 billion"),
+        (2.5e12, "2.5 trillion"),
+        (8.4e23, "8.4 × 10²³"),
+        (1e15, "1 × 10¹⁵"),
+        (3.1e-8, "3.1 × 10⁻⁸"),
+        (1e-6, "0.000001"),
+    ],
+)
+def test_counts_in_words(value: float, text: str) -> None:
+    assert format_count_interval(value, value, value) == text
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"),
+    [
+        (0.0021, "2.1 ms"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (172_800, "2 days"),
+        (2 * 365 * 86_400, "2 years"),
+    ],
+)
+def test_times_as_people_say_them(time_s: float, text: str) -> None:
+    assert format_time_interval(time_s, time_s, time_s) == text
 
 
 def test_a_bound_that_is_not_zero_is_never_printed_as_zero() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from tests.unit.meter.fakes import RANGE_J, STEP_J, channel, power
 
@@ -88,3 +90,24 @@ def test_evidence_follows_the_scope() -> None:
     assert [evidence_of(channel(scope=scope)) for scope in (Scope.GPU, Scope.PLATFORM)] == [2, 2]
     assert [evidence_of(channel(scope=scope)) for scope in (Scope.HOST, Scope.BATTERY, Scope.WALL)] == [3, 3, 4]
     assert evidence_of(channel(key="apple:cpu")) == 1
+
+
+def test_what_went_wrong_before_a_window_is_none_of_its_business() -> None:
+    """Two failed reads before, one in the second window, none in the third; nothing readable in the last."""
+    one = channel()
+    accumulator = accumulator_of(one)
+    states = [accumulator.state]
+    for samples in (
+        [(0.0, 0.0), (0.5, None), (0.6, None), (1.0, 10.0)],
+        [(1.5, None), (2.0, 20.0)],
+        [(3.0, 30.0)],
+        [],
+    ):
+        for sample in samples:
+            accumulator.add(*sample)
+        states.append(accumulator.state)
+    found = [reading_of(one, first, last, 1.0) for first, last in pairwise(states)]
+    assert [reading.errors for reading in found] == [2, 1, 0, 0]
+    assert [any("reads failed" in note for note in reading.notes) for reading in found] == [True, True, False, False]
+    assert [reading.energy_j for reading in found] == [10.0, 10.0, 10.0, None]
+    assert found[3].notes == ("fewer than two valid readings",)
