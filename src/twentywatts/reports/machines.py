@@ -133,10 +133,12 @@ def machine_view(machine: Machine) -> RenderableType:
     if machine.refused:
         parts.append(Text(f"Refused: {clean(machine.refused)}", style="yellow"))
     described = _DESCRIBED.get(machine.family, f"the {machine.boundary}")
-    parts.append(Text(f"Its power figures describe {described}. Origin: {clean(machine.origin)}."))
+    powers = f"Its power figures describe {described}. " if machine.figures else ""
+    parts.append(Text(f"{powers}Origin: {clean(machine.origin)}."))
     traits = ", ".join(f"{clean(key)} = {clean(value)}" for key, value in machine.traits.items())
     parts += [Text(f"Traits: {traits}")] if traits else []
-    parts += [Text("\nFigures, with 90 % intervals in brackets", style="bold")]
+    if machine.figures:
+        parts.append(Text("\nFigures, with 90 % intervals in brackets", style="bold"))
     for figure in machine.figures.values():
         parts += _figure_lines(figure)
     parts += _source_lines(machine)

@@ -14,6 +14,7 @@ from twentywatts.errors import InputError, clean
 from twentywatts.reports.citations import cite_key, latex_text
 from twentywatts.reports.members import read_members
 from twentywatts.reports.names import names_text
+from twentywatts.reports.words import form_text
 from twentywatts.units import format_interval
 
 __all__ = ["csv_table", "latex_table", "read_rows"]
@@ -84,7 +85,16 @@ def _is_number(value: object) -> bool:
 def latex_table(document: Record) -> str:
     """Return a table for LaTeX (package booktabs), one line per machine with intervals and citations."""
     metric = document["data"]["metric"]
-    head = ("Machine", "Form", metric_text(metric), "Kept", "Energy per inference", "Against reference", "Latency")
+    name = metric_text(metric)
+    head = (
+        "Machine",
+        "Form",
+        f"{name[:1].upper()}{name[1:]}",
+        "Kept",
+        "Energy per inference",
+        "Against reference",
+        "Latency",
+    )
     lines = [
         f"% {_comment(document)}",
         "% needs \\usepackage{booktabs}; the keys are those of `twentywatts cite OUT.json --format bibtex`",
@@ -109,7 +119,7 @@ def _latex_row(row: Record, metric: str) -> str:
     keys = ",".join(cite_key(key) for key in row["sources"])
     cells = [
         f"{_latex(row['title'])}~\\cite{{{keys}}}" if keys else _latex(row["title"]),
-        _latex(", ".join(text for text in (row["form"], setting_text(row["setting"])) if text) or "–"),
+        _latex(form_text(row) or "–"),  # with its chips, and what is one array or was never built
         _latex(accuracy_text(row["accuracy"], metric)),
         _latex(_KEPT[row.get("keeps_accuracy")]) if row["role"] == "candidate" else "--",
         _latex(_quantity(row["energy_j"], "J")),

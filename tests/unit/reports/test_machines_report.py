@@ -48,6 +48,7 @@ def test_the_detail_shows_every_figure_with_condition_and_source(machines):
             assert figure_text(figure) in text
             assert " ".join(figure.condition.split()) in text
             assert f"[{figure.source}]" in text
+        assert ("Figures, with 90 % intervals" in text) == ("Its power figures" in text) == bool(machine.figures)
 
 
 def test_figures_are_written_for_people():

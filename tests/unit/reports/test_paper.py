@@ -115,3 +115,10 @@ def test_the_command_writes_and_refuses(file: Path, capsys: pytest.CaptureFixtur
     assert "reads or writes that file already" in capsys.readouterr().err
     file.write_text("", encoding="utf-8")
     assert main(["cite", str(file), "--format", "csv"]) == 2
+
+
+def test_a_row_says_how_many_chips_it_takes_and_what_is_no_whole_chip() -> None:
+    first, *others = DOCUMENT["rows"]
+    table = latex_table({**DOCUMENT, "rows": [{**first, "chip_count": 24, "standing": "design"}, *others]})
+    assert "24 chips, never built" in table
+    assert "Machine & Form & Accuracy & Kept" in table
