@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import InputError, ModelError
+from twentywatts.errors import InputError, ModelError, clean
 from twentywatts.network_spiking import Neurons, Projection, SpikingLayer, SpikingNetwork, relay
 from twentywatts.readers.nir_dialects import Dialect, Shape, dialect_of, neurons_of
 from twentywatts.readers.nir_file import EXECUTED, load_graph
@@ -42,7 +42,13 @@ def read_nir(path: str | Path, *, dialect: str | Dialect = "nir", step_s: float 
     that no neuron can have.
     """
     path = Path(path)
-    return from_nir(load_graph(path), dialect=dialect, step_s=step_s, name=path.stem)
+    graph = load_graph(path)
+    try:
+        return from_nir(graph, dialect=dialect, step_s=step_s, name=path.stem)
+    except InputError as error:
+        raise type(error)(clean(error)) from None  # names in a file may hold anything
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise ModelError(f"'{clean(path)}' is not a NIR graph that can be read ({type(error).__name__})") from None
 
 
 def from_nir(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ EXECUTED = frozenset(
     "SumPool2d Threshold".split()
 )
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_HEAP = b"GCOL\x01\0\0\0"
+_HEAP_HEAD_BYTES, _LEAST_HEAP_BYTES = 16, 4096  # of a collection and of each object in it; of a whole collection
 _MAX_BYTES = 2**32  # of all arrays, unpacked
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 24
@@ -33,6 +37,7 @@ def load_graph(path: str | Path) -> Any:
         raise MissingExtraError("nir", "lab") from None
     _check_signature(path)
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
             _look_through(file, h5py)
         graph = nir.read(path, type_check=False)
@@ -69,6 +74,34 @@ def _check_signature(path: Path) -> None:
             raise ModelError(f"'{clean(path)}' is not an HDF5 file, wanted a .nir file (nir.write makes one)")
 
 
+def _check_heaps(path: Path) -> None:
+    """Raise ModelError for a heap of texts that the HDF5 library would walk through for ever.
+
+    A free object of no size is followed by itself. Source: HDF5 File Format Specification 3.0, III.E (global heap).
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        sizes = content[13:15] if content[8] < 2 else content[9:11]  # of an address and of a length, by superblock
+        if sizes != b"\x08\x08":
+            raise ModelError("its addresses and lengths are not of eight bytes, as nir.write makes them")
+        start = content.find(_HEAP)
+        while start >= 0:
+            _check_heap(content, start)
+            start = content.find(_HEAP, start + len(_HEAP))
+
+
+def _check_heap(content: mmap.mmap, start: int) -> None:
+    place = start + _HEAP_HEAD_BYTES
+    end = start + int.from_bytes(content[start + 8 : place], "little")
+    if not start + _LEAST_HEAP_BYTES <= end <= len(content):
+        return  # no heap: the library does not read it
+    while end - place >= _HEAP_HEAD_BYTES:
+        index, _, size = struct.unpack("<HHxxxxQ", content[place : place + _HEAP_HEAD_BYTES])
+        step = _HEAP_HEAD_BYTES + -(-size // 8) * 8 if index else size  # free room counts its own head
+        if step < _HEAP_HEAD_BYTES or step > end - place:
+            raise ModelError("its heap of texts is damaged")
+        place += step
+
+
 def _look_through(file: Any, h5py: Any) -> None:
     if "node" not in file:
         raise ModelError("an HDF5 file without a NIR graph (it has no group 'node')")
@@ -98,6 +131,8 @@ def _checked_bytes(name: str, item: Any, h5py: Any) -> int:
         raise ModelError(f"'{name}' is neither a group nor an array")
     if item.external or item.is_virtual:
         raise ModelError(f"'{name}' keeps its values in another file, which is not opened")
+    if item.dtype.kind == "c":
+        raise ModelError(f"'{name}' holds complex numbers, wanted real ones")
     if item.dtype.kind == "O" and h5py.check_string_dtype(item.dtype) is None:
         raise ModelError(f"'{name}' holds objects of type {item.dtype}, wanted numbers or texts")
     return int(item.size or 0) * int(item.dtype.itemsize)

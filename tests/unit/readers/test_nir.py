@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,7 +259,30 @@ def _empty(file: Any) -> None:
     del file["node"]
 
 
+def _complex(file: Any) -> None:
+    group = file["node/nodes/dense"]
+    shape = group["weight"].shape
+    del group["weight"]
+    group.create_dataset("weight", data=np.ones(shape, "c8"))
+
+
+def _sized(size: object) -> Callable[[Any], None]:
+    def change(file: Any) -> None:
+        path = next(f"node/nodes/{name}/shape" for name in file["node/nodes"] if _is_input(file, name))
+        del file[path]
+        file.create_dataset(path, data=size)
+
+    return change
+
+
+def _is_input(file: Any, name: str) -> bool:
+    return bool(file[f"node/nodes/{name}/type"][()] == b"Input")
+
+
 FILES: dict[str, tuple[Callable[[Any], None], str]] = {
+    "complex weights": (_complex, "'weight' holds complex numbers"),
+    "a size that is no number": (_sized(np.array([np.nan])), r"not a NIR graph that can be read \(ValueError"),
+    "a size that is a text": (_sized("x"), r"not a NIR graph that can be read \(ValueError"),
     "a link to another file": (_linked, "link to somewhere else"),
     "a link within": (_soft, "link to somewhere else"),
     "values kept elsewhere": (_outside, "another file, which is not opened"),
@@ -273,6 +297,31 @@ def test_files_are_looked_through_before_they_are_read(case: str, tmp_path: Path
     change, words = FILES[case]
     with pytest.raises(ModelError, match=words):
         read_nir(_write(tmp_path / "net.nir", change))
+
+
+def test_names_in_a_file_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        edges = file["node/edges"][()]
+        del file["node/edges"]
+        file.create_dataset(
+            "node/edges", data=np.array([*edges.astype("S"), [edges.astype("S")[0][0], b"\x1b[31mred"]])
+        )
+
+    with pytest.raises(ModelError, match="an edge names node") as error:
+        read_nir(_write(tmp_path / "net.nir", change))
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (0, 8), (0, 2**40), (1, 2**40), (1, 2**64 - 1), (9, 255)], ids=str)
+def test_a_heap_that_the_library_would_walk_for_ever_is_told(index: int, size: int, tmp_path: Path) -> None:
+    path = _write(tmp_path / "net.nir", lambda file: None)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"GCOL") + 16  # of the first object; a wrong size leads to free room of no size
+    content[place : place + 16] = struct.pack("<HHxxxxQ", index, 0, size)
+    content[place + 16 + 256 : place + 16 + 256 + 16] = bytes(16)
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="its heap of texts is damaged"):
+        read_nir(path)
 
 
 def test_what_is_no_file_of_nir_is_named(tmp_path: Path) -> None:
