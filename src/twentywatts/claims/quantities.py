@@ -28,6 +28,7 @@ _PREFIX_WORDS: dict[str, float] = {
 }
 _PREFIX_WORDS |= {"péta": 1e15, "milli": 1e-3}
 _LETTERS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
+_SMALL = {"m": 1e-3, "p": 1e-12}  # mW and pJ, as against MW and PJ; who writes mwh means megawatt-hours
 _HAN = {"": 1.0, "千": 1e3, "万": 1e4, "亿": 1e8, "兆": 1e6, "吉": 1e9, "太": 1e12, "拍": 1e15, "毫": 1e-3}
 _WH = to_base(1.0, "Wh")
 _END = r"(?![A-Za-zÀ-ÿ0-9])"
@@ -144,7 +145,8 @@ def _prefix(match: re.Match[str]) -> float:
     letter = groups.get("letter")
     if not letter:
         return 1.0
-    return 1e-3 if letter == "m" and match[0].strip().startswith(("mW", "mJ")) else _LETTERS[letter.lower()]
+    unit = match[0][match.end("letter") - match.start()]
+    return _SMALL[letter] if letter in _SMALL and unit in "WJ" else _LETTERS[letter.lower()]
 
 
 def _per(text: str, numeral: Numeral, end: int) -> str:
