@@ -206,7 +206,10 @@ def _sentences(found: Simulation, chosen: Law, budget_j: float) -> tuple[str, ..
 
 
 def _notes(found: Simulation, chosen: Law) -> tuple[str, ...]:
-    notes = [f"the intervals of parameters and tokens hold what the joules buy, not which law is right; {chosen.note}"]
+    notes = [
+        "the intervals of parameters and tokens, and those in the tables, hold what the joules buy, not which law is "
+        f"right; that of the best loss holds what the law itself may miss too; {chosen.note}"
+    ]
     stock = bundled("scaling")["public_text_tokens_count"]
     if float(found.outputs["tokens_count"][0]) > stock.interval.low:
         text = quantity_text(stock.key, stock.interval)
