@@ -14,13 +14,14 @@ _LEAST, _MOST = 1e-30, 1e60  # smaller and larger than anything that an article 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numeral:
-    """A number in a text. digits: as written, for a year; word: written in letters alone."""
+    """A number in a text. digits: as written, for a year; word: written in letters alone; scale: of its scale words."""
 
     value: float
     start: int
     end: int
     digits: str = ""
     word: bool = False
+    scale: float = 1.0
 
 
 _EN: dict[str, float] = {
@@ -152,19 +153,15 @@ def _overlaps(item: Numeral, others: list[Numeral]) -> bool:
 
 
 def _latin(text: str, language: str) -> Iterator[Numeral]:
-    last = 0
+    scales = _SCALES_EN if language == "en" else _SCALES_FR
     for match in _DIGITS.finditer(text):
-        value = _value(match, language)
-        scale = _SCALE[language].match(text, match.end())
-        end = scale.end() if scale else match.end()
-        if scale:
-            scales = _SCALES_EN if language == "en" else _SCALES_FR
-            value *= scales[scale["scale"].lower()]
-            again = _SCALE[language].match(text, end)  # "100 mille milliards"
-            if again:
-                value, end = value * scales[again["scale"].lower()], again.end()
-        last = max(last, end)
-        yield Numeral(value=value, start=match.start(), end=end, digits=match["digits"] or "")
+        times, end = 1.0, match.end()
+        for _ in range(2):  # "100 mille milliards"
+            scale = _SCALE[language].match(text, end)
+            if scale:
+                times, end = times * scales[scale["scale"].lower()], scale.end()
+        value = _value(match, language) * times
+        yield Numeral(value=value, start=match.start(), end=end, digits=match["digits"] or "", scale=times)
     yield from _words(text, language)
 
 
@@ -172,11 +169,12 @@ def _words(text: str, language: str) -> Iterator[Numeral]:
     names = _EN if language == "en" else _FR
     scales = _SCALES_EN if language == "en" else _SCALES_FR
     for match in _WORDS[language].finditer(text):
-        value, end = float(names[match[0].lower()]), match.end()
+        times, end = 1.0, match.end()
         scale = _SCALE[language].match(text, end)
         if scale:
-            value, end = value * scales[scale["scale"].lower()], scale.end()
-        yield Numeral(value=value, start=match.start(), end=end, word=True)
+            times, end = scales[scale["scale"].lower()], scale.end()
+        value = float(names[match[0].lower()]) * times
+        yield Numeral(value=value, start=match.start(), end=end, word=True, scale=times)
 
 
 def _value(match: re.Match[str], language: str) -> float:
@@ -215,11 +213,9 @@ def _han(text: str) -> Iterator[Numeral]:
     for match in _DIGITS_HAN.finditer(text):
         value, end = _value(match, "zh"), match.end()
         scale = _HAN_SCALE.match(text, end)
-        if scale:
-            for letter in scale["scale"]:
-                value *= _HAN_SCALES[letter]
-            end = scale.end()
-        taken.append(Numeral(value=value, start=match.start(), end=end, digits=match["digits"]))
+        times = math.prod(_HAN_SCALES[letter] for letter in scale["scale"]) if scale else 1.0
+        end = scale.end() if scale else end
+        taken.append(Numeral(value=value * times, start=match.start(), end=end, digits=match["digits"], scale=times))
         yield taken[-1]
     for match in _HAN_WORD.finditer(text):
         item = Numeral(value=_han_value(match[0]), start=match.start(), end=match.end(), word=True)

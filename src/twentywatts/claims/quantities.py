@@ -204,8 +204,8 @@ def _first_of_range(text: str, numeral: Numeral, following: Numeral) -> Quantity
     if second is None or second.dimension in ("year", "period") or not following.value:
         return None
     value = numeral.value * second.value / following.value
-    if numeral.value < following.value * 1e-3:  # "2 to 3 million": the scale word belongs to both
-        value = second.value
+    if numeral.scale == 1 and numeral.value * following.scale <= following.value:
+        value *= following.scale  # "2 to 3 million": the scale word belongs to both
     return _quantity(text, numeral, second.dimension, end=numeral.end, value=value, unit=second.unit)
 
 

@@ -72,6 +72,24 @@ def test_units_in_three_languages(text: str, dimension: str, value: float, per: 
     assert quantity.value == pytest.approx(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("They used 2 to 3 million kWh.", 2e6, 3e6),
+        ("They used between 0.5 and 1 million kWh.", 0.5e6, 1e6),
+        ("They used 500 to 1,000 million kWh.", 500e6, 1e9),
+        ("They used 800,000 to 1 million kWh.", 0.8e6, 1e6),
+        ("They used 2 million to 3 million kWh.", 2e6, 3e6),
+        ("They used 50 to 60 kWh.", 50, 60),
+        ("Il faut 2 à 3 milliards de kWh.", 2e9, 3e9),
+        ("耗电2至3亿千瓦时。", 2e8, 3e8),
+    ],
+)
+def test_a_scale_word_at_the_end_of_a_range_is_of_both_ends(text: str, low: float, high: float) -> None:
+    (quantity,) = parsed(text, 0).of("energy")
+    assert (quantity.low / 3.6e6, quantity.high / 3.6e6) == pytest.approx((low, high))
+
+
 def test_a_year_and_a_name_count_nothing() -> None:
     assert [item.dimension for item in parsed("In 2023 GPT-3 met the H100.", 0).quantities] == ["year"]
 
