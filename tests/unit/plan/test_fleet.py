@@ -14,6 +14,7 @@ from rich.console import Console
 
 import twentywatts as tw
 from twentywatts.errors import InputError
+from twentywatts.plan.inputs import bundled
 from twentywatts.plan.rebound import energy_ratio, rebound_frac
 from twentywatts.plan.result import Input
 from twentywatts.plan.scenario_file import presets, read_scenario
@@ -40,6 +41,24 @@ def test_the_world_s_chips_of_2025() -> None:
     assert shares["stock_power_w"] == pytest.approx(0.37, abs=0.03)
     assert shares["load_frac"] == pytest.approx(0.34, abs=0.03)
     assert plan.drivers[0].key == "stock_power_w"
+
+
+def test_what_a_fleet_is_told_against_and_what_becomes_of_it_are_divisions() -> None:
+    """Each home, the world and the dam take what their own tables say; a year later work and chips have both grown."""
+    plan = tw.plan.fleet("world-2025")
+    energy = plan.amount("energy_j")
+    for key, each in (
+        ("world_share_frac", bundled("world")["world_electricity_j"]),
+        ("home_count", bundled("equivalents")["home_year_us_energy_j"]),
+        ("dam_day_count", bundled("equivalents")["three_gorges_day_energy_j"]),
+    ):
+        assert plan.amount(key).mid * each.interval.mid == pytest.approx(energy.mid), key
+    growth = read_scenario("world-2025").growth
+    assert growth is not None
+    (table,) = (table for table in plan.tables if table.name == "growth")
+    for years, row in enumerate(table.rows, start=1):
+        net = (growth.factor.mid / growth.efficiency) ** years
+        assert row.numbers["energy_j"].mid == pytest.approx(energy.mid * net)
 
 
 def test_the_claim_about_the_dam_is_off_by_thirty() -> None:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 import twentywatts as tw
 from twentywatts.errors import InputError
+from twentywatts.plan.inputs import point
 from twentywatts.plan.laws import inference_aware, law, laws, loss, optimum
+from twentywatts.plan.words import quantity_text
 
 
 def test_hoffmann_s_own_table_is_met_by_the_unrounded_law() -> None:
@@ -100,3 +102,16 @@ def test_nonsense_is_named() -> None:
         tw.plan.scaling(0.0, "h100-sxm")
     with pytest.raises(InputError, match="does not even serve"):
         tw.plan.scaling(3.6e6, "h100-sxm", served_tokens=1e18)
+
+
+def test_a_budget_that_also_serves_says_which_share_does() -> None:
+    """What is left of 6 N D + 2 N served once it is trained is what serves; the sentence and the table agree."""
+    plan = tw.plan.scaling(3.6e12, "h100-sxm", mfu=0.4, pue=1.1, served_tokens=2e12)
+    (table,) = (table for table in plan.tables if table.name == "served")
+    found = {key: interval.mid for key, interval in table.rows[0].numbers.items()}
+    operations = plan.amount("operations_count").mid
+    trained = 6 * found["params_count"] * found["tokens_count"] / operations
+    assert 0.05 < found["share_frac"] < 0.95
+    assert found["share_frac"] == pytest.approx(1 - trained)
+    more = quantity_text("energy_j", point(plan.amount("more_energy_j").mid))
+    assert f"one percent less loss costs {more} more" in plan.sentences[1]
