@@ -1,4 +1,4 @@
-"""In which order the guard is asked: by counts of right answers, or by the soft drop.
+"""In which order the guard is asked: by counts of right answers, or by the soft drop, and about which candidates.
 
 Takes homes that bench/slim_digits.py, slim_text.py or slim_speech.py have filled (model.onnx, data.npz, test.npz,
 slim.json and the candidates). A seed parts the data into search and guard samples as `slim` does; both orders walk

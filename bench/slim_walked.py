@@ -18,7 +18,7 @@ from twentywatts.slimming.proof.trial import Trial, score_of
 from twentywatts.slimming.searching.choice import asking_order
 from twentywatts.slimming.searching.rungs import Rung
 
-ORDERS = ("counts", "soft drop")
+ORDERS = ("counts", "soft drop", "soft drop, no luck granted")  # the second is the library's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +61,13 @@ def ran(session: Any, x: np.ndarray) -> np.ndarray:
 def accepted(pool: Pool, goal: Goal, search: np.ndarray, guard: np.ndarray, *, order: str) -> tuple[int, Walk]:
     """Return which candidate the library accepts, 0 for the model as given, and what it asked.
 
-    search, guard: places of samples. order: one of ``ORDERS``; the library's is the soft drop.
+    search, guard: places of samples. order: one of ``ORDERS``; without luck only what loses no more than the budget on
+    the search samples is asked about, with no standard error on top.
     """
     trials = [_trial(pool, goal, place, search, order) for place in range(1, len(pool.savings))]
     places = {one.digest: place for place, one in enumerate(trials, 1)}
+    if order == ORDERS[2]:
+        trials = [one for one in trials if one.score.drop <= goal.max_drop]
 
     def ask(digest: str) -> Any:
         return look(digest, goal, pool.outputs[0][guard], pool.outputs[places[digest]][guard], pool.targets[guard])
@@ -83,5 +86,5 @@ def _trial(pool: Pool, goal: Goal, place: int, search: np.ndarray, order: str) -
         packing="fp32",
         score=score_of(goal, before, after, targets),
         saving=float(pool.savings[place]),
-        risk=soft_drop_bound(before, after, targets) if order == ORDERS[1] else None,
+        risk=soft_drop_bound(before, after, targets) if order != ORDERS[0] else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from twentywatts.slimming.proof.trial import Trial
@@ -48,6 +49,12 @@ def likely(trials: Iterable[Trial], max_drop: float) -> list[Trial]:
     return front(_within(trials, max_drop))
 
 
+def _error(trial: Trial) -> float:
+    """Return the standard error of a drop on the search samples: of so many answers that changed."""
+    score = trial.score
+    return math.sqrt((score.lost or 0) + (score.gained or 0)) / score.sample_count
+
+
 def _within(trials: Iterable[Trial], max_drop: float) -> Iterator[Trial]:
     return (trial for trial in trials if trial.score.drop <= max_drop and not trial.idle)
 
@@ -56,11 +63,13 @@ def asking_order(trials: Sequence[Trial], max_drop: float) -> list[Trial]:
     """Return the candidates in the order in which the guard samples are asked: the safest first, each much cheaper.
 
     The safest is the one that takes least probability from the right class (see ``soft_drop_bound``), where that can
-    be told. Only what costs less than the model as given is worth a question.
+    be told. Only what costs less than the model as given is worth a question, and only what loses no more than it may
+    on the search samples, give or take one standard error: an unlucky draw of them is no reason not to ask.
     """
     order: list[Trial] = []
     limit = 1.0 if any(trial.saving for trial in trials) else float("inf")
-    for trial in reversed(front(_within(trials, max_drop), risk=_risk)):
+    promising = (trial for trial in trials if trial.score.drop <= max_drop + _error(trial) and not trial.idle)
+    for trial in reversed(front(promising, risk=_risk)):
         if cost_of(trial) < _STEP * limit:
             order.append(trial)
             limit = cost_of(trial)
