@@ -79,8 +79,8 @@ def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingO
     grade = "measured" if cost.evidence >= Evidence.CHIP_COUNTER else grade
     inputs = [
         *demand.origin,
-        _known("token_energy_j", f"energy of a token ({cost.boundary})", cost.energy_j, grade),
-        _known("token_time_s", "time between the tokens of one answer", cost.stream_s, grade),
+        _known("token_energy_j", f"energy of a token ({cost.boundary})", cost.energy_j, how=cost.how, grade=grade),
+        _known("token_time_s", "time between the tokens of one answer", cost.stream_s, how=cost.how, grade=grade),
     ]
     inputs.append(given("peak_ratio", "peak over mean of the requests", demand.peak))
     if "idle_power_w" in machine.figures:
@@ -91,8 +91,9 @@ def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingO
     return [*inputs, _facility(cost, options), figures["site_water_m3_per_j"], *_prices()]
 
 
-def _known(key: str, label: str, interval: Interval, grade: str) -> Input:
-    return Input(key=key, label=label, interval=interval, grade=grade)
+def _known(key: str, label: str, interval: Interval, *, how: str, grade: str) -> Input:
+    """Return what is known of a token, with how it came to be known."""
+    return Input(key=key, label=label, interval=interval, grade=grade, where=how)
 
 
 def _prices() -> list[Input]:

@@ -189,8 +189,8 @@ def _inputs(document: Record) -> RenderableType:
 
 
 def origin_text(item: Record) -> str:
-    """Return where an input without a source comes from: a user's own file says it in words."""
-    return clean(item["where"] if item["origin"] == "figure" and item["where"] else item["origin"])
+    """Return where an input without a source comes from: in words, where it has any."""
+    return clean(item["where"] or item["origin"])
 
 
 def _list(title: str, lines: Iterable[str]) -> list[RenderableType]:

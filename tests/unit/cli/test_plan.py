@@ -10,7 +10,7 @@ import pytest
 from tests.support.repository import PACKAGE
 
 from twentywatts.cli import main
-from twentywatts.reports.plan import cell_text
+from twentywatts.reports.plan import cell_text, origin_text
 from twentywatts.reports.plan_charts import band_chart
 
 SERVING = (
@@ -150,3 +150,10 @@ def test_a_chart_rounds_as_the_table_beside_it(tmp_path: Path) -> None:
         key = next(iter(table["labels"]))
         shown = [cell_text(key, row[key]).partition(" (")[0] for row in table["rows"] if row[key]["mid"] > 0]
         assert chart["data"][0]["text"] == shown
+
+
+def test_what_was_estimated_of_a_model_is_not_told_as_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMANDS["serving-model"].split(), "--json", "-"]) == 0
+    inputs = {item["key"]: item for item in json.loads(capsys.readouterr().out)["inputs"]}
+    assert origin_text(inputs["token_energy_j"]).startswith("estimated for llama-3.1-8b")
+    assert origin_text(inputs["tokens_count"]) == "given"
