@@ -16,7 +16,7 @@ from twentywatts.units import convert
 __all__ = ["COLUMNS", "PaperRow", "read_table"]
 
 _MAX_BYTES = 5_000_000
-_MAX_ROWS = 10_000
+_MAX_ROWS, _MAX_COLUMNS = 10_000, 1_000
 # what a column may be called; case, spaces and signs do not matter
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "name": ("model", "network", "method", "name", "architecture", "dataset"),
@@ -114,6 +114,8 @@ class _Column:
 
 def _columns(header: Sequence[str], where: str) -> list[_Column | None]:
     """Return what each column is, None for one that is not known."""
+    if len(header) > _MAX_COLUMNS:
+        raise InputError(f"{where}: more than {_MAX_COLUMNS:,} columns: no paper has such a table")
     columns = [_column(title) for title in header]
     keys = [column.key for column in columns if column]
     for key in keys:

@@ -132,3 +132,9 @@ def test_a_result_prints_as_plain_text() -> None:
     text = str(tw.review(Path(__file__).parents[3] / "examples" / "paper_table.csv"))
     assert "Told 274× less; 37.4× by the same shortcut" in text
     assert "\n" in text
+
+
+def test_a_table_wider_than_any_paper_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 1: more than 1,000 columns") as error:
+        read_table(table(tmp_path, "macs," * 20_000 + "\n" + "1," * 20_000 + "\n"))
+    assert len(str(error.value)) < 300
