@@ -101,12 +101,13 @@ class Outputs:
             write(target)
         except TwentyWattsError as error:
             self.say([clean(error)])
-            folder = os.environ.get("TMPDIR") or "/tmp"
-            instead = os.path.join(folder, f"twentywatts-{os.getpid()}-{os.path.basename(target)}")
-            try:
+            import tempfile
+
+            try:  # a folder that nobody else can write into: others may have laid a link where a name is foreseen
+                instead = os.path.join(tempfile.mkdtemp(prefix="twentywatts-"), os.path.basename(target))
                 write(instead)
-                self.say([f"written to {instead} instead"])
-            except TwentyWattsError as again:
+                self.say([f"written to {clean(instead)} instead"])
+            except (TwentyWattsError, OSError) as again:
                 self.say([clean(again)])
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from twentywatts.errors import InputError
+from twentywatts.errors import InputError, clean
 from twentywatts.meter.inbox import FROM_TERMINAL, Inbox
 from twentywatts.meter.processes import Process, descendants
 
@@ -107,10 +107,10 @@ def _spawn(command: Sequence[str], environment: dict[str, str]) -> int:
     try:
         return os.posix_spawnp(command[0], list(command), environment, setsigmask=[], setsigdef=defaults)
     except FileNotFoundError:
-        raise CommandError(f"{command[0]}: command not found", NOT_FOUND) from None
+        raise CommandError(f"{clean(command[0])}: command not found", NOT_FOUND) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CommandError(f"{command[0]}: cannot be run: {reason}", CANNOT_RUN) from None
+        raise CommandError(f"{clean(command[0])}: cannot be run: {reason}", CANNOT_RUN) from None
 
 
 def _adopt_orphans() -> None:

@@ -49,6 +49,13 @@ def test_the_code_is_what_a_shell_tells(script: str, code: int, inbox: Inbox) ->
     assert child.wait_for_rest(0.0) == ()
 
 
+@pytest.mark.parametrize("command", ["no-such-\x1b[31m\u202ecommand", "/\x1b[31m/.."])
+def test_the_name_of_a_command_does_not_steer_the_terminal(command: str, inbox: Inbox) -> None:
+    with pytest.raises(CommandError) as caught:
+        Child([command], inbox)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(("command", "code"), [("no-such-command", 127), ("/", 126), ("", 127)])
 def test_what_cannot_be_started_has_its_code(command: str, code: int, inbox: Inbox) -> None:
     with pytest.raises(CommandError) as caught:
