@@ -46,11 +46,22 @@ def _safetensors(path: Path) -> State:
     try:
         header = json.loads(content[8 : 8 + size])
         data = memoryview(content)[8 + size :]
+        _check_apart(header, len(data))
         return {name: _array(data, entry) for name, entry in header.items() if name != "__metadata__"}
     except ModelError as error:
         raise ModelError(f"'{clean(path)}': {error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"'{clean(path)}' is not a safetensors file ({type(error).__name__})") from None
+
+
+def _check_apart(header: Mapping[str, Any], size_bytes: int) -> None:
+    """Raise ModelError where arrays overlap: a small file would make large ones of the same bytes."""
+    places = sorted(tuple(entry["data_offsets"]) for name, entry in header.items() if name != "__metadata__")
+    before = 0
+    for begin, end in places:
+        if not before <= begin <= end <= size_bytes:
+            raise ModelError("arrays overlap, or one lies outside the file")
+        before = end
 
 
 def _array(data: memoryview, entry: Mapping[str, Any]) -> NDArray[Any]:

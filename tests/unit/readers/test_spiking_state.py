@@ -99,6 +99,15 @@ def test_offsets_are_checked(case: str, tmp_path: Path) -> None:
         read_state(path)
 
 
+def test_a_small_file_does_not_make_many_arrays_of_the_same_bytes(tmp_path: Path) -> None:
+    entry = {"dtype": "F32", "shape": [2**18], "data_offsets": [0, 2**20]}
+    header = json.dumps({f"a{index}": entry for index in range(20_000)}).encode()  # 20 GB
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2**20))
+    with pytest.raises(ModelError, match="arrays overlap"):
+        read_state(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0not json", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0[]"])
 def test_other_files_are_no_weights(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "net.safetensors").write_bytes(content)
