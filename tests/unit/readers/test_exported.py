@@ -222,6 +222,20 @@ def test_what_torch_would_run_besides_is_dropped(members: Members, tmp_path: Pat
     assert not any(word in text for word in ("mkdir", 'custom"', "source_fn_stack", "__enum__"))
 
 
+def test_torch_logs_no_traceback_of_what_it_cannot_load(
+    members: Members, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(program: Any) -> None:
+        for value in program["graph_module"]["graph"]["tensor_values"].values():
+            value["sizes"] = []  # of which the strides know two
+
+    path = pack(tmp_path / "net.pt2", edited(members, "models/model.json", change))
+    with pytest.raises(ModelError, match="cannot load"):
+        load_program(path)
+    assert not caplog.records
+    assert logging.root.manager.disable == 0
+
+
 @MARK
 def test_a_weight_beyond_its_bytes_is_refused(members: Members, tmp_path: Path) -> None:
     def change(document: Any) -> None:

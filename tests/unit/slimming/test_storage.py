@@ -146,7 +146,9 @@ def leaves(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [way] * bool(way) + [found for key, item in inside for found in leaves(item, (*way, key))]
 
 
-@pytest.mark.parametrize("odd", [None, True, "x", "", -1, 10**30, float("nan"), float("inf"), [], ["x"], {}, {"a": []}])
+@pytest.mark.parametrize(
+    "odd", [None, True, "x", "", 0, -1, 10**30, float("nan"), float("inf"), [], ["x"], {}, {"a": []}]
+)
 def test_a_record_with_any_field_of_another_kind_is_a_record_or_none(tmp_path: Path, odd: object) -> None:
     log = kept(tmp_path)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -163,9 +165,11 @@ def test_a_record_with_any_field_of_another_kind_is_a_record_or_none(tmp_path: P
                 assert trial.key.startswith(trial.packing)
                 assert trial.rung.text
                 assert trial.score.drop < 1e300
+                assert trial.score.sample_count >= 1
+                assert min(trial.score.lost or 0, trial.score.gained or 0) >= 0
                 assert (trial.saving or 1.0) > 0
                 assert all(step.text for step in trial.shipped.steps)
-            assert all(look.worst is None or look.worst.label < 2**63 for look in memory.looks.values())
+            assert all(look.worst is None or look.worst.drop <= 2**63 for look in memory.looks.values())
             assert 0 <= memory.spent[0] < 1e300
 
 

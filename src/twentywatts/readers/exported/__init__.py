@@ -8,6 +8,7 @@ Source: torch/export/pt2_archive/_package.py and torch/_export/serde of torch 2.
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def load_program(path: Path) -> Any:
     archive = clean_archive(path)
     import torch
 
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # torch logs a traceback of what it cannot load
     try:
         return torch.export.load(archive)
     except Exception as error:
@@ -33,6 +36,8 @@ def load_program(path: Path) -> Any:
         raise ModelError(
             f"torch {torch.__version__} cannot load '{clean(path)}': {clean(f'{type(error).__name__}: {reason[:200]}')}"
         ) from None
+    finally:
+        logging.disable(before)
 
 
 def clean_archive(path: Path) -> io.BytesIO:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from twentywatts.slimming.candidate import Candidate, Step
-from twentywatts.slimming.proof.guard import Look
+from twentywatts.slimming.proof.guard import ClassDrop, Look
 from twentywatts.slimming.proof.trial import Score, Trial
 from twentywatts.slimming.searching.recorded import of_record
 from twentywatts.slimming.searching.rungs import PRECISIONS, Rung
@@ -49,6 +49,7 @@ class _Tried:
         packing, _, key = self.key.partition(" ")
         if packing not in PRECISIONS or min(self.time_s or 1.0, self.saving or 1.0) < 0:
             raise ValueError("no packing, or a time below nothing")
+        _check_counts(self.score)
         return packing, Rung.of(key)
 
 
@@ -147,8 +148,17 @@ def remembered(storage: Storage | None) -> Memory:
         run_index=max(runs, default=-1) + 1,
         spent=(sum(one.time_s for one in runs.values()), sum(one.cpu_s for one in runs.values())),
     )
-    memory.looks.update({found.digest: found for found in _every(Look, storage, _LOOK)})
+    for found in _every(Look, storage, _LOOK):
+        with suppress(ValueError):
+            _check_counts(found.score, found.worst)
+            memory.looks[found.digest] = found
     return memory
+
+
+def _check_counts(score: Score, worst: ClassDrop | None = None) -> None:
+    """Raise ValueError for samples that no set holds."""
+    if min(score.sample_count, worst.sample_count if worst else 1) < 1 or min(score.lost or 0, score.gained or 0) < 0:
+        raise ValueError("samples are counted from one on")
 
 
 def _every(kind: type[T], storage: Storage, name: str) -> Iterator[T]:
