@@ -26,14 +26,17 @@ _PREFIX_WORDS: dict[str, float] = {
     "téra": 1e12,
     "peta": 1e15,
 }
-_PREFIX_WORDS |= {"péta": 1e15, "milli": 1e-3}
+_PREFIX_WORDS |= {"péta": 1e15, "exa": 1e18, "milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "pico": 1e-12, "femto": 1e-15}
 _LETTERS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
+_ONE_CASE = {"E": 1e18, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "n": 1e-9, "f": 1e-15}  # in the other case they are no prefix
 _SMALL = {"m": 1e-3, "p": 1e-12}  # mW and pJ, as against MW and PJ; who writes mwh means megawatt-hours
-_HAN = {"": 1.0, "千": 1e3, "万": 1e4, "亿": 1e8, "兆": 1e6, "吉": 1e9, "太": 1e12, "拍": 1e15, "毫": 1e-3}
+_HAN = {"": 1.0, "千": 1e3, "万": 1e4, "亿": 1e8, "兆": 1e6, "吉": 1e9, "太": 1e12, "拍": 1e15, "艾": 1e18}
+_HAN |= {"毫": 1e-3, "微": 1e-6, "纳": 1e-9, "皮": 1e-12, "飞": 1e-15}
 _WH = to_base(1.0, "Wh")
 _END = r"(?![A-Za-zÀ-ÿ0-9])"
-_WORD_PREFIX = r"(?P<word>kilo|m[eé]ga|giga|t[eé]ra|p[eé]ta|milli)?[- ]?"
-_HAN_PREFIX = r"(?P<han>[千万亿兆吉太拍毫])?"
+_WORD_PREFIX = r"(?P<word>kilo|m[eé]ga|giga|t[eé]ra|p[eé]ta|exa|milli|micro|nano|pico|femto)?[- ]?"
+_HAN_PREFIX = r"(?P<han>[千万亿兆吉太拍艾毫微纳皮飞])?"
+_LETTER = r"(?P<letter>[kmgtp]|(?-i:[Eµμunf]))?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +54,15 @@ def _unit(dimension: str, name: str, pattern: str, factor: float = 1.0) -> _Unit
 _GAP = r"[\s-]?(?:de |d['’]|of |个)?"
 _UNITS = (
     _unit("energy", "Wh", rf"{_GAP}{_WORD_PREFIX}watts?[-·\s]?(?:hours?|heures?){_END}", _WH),
-    _unit("energy", "Wh", rf"{_GAP}(?P<letter>[kmgtp])?w\s?[·*.]?\s?h(?:rs?)?(?![a-z])", _WH),
+    _unit("energy", "Wh", rf"{_GAP}{_LETTER}w\s?[·*.]?\s?h(?:rs?)?(?![a-z])", _WH),
     _unit("energy", "Wh", rf"\s?{_HAN_PREFIX}(?:瓦特?[·\s]?小?时|瓦小时)", _WH),
     _unit("energy", "Wh", r"\s?瓩小?时", 1e3 * _WH),
     _unit("energy", "Wh", r"\s?度(?=电|的电|用电|电力|[,。;,]?$|[,,。;])", 1e3 * _WH),
     _unit("energy", "J", rf"{_GAP}{_WORD_PREFIX}joules?{_END}"),
-    _unit("energy", "J", rf"\s?(?P<letter>[kmgtp])?j{_END}"),
+    _unit("energy", "J", rf"\s?{_LETTER}j{_END}"),
     _unit("energy", "J", rf"\s?{_HAN_PREFIX}焦耳?"),
     _unit("power", "W", rf"{_GAP}{_WORD_PREFIX}watts?{_END}"),
-    _unit("power", "W", rf"{_GAP}(?P<letter>[kmgtp])?w{_END}"),
+    _unit("power", "W", rf"{_GAP}{_LETTER}w{_END}"),
     _unit("power", "W", rf"\s?{_HAN_PREFIX}瓦特?"),
     _unit("power", "W", r"\s?瓩", 1e3),
     _unit("share", "%", r"\s?(?:%|percent\b|per cent\b|pour ?cents?\b)", 0.01),
@@ -145,6 +148,8 @@ def _prefix(match: re.Match[str]) -> float:
     letter = groups.get("letter")
     if not letter:
         return 1.0
+    if letter in _ONE_CASE:
+        return _ONE_CASE[letter]
     unit = match[0][match.end("letter") - match.start()]
     return _SMALL[letter] if letter in _SMALL and unit in "WJ" else _LETTERS[letter.lower()]
 
