@@ -82,7 +82,7 @@ class Meter:
         self._instrument, self._span, self._names = found, None, []
         _stack().append(self)
         time_s, states = found.sampler.begin()
-        self._edges = [Edge(time_s, states, _cpu_s(), self._busy_s())]
+        self._edges = [Edge(time_s, states, *self._times())]
         return self
 
     def stop(self) -> Self:
@@ -92,7 +92,7 @@ class Meter:
             raise InputError(f"the meter '{self.name}' is not running")
         from twentywatts.meter.window import Edge
 
-        cpu_s, busy_s = _cpu_s(), self._busy_s()
+        cpu_s, busy_s = self._times()
         time_s, states = running.sampler.end()
         self._instrument = None
         if self in _stack():
@@ -114,7 +114,7 @@ class Meter:
             raise InputError(f"the meter '{self.name}' is not running: nothing to mark")
         from twentywatts.meter.window import Edge
 
-        cpu_s, busy_s = _cpu_s(), self._busy_s()
+        cpu_s, busy_s = self._times()
         time_s, states = self._instrument.sampler.states()
         self._edges.append(Edge(time_s, states, cpu_s, busy_s))
         self._names.append(name)
@@ -197,15 +197,21 @@ class Meter:
         if share is None:
             raise InputError("the busy time of this host is not known: make the meter with attribute=True")
         shared_out = [reading for reading in self.readings if reading.scope in _BY_PROCESSOR_TIME]
-        parts = [attribute(reading, share, idle_w=idle_w) for reading in shared_out if reading.how == "counter"]
+        counted = [reading for reading in shared_out if reading.how == "counter"]
+        parts = [attribute(reading, share, busy_s=self.span.busy_s, idle_w=idle_w) for reading in counted]
         return tuple(reading for pair in parts for reading in pair if reading is not None)
 
-    def _busy_s(self) -> float | None:
-        if not self._is_attributed and not (self._instrument and self._instrument.assembly.elsewhere):
-            return None
-        from twentywatts.meter.attribution import busy_s
+    def _times(self) -> tuple[float, float | None]:
+        """Return the processor time of the program and the busy time of the host, None where nothing is shared out.
 
-        return busy_s()
+        Of several ranks in one container each is shared out by its own processes, not by the container's.
+        """
+        ranks = bool(self._instrument and self._instrument.assembly.elsewhere)
+        if not self._is_attributed and not ranks:
+            return _cpu_s(), None
+        from twentywatts.meter.attribution import busy_s, program_s
+
+        return program_s(whole_group=not ranks), busy_s()
 
     def _assembly(self) -> Assembly:
         return self._instrument.assembly if self._instrument is not None else self.span.assembly

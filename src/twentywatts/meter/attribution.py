@@ -10,63 +10,48 @@ that waits for memory less. The evidence stays that of the reading, ``how`` beco
 from __future__ import annotations
 
 import os
+import time
 
 from twentywatts.errors import InputError
 from twentywatts.meter.contract import How, Reading
-from twentywatts.meter.place import ROOT, Place, place_of
-from twentywatts.meter.processes import descendants
-from twentywatts.records import record, replace
+from twentywatts.meter.place import ROOT, place_of
+from twentywatts.meter.processes import tree_cpu_time_s
+from twentywatts.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.place import Root
 
-__all__ = ["CpuTimes", "attribute", "busy_s", "cpu_times", "group_s", "share_frac"]
+__all__ = ["attribute", "busy_s", "group_s", "program_s"]
 
 _BUSY = (0, 1, 2, 5, 6)  # user nice system irq softirq of /proc/stat; steal is other machines' time
 
 
-@record()
-class CpuTimes:
-    """Processor time up to a moment [s]: of the program (None: not known), and of everything on the host."""
+def program_s(*, whole_group: bool = True, root: Root = ROOT) -> float:
+    """Return the processor time so far of this process and of everything below it, living or ended [s].
 
-    program_s: float | None
-    busy_s: float | None
-
-
-def cpu_times(pid: int | None = None, *, root: Root = ROOT, whole_group: bool | None = None) -> CpuTimes:
-    """Return the processor times of a process tree and of its host now.
-
-    pid: top of the tree (default: this process). whole_group: count the tree's control group instead, which misses no
-    process that ended unseen; None does so in a container, where the group holds nothing else.
+    whole_group: in a container take its control group instead, which holds nothing else and misses no process that
+    ended unseen.
     """
-    pid = os.getpid() if pid is None else pid
-    group = group_s(pid, root=root) if whole_group in (True, None) else None
-    if whole_group is None and not _is_container(pid, root):
-        group = None
-    return CpuTimes(program_s=_tree_s(pid, place_of(root) / "proc") if group is None else group, busy_s=busy_s(root))
+    group = group_s(os.getpid(), root=root) if whole_group and _is_container(os.getpid(), root) else None
+    return time.process_time() + tree_cpu_time_s() if group is None else group
 
 
-def share_frac(first: CpuTimes, last: CpuTimes) -> float | None:
-    """Return the program's share of the busy time between two moments, 0 to 1; None where it is not known."""
-    if first.program_s is None or last.program_s is None or first.busy_s is None or last.busy_s is None:
-        return None
-    busy, program = last.busy_s - first.busy_s, last.program_s - first.program_s
-    return min(max(program / busy, 0.0), 1.0) if busy > 0 else None
-
-
-def attribute(reading: Reading, share: float, *, idle_w: float | None = None) -> tuple[Reading, Reading | None]:
+def attribute(
+    reading: Reading, share: float, *, busy_s: float, idle_w: float | None = None
+) -> tuple[Reading, Reading | None]:
     """Return the program's reading and the idle one; None for idle where its power was not measured.
 
-    share: of the busy time, 0 to 1. idle_w: what this channel draws while nothing runs. Without it the idle joules are
-    shared out too, and the lower bound allows for all of the reading being idle. Raises InputError.
+    share: of the busy time, 0 to 1. busy_s: that time [s], in which clock ticks are counted. idle_w: what this channel
+    draws while nothing runs. Without it the idle joules are shared out too, and the lower bound allows for all of the
+    reading being idle. Raises InputError.
     """
     if not 0 <= share <= 1 or (idle_w is not None and not 0 <= idle_w < float("inf")):
         raise InputError(f"attribution needs a share of 0 to 1 and an idle power in watts, got {share!r}, {idle_w!r}")
     if reading.energy_j is None or reading.low_j is None or reading.high_j is None:
         return replace(reading, key=f"{reading.key}#program"), None
     idle_j = min((idle_w or 0.0) * reading.duration_s, reading.energy_j)
-    tick = _tick_frac(reading, share)
+    tick = _tick_frac(busy_s, share)
     program = replace(
         reading,
         key=f"{reading.key}#program",
@@ -96,9 +81,9 @@ _IDLE = "above idle; the idle joules are told apart"
 _NO_IDLE = "idle power was not measured: idle joules are shared out too"
 
 
-def _tick_frac(reading: Reading, share: float) -> float:
-    """Return how far two clock ticks can move the share."""
-    return min(1.0, 2 / _ticks_per_s() / reading.duration_s) if reading.duration_s > 0 and share > 0 else 0.0
+def _tick_frac(busy_s: float, share: float) -> float:
+    """Return how far two clock ticks can move a share of the busy time: on an idle machine, far."""
+    return min(1.0, 2 / _ticks_per_s() / busy_s) if busy_s > 0 and share > 0 else 0.0
 
 
 def _ticks_per_s() -> float:
@@ -116,16 +101,6 @@ def busy_s(root: Root = ROOT) -> float | None:
         return sum(int(fields[1 + index]) for index in _BUSY) / _ticks_per_s() if fields[0] == b"cpu" else None
     except (OSError, ValueError, IndexError):
         return None
-
-
-def _tree_s(pid: int, proc: Place) -> float | None:
-    """Return the processor time of a process and everything below it, ended children included [s]."""
-    try:
-        fields = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-        own = sum(int(field) for field in fields[11:15]) / _ticks_per_s()
-    except (OSError, ValueError, IndexError):
-        return None
-    return own + sum(process.cpu_time_s for process in descendants(pid, proc=proc))
 
 
 def _group_path(pid: int, root: Root) -> str | None:

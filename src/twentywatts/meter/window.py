@@ -157,9 +157,14 @@ class Span:
     @property
     def share_frac(self) -> float | None:
         """The program's share of the busy processor time; None where it was not asked for."""
-        if self.first.busy_s is None or self.last.busy_s is None or self.last.busy_s <= self.first.busy_s:
-            return None
-        return min(max(self.cpu_s / (self.last.busy_s - self.first.busy_s), 0.0), 1.0)
+        return min(max(self.cpu_s / self.busy_s, 0.0), 1.0) if self.busy_s > 0 else None
+
+    @property
+    def busy_s(self) -> float:
+        """Busy time of all processors of the host in the window [s]; 0 where it is not known."""
+        if self.first.busy_s is None or self.last.busy_s is None:
+            return 0.0
+        return max(0.0, self.last.busy_s - self.first.busy_s)
 
     def _share_elsewhere(self, reading: Reading) -> Reading | None:
         """Return this rank's share of what another rank counts: shown, never in the total."""
@@ -168,7 +173,7 @@ class Span:
             return None
         from twentywatts.meter.attribution import attribute
 
-        return attribute(reading, share)[0]
+        return attribute(reading, share, busy_s=self.busy_s)[0]
 
     def _modelled(self, dead: list[Reading]) -> Reading:
         from twentywatts.meter.fallback import modelled
