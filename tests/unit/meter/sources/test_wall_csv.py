@@ -14,7 +14,6 @@ from twentywatts.meter.sources.wall.csv import (
     Trace,
     energy_j,
     fit_offset,
-    marker_trace,
     read_csv,
     reading_between,
 )
@@ -52,8 +51,14 @@ def test_the_offset_of_a_clock_is_found(offset_s: float, period_s: float) -> Non
 
 
 def test_marker_loads_fit_too() -> None:
-    loads = [(start + 97 * turn, end + 97 * turn) for turn in range(3) for start, end in ((20, 33),)]
-    found = fit_offset(_meter(4.0), marker_trace(loads, margin_s=60.0), within_s=30.0)
+    """A square wave fits as well: 1 W during three loads of 13 s, of which only the times are known."""
+    edges = [(edge + 97 * turn, power) for turn in range(3) for edge, power in ((20, 1.0), (33, 0.0))]
+    times, powers = [-40.0], [0.0]
+    for time_s, power_w in edges:
+        times += [time_s - 1e-6, float(time_s)]
+        powers += [1.0 - power_w, power_w]
+    marks = Trace(time_s=(*times, edges[-1][0] + 60.0), power_w=(*powers, 0.0))
+    found = fit_offset(_meter(4.0), marks, within_s=30.0)
     assert found.offset_s == pytest.approx(4.0, abs=0.6)
     assert found.low_s <= 4.0 <= found.high_s
 
@@ -131,10 +136,7 @@ def test_files_that_are_no_recordings_say_where(tmp_path: Path, text: str, hint:
         read_csv(file)
 
 
-def test_markers_and_traces_are_checked() -> None:
-    for loads in ([], [(1.0, 1.0)], [(0.0, 2.0), (1.0, 3.0)]):
-        with pytest.raises(InputError):
-            marker_trace(loads, margin_s=5.0)
+def test_traces_are_checked() -> None:
     with pytest.raises(InputError):
         Trace(time_s=(0.0,), power_w=(1.0,))
     with pytest.raises(InputError, match="more than 0"):

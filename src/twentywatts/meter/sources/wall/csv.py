@@ -10,7 +10,7 @@ between two samples it says nothing. Source: Seber and Wild, Nonlinear Regressio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from twentywatts.errors import InputError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Offset", "Trace", "energy_j", "fit_offset", "marker_trace", "read_csv", "reading_between"]
+__all__ = ["Offset", "Trace", "energy_j", "fit_offset", "read_csv", "reading_between"]
 
 _MOST_ROWS = 2_000_000
 _LARGEST_BYTES = 128 * 2**20
@@ -151,21 +151,6 @@ def _moment_s(text: str, line: int) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError) as error:
         raise InputError(f"line {line}: '{text[:40]}' is no date like 2026-01-31T12:00:00.5Z") from error
-
-
-def marker_trace(loads: Sequence[tuple[float, float]], *, margin_s: float) -> Trace:
-    """Return a square wave: 1 W during each load (start, end) of our clock [s], 0 W beside and ``margin_s`` around."""
-    ordered = sorted(loads)
-    if not ordered or any(end <= start for start, end in ordered) or margin_s <= 0:
-        raise InputError("marker loads are pairs of start and end with start < end, and a margin above 0")
-    times, powers = [ordered[0][0] - margin_s], [0.0]
-    edge_s = 1e-6
-    for start_s, end_s in ordered:
-        if start_s - edge_s <= times[-1]:
-            raise InputError("marker loads must not touch")
-        times += [start_s - edge_s, start_s, end_s - edge_s, end_s]
-        powers += [0.0, 1.0, 1.0, 0.0]
-    return Trace(time_s=(*times, ordered[-1][1] + margin_s), power_w=(*powers, 0.0))
 
 
 def fit_offset(meter: Trace, own: Trace, *, around_s: float = 0.0, within_s: float = 60.0) -> Offset:
