@@ -76,7 +76,7 @@ def _is_at_chance(metric: Metric, constant: Outputs, outputs: Outputs, targets: 
 def _is_let_pass(metric: Metric, constant: Outputs, outputs: Outputs, targets: NDArray[Any], max_drop: float) -> bool:
     if metric.right is not None:
         return metric.verdict(outputs, constant, targets, max_drop).keeps is not False
-    return metric.sign * (metric.score(outputs, targets) - metric.score(constant, targets)) <= max_drop
+    return metric.drop(outputs, [constant], targets) <= max_drop
 
 
 def constant_answer(outputs: Outputs, targets: NDArray[Any]) -> tuple[Outputs, str] | None:

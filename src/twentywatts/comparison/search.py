@@ -151,18 +151,10 @@ class Bench:
         return value
 
     def drop(self, outcome: Outcome, *, tuning: bool = False) -> float:
-        """Return what is lost of the metric against the reference, averaged over noise draws; negative where it gained.
-
-        Of a share the right answers are counted: 0.986 - 0.976 is more than 0.01, ten in a thousand is not.
-        """
+        """Return what is lost of the metric against the reference, averaged over noise draws (``Metric.drop``)."""
         reference = (self.tuned if tuning else self.reported).outputs
         targets = (self.parts.tuning if tuning else self.parts.reported).targets
-        metric, right = self.goal.metric, self.goal.metric.right
-        if right is None:
-            return metric.sign * (metric.score(reference, targets) - self.score(outcome, tuning=tuning))
-        had = int(right(reference, targets).sum())
-        has = [int(right(outputs, targets).sum()) for outputs in outcome.variants]
-        return (had * len(has) - sum(has)) / (len(targets) * len(has))
+        return self.goal.metric.drop(reference, outcome.variants, targets)
 
     def _candidates(self, machine: Machine, traits: Traits) -> tuple[list[tuple[Form, Verdict, float]], list[str]]:
         """Return (form, verdict, joules at mid values) of the settings that were tried, and refusals.

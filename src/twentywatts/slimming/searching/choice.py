@@ -55,8 +55,9 @@ def _error(trial: Trial) -> float:
     return math.sqrt((score.lost or 0) + (score.gained or 0)) / score.sample_count
 
 
-def _within(trials: Iterable[Trial], max_drop: float) -> Iterator[Trial]:
-    return (trial for trial in trials if trial.score.drop <= max_drop and not trial.idle)
+def _within(trials: Iterable[Trial], max_drop: float, *, errors: int = 0) -> Iterator[Trial]:
+    """Yield what did something and lost no more than it may on the search samples, give or take standard errors."""
+    return (trial for trial in trials if trial.score.drop <= max_drop + errors * _error(trial) and not trial.idle)
 
 
 def asking_order(trials: Sequence[Trial], max_drop: float) -> list[Trial]:
@@ -68,8 +69,7 @@ def asking_order(trials: Sequence[Trial], max_drop: float) -> list[Trial]:
     """
     order: list[Trial] = []
     limit = 1.0 if any(trial.saving for trial in trials) else float("inf")
-    promising = (trial for trial in trials if trial.score.drop <= max_drop + _error(trial) and not trial.idle)
-    for trial in reversed(front(promising, risk=_risk)):
+    for trial in reversed(front(_within(trials, max_drop, errors=1), risk=_risk)):
         if cost_of(trial) < _STEP * limit:
             order.append(trial)
             limit = cost_of(trial)

@@ -28,6 +28,8 @@ _LOG, _CONTENT, _LOCK = "log.jsonl", "content", "lock"
 _MAX_LOG_BYTES = 2**28
 _MAX_CONTENT_BYTES = 2**31  # what one ONNX file may hold
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# how the lock is opened: a pipe in its place must not wait
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 Record = dict[str, Any]
 
@@ -110,9 +112,6 @@ def held(out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def _is_locked(descriptor: int) -> bool:
