@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from twentywatts.errors import InputError, TwentyWattsError
@@ -30,12 +29,6 @@ __all__ = ["Meter", "mark", "measure", "measured"]
 
 _BY_PROCESSOR_TIME = ("package", "dram", "soc")  # scopes
 _HERE = threading.local()  # the meters that are running in this thread, innermost last
-
-
-def _cpu_s() -> float:
-    """Return the processor time of this program and of its children that have ended [s]."""
-    times = os.times()
-    return time.process_time() + times.children_user + times.children_system
 
 
 class Meter:
@@ -208,7 +201,9 @@ class Meter:
         """
         ranks = bool(self._instrument and self._instrument.assembly.elsewhere)
         if not self._is_attributed and not ranks:
-            return _cpu_s(), None
+            from twentywatts.meter.processes import own_cpu_time_s
+
+            return own_cpu_time_s(), None
         from twentywatts.meter.attribution import busy_s, program_s
 
         return program_s(whole_group=not ranks), busy_s()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 from twentywatts.meter.place import Place, place_of
@@ -12,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.place import Root
 
-__all__ = ["Process", "descendants", "ended_cpu_time_s", "tree_cpu_time_s"]
+__all__ = ["Process", "descendants", "ended_cpu_time_s", "own_cpu_time_s", "tree_cpu_time_s"]
 
 
 @record()
@@ -40,8 +41,17 @@ def descendants(pid: int, *, proc: Root = "/proc") -> list[Process]:
 
 def ended_cpu_time_s() -> float:
     """Return the CPU time of this process's children that ended and were waited for, theirs included [s]."""
-    times = os.times()
-    return times.children_user + times.children_system
+    try:
+        import resource
+    except ImportError:  # Windows, which tells nothing of ended children
+        return 0.0
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # in microseconds; os.times counts whole ticks
+    return used.ru_utime + used.ru_stime
+
+
+def own_cpu_time_s() -> float:
+    """Return the CPU time of this process and of its children that ended and were waited for [s]."""
+    return time.process_time() + ended_cpu_time_s()
 
 
 def tree_cpu_time_s() -> float:

@@ -29,8 +29,9 @@ def test_a_worker_that_still_runs_is_part_of_the_program() -> None:
         assert worker.stdout.readline().strip() == b"burnt"
         living_s = program_s() - before_s
         worker.communicate(b"\n")
-    assert living_s >= 0.48, "in ticks of a hundredth of a second"
-    assert program_s() - before_s >= 0.5, "and it is not lost when it ends"
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")  # some kernels count a process's time in ticks throughout
+    assert living_s >= 0.5 - 4 * tick_s, "user and system time of what lives, each at two moments"
+    assert program_s() - before_s >= 0.5 - 4 * tick_s, "and it is not lost when it ends"
 
 
 def test_a_container_counts_its_whole_group(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twentywatts.errors import TwentyWattsError
+from twentywatts.meter.processes import own_cpu_time_s
 from twentywatts.slimming.timing.measuring import Timing, median_interval
 from twentywatts.uncertain import Interval
 
@@ -49,7 +48,7 @@ def spending(*, clock: Callable[[], float] | None = None) -> Iterator[Callable[[
 
     clock: processor time [s], a stand-in for tests.
     """
-    now = clock or _cpu_s
+    now = clock or own_cpu_time_s
     meter, why_not = _started()
     ended: list[Cost] = []
     start_s = now()
@@ -65,11 +64,6 @@ def _only(ended: list[Cost]) -> Cost:
     if not ended:
         raise TwentyWattsError("what the work costs is known when it has ended")
     return ended[0]
-
-
-def _cpu_s() -> float:
-    times = os.times()
-    return time.process_time() + times.children_user + times.children_system
 
 
 def _started() -> tuple[Meter | None, str]:
