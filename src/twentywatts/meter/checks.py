@@ -76,7 +76,7 @@ class Judge:
             if reason:
                 found[channel.key] = reason
         alive = [channel for channel in channels if channel.key not in found]
-        return found | _mirrors(alive, passes)
+        return found | _mirrors(alive, passes, took_s)
 
 
 def _can_be_probed(channel: Channel) -> bool:
@@ -116,36 +116,56 @@ def _circular(channel: Channel, delta_j: float) -> float:
     return delta_j % channel.range_j if channel.range_j else delta_j
 
 
-def _mirrors(channels: Sequence[Channel], passes: Sequence[Pass]) -> dict[str, str]:
+def _mirrors(channels: Sequence[Channel], passes: Sequence[Pass], took_s: float) -> dict[str, str]:
     """Return the channels that show the counter of an earlier one of the same kind."""
     found: dict[str, str] = {}
     for one, other in combinations(channels, 2):
         same_kind = one.scope is other.scope and one.source == other.source and one.scope in _TWINNABLE
-        if same_kind and one.key not in found and other.key not in found and mirrored(one, other, passes):
+        if same_kind and one.key not in found and other.key not in found and mirrored(one, other, passes, took_s):
             found[other.key] = f"a mirror of {one.key}: the same joules in every reading"
     return found
 
 
-def mirrored(one: Channel, other: Channel, passes: Sequence[Pass]) -> bool:
+def mirrored(one: Channel, other: Channel, passes: Sequence[Pass], took_s: float) -> bool:
     """Return whether two counters are one: the value of ``other`` lies between two readings of ``one`` around it.
 
-    It must do so in every pass, over at least three deltas in which the counter moved. Two sockets that were reset
-    together drift apart by more than the microseconds between the readings hold.
+    It must do so in every pass, over at least three deltas in which the counter moved; passes took ``took_s`` [s]. Two
+    sockets that were reset together drift apart by more than the microseconds between the readings hold. Dies of one
+    socket may show its counter up to two updates earlier or later, or each from the moment at which it was opened.
     """
     values = [(first.get(one.key), first.get(other.key), again.get(one.key)) for first, again in passes]
-    seen = [value[0] for value in values]
+    seen = [value[0] for value in values if value[0] is not None]
     if len(values) < 4 or len(set(seen)) < 4:
         return False
-    return all(_between(one, *value) for value in values)
+    if _socket(one) != _socket(other) or not _socket(one):
+        return all(_between(one, *value) for value in values)
+    moved_j = sum(_circular(one, last - first) for first, last in pairwise(seen))
+    late_j = 0.0 if one.range_j is None else 2 * one.period_s * moved_j / took_s  # None: it counts since it was opened
+    return all(_between(one, *value, late_j=late_j) for value in values) or _mostly_as_far(one, values)
 
 
-def _between(channel: Channel, before: float | None, value: float | None, after: float | None) -> bool:
+def _socket(channel: Channel) -> str:
+    """Return the socket that a counter of one of its dies belongs to, empty where it is no die's."""
+    socket, die, _ = channel.twin.partition("-die-")
+    return socket if die else ""
+
+
+def _between(
+    channel: Channel, before: float | None, value: float | None, after: float | None, *, late_j: float = 0.0
+) -> bool:
     if before is None or value is None or after is None:
         return False
-    slack_j = channel.step_j / 2 + 1e-9
+    slack_j = channel.step_j / 2 + 1e-9 + late_j
     return _circular(channel, value - before + slack_j) <= _circular(channel, after - before) + 2 * slack_j and (
         channel.range_j is not None or value >= before - slack_j
     )
+
+
+def _mostly_as_far(channel: Channel, values: Sequence[tuple[float | None, ...]]) -> bool:
+    """Return whether two counters are equally far apart in most passes, to the last count: two dies' joules are not."""
+    gaps = [other - one for one, other, _ in values if one is not None and other is not None]
+    slack_j = channel.step_j / 2 + 1e-9
+    return any(sum(abs(gap - like) <= slack_j for gap in gaps) > len(values) / 2 for like in gaps)
 
 
 def boot_id(root: Root = ROOT) -> str:

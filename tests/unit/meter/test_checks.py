@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.meter.fakes import RANGE_J, Clock, Counter, channel, power
+from tests.unit.meter.fakes import RANGE_J, STEP_J, Clock, Counter, channel, power
 
 from twentywatts.meter.checks import Judge, boot_id, cache_file
 from twentywatts.meter.contract import Channel, Scope
@@ -32,6 +32,27 @@ class Machine:
             return counter()
 
         return channel(read, key, scope=scope), counter
+
+    def die(
+        self,
+        number: int,
+        *,
+        package: int = 0,
+        power_w: float = 180.0,
+        late_s: float = 0.0,
+        offset_j: float = 0.0,
+        range_j: float | None = RANGE_J,
+    ) -> Channel:
+        """Return a die's counter that is renewed every millisecond, ``late_s`` after the others."""
+        began_s = self.clock.now_s
+
+        def read() -> float:
+            self.clock.wait(5e-6)
+            tick = (self.clock.now_s - began_s + 1.0 - late_s) // 1e-3
+            return (1000.0 + offset_j + int(power_w * tick * 1e-3 / STEP_J) * STEP_J) % (range_j or 1e9)
+
+        key = f"rapl:{package}:{number}"
+        return channel(read, key, twin=f"rapl:package-{package}-die-{number}", range_j=range_j)
 
 
 def test_a_live_counter_passes_and_a_frozen_one_does_not() -> None:
@@ -74,6 +95,28 @@ def test_dies_that_mirror_their_socket_are_one() -> None:
     assert found.keys() == {"rapl:1", "rapl:2", "rapl:3", "rapl:5"}
     assert "mirror of rapl:0" in found["rapl:1"]
     assert "mirror of rapl:4" in found["rapl:5"]
+
+
+@pytest.mark.parametrize("late_s", [-0.0009, 0.0, 0.0009])
+def test_dies_that_mirror_their_socket_an_update_apart_are_one(late_s: float) -> None:
+    machine = Machine()
+    dies = [machine.die(number, late_s=late_s * number, power_w=280.0) for number in (0, 1)]
+    other_socket = machine.die(0, package=1, power_w=280.0, late_s=0.0005)
+    assert machine.judge([*dies, other_socket]).keys() == {"rapl:0:1"}
+
+
+def test_dies_that_count_from_when_they_were_opened_are_one() -> None:
+    machine = Machine()
+    dies = [machine.die(number, offset_j=0.3 * number, range_j=None, late_s=0.0001) for number in (0, 1, 2)]
+    assert machine.judge(dies).keys() == {"rapl:0:1", "rapl:0:2"}
+
+
+@pytest.mark.parametrize("range_j", [RANGE_J, None])
+def test_dies_with_joules_of_their_own_are_two_however_much_alike(range_j: float | None) -> None:
+    machine = Machine()
+    dies = [machine.die(number, power_w=40.0 + 0.2 * number, range_j=range_j) for number in (0, 1)]
+    machine.clock.wait(1.0)
+    assert machine.judge(dies) == {}
 
 
 def test_a_mirror_is_seen_across_a_wrap() -> None:
