@@ -16,7 +16,7 @@ from twentywatts.price.boundary import missing_entries
 from twentywatts.price.costs import Costs, Values
 from twentywatts.price.fitted import load_fitted
 from twentywatts.scenario import Scenario
-from twentywatts.uncertain import Array, Spread, lognormal
+from twentywatts.uncertain import Array, Spread, lognormal, reordered
 from twentywatts.workload import Workload
 
 __all__ = ["costs_of", "price", "values_of"]
@@ -62,9 +62,10 @@ def price(workload: Workload, machine: Machine, scenario: Scenario, *, per: str 
     if machine.refused:
         raise RefusedError(machine.refused)
     costs = _with_model_error(costs_of(workload, machine, scenario), workload, machine, scenario)
-    entries = list(_entries(costs, machine, _fitted_sources(workload)))
-    idle, notes = _idle_entry(costs, machine, scenario)
     boundary = max(scenario.boundary, machine.boundary, key=lambda boundary: boundary.rank)
+    every = _entries(costs, machine, _fitted_sources(workload))
+    entries = [entry for entry in every if entry.scope.rank <= boundary.rank]
+    idle, notes = _idle_entry(costs, machine, scenario)
     if boundary != scenario.boundary:
         notes.append(f"its figures describe the {boundary} and cannot be narrowed to the {scenario.boundary}")
     entries += idle
@@ -85,7 +86,10 @@ def price(workload: Workload, machine: Machine, scenario: Scenario, *, per: str 
 
 
 def _with_model_error(costs: Costs, workload: Workload, machine: Machine, scenario: Scenario) -> Costs:
-    """Multiply energy and time by the pricer's model error, one draw stream per pricer and machine, applied last."""
+    """Multiply energy and time by the pricer's model error, one draw stream per pricer and machine, applied last.
+
+    Time errs by as much as energy, and in the same draws or in others that correlate with them, as its pricer says.
+    """
     pricer = _PRICER_NAMES.get(type(workload).__name__)
     if pricer in (None, "brain"):
         return costs
@@ -93,10 +97,11 @@ def _with_model_error(costs: Costs, workload: Workload, machine: Machine, scenar
     key = f"model.{pricer}.{machine.name}"
     error = costs.model_error or load_fitted(pricer).model_error
     factor = lognormal(key, error, draws=scenario.draws, seed=scenario.seed)
+    slower = reordered(f"{key}.time", factor, correlation=costs.error_correlation, seed=scenario.seed)
     return replace(
         costs,
         energy_j={cause: array * factor for cause, array in costs.energy_j.items()},
-        latency_s=costs.latency_s * factor,
+        latency_s=costs.latency_s * slower,
         portions=tuple(replace(portion, energy_j=portion.energy_j * factor) for portion in costs.portions),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,10 +40,10 @@ class Costs:
     used: cause → keys of the machine's figures that went into it (their sources and grades follow into the ledger).
     latency_s: time of one batch, shape (..., 1 + draws). idle_power_w: power while powered and waiting, (1 + draws,),
     of all chips in use. chip_count: chips that the model occupies. bound: what holds the time.
-    scopes: cause → narrowest boundary that contains it, where it is not the chip.
     portions: summands of causes, where a cause mixes figures of different grades: they add up to its ``energy_j``,
     and evidence, sources and scope are then theirs, so that one guess does not taint what was published.
     model_error: the multiplier of this very prediction, where its pricer knows it better than one for all.
+    error_correlation: of the errors of energy and of time, 1 where one multiplier is both's.
     """
 
     parts: tuple[str, ...]
@@ -53,9 +53,9 @@ class Costs:
     idle_power_w: Array
     chip_count: int = 1
     bound: str = ""
-    scopes: Mapping[Cause, Boundary] = field(default_factory=dict)
     portions: tuple[Portion, ...] = ()
     model_error: Interval | None = None
+    error_correlation: float = 1.0
     notes: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
 
@@ -65,12 +65,7 @@ class Costs:
 
     def _portions_of(self, cause: Cause) -> list[Portion]:
         found = [portion for portion in self.portions if portion.cause == cause]
-        whole = Portion(
-            cause=cause,
-            energy_j=self.energy_j[cause],
-            used=self.used.get(cause, ()),
-            scope=self.scopes.get(cause, Boundary.CHIP),
-        )
+        whole = Portion(cause=cause, energy_j=self.energy_j[cause], used=self.used.get(cause, ()))
         return found or [whole]
 
     def unit_count(self, scenario: Scenario) -> int:

@@ -97,10 +97,14 @@ def _dynamic(
         Portion(cause=Cause.COMPUTE, energy_j=macs, used=mac_keys),
         Portion(cause=Cause.COMPUTE, energy_j=ops, used=op_keys),
     ]
-    for bytes_moved, key in ((traffic.memory, "memory_energy_j_per_byte"), (traffic.cache, "cache_energy_j_per_byte")):
+    levels = (
+        (traffic.memory, "memory_energy_j_per_byte", Boundary.DEVICE),
+        (traffic.cache, "cache_energy_j_per_byte", Boundary.CHIP),
+    )
+    for bytes_moved, key, scope in levels:
         if key in values:
             energy_j = bytes_moved[..., None] * values[key]
-            found.append(Portion(cause=Cause.MEMORY, energy_j=energy_j, used=(key,), scope=Boundary.DEVICE))
+            found.append(Portion(cause=Cause.MEMORY, energy_j=energy_j, used=(key,), scope=scope))
     return found
 
 

@@ -103,8 +103,19 @@ def test_weights_that_do_not_fit_are_written_for_every_batch():
     cells = 1024 * 640 * 4
     offchip = 1024 * 640 / 2 * 210e-12
     written = cells * 20e-15
-    memory = one.by_cause()[Cause.MEMORY].mid
+    on_chip = one.by_cause()[Cause.MEMORY].mid
+    memory = price(large, machine, replace(CHIP, boundary=Boundary.DEVICE)).by_cause()[Cause.MEMORY].mid
     assert memory == pytest.approx(offchip + written, rel=0.02)
+    assert memory - on_chip == pytest.approx(offchip)
+
+
+def test_memory_beside_the_chip_is_no_part_of_a_chips_account():
+    machine = load("dimc-22nm")
+    large = products(machine, 1024, 640)
+    chip, device = (price(large, machine, replace(CHIP, boundary=each)) for each in (Boundary.CHIP, Boundary.DEVICE))
+    assert any("off-chip memory" in text for text in chip.not_covered)
+    assert all(entry.scope is Boundary.CHIP for entry in chip.entries)
+    assert {entry.scope for entry in device.entries} == {Boundary.CHIP, Boundary.DEVICE}
 
 
 def test_signed_inputs_cost_two_passes_where_the_chip_cannot_drive_both_signs():
