@@ -41,7 +41,7 @@ METHOD = (
     "a prompt, the median time between tokens (0.5), with priors; constants are base x chip family x software; held "
     "out: each base model (precision, vision, thinking and coder siblings together), and each chip; error: median over "
     "rows, nothing known but model, chip, batch and lengths; prompt lengths are assumed and moved by the fit; the "
-    "interval is the conformal quantile of held-out residuals"
+    "interval is the conformal quantile of held-out residuals, of the power (energy over time) too, on the runs of 2025"
 )
 SOURCES = '["mlenergy2025", "mlenergy-v2"]'
 
@@ -50,7 +50,8 @@ SOURCES = '["mlenergy2025", "mlenergy-v2"]'
 class Fits:
     """What was fitted: on all rows, without each base model, without each chip; residuals are ln(measured/predicted).
 
-    contended: the same as held_out, where it is known which runs shared a host.
+    contended: the same as held_out, where it is known which runs shared a host. held_out_power, unseen_power: of energy
+    over time; powered: the rows that have a power, for those of 2024 took energy and tokens over different windows.
     """
 
     table: Table
@@ -62,6 +63,17 @@ class Fits:
     contended: Array
     held_out_time: Array
     unseen: Array
+    unseen_power: Array
+
+    @property
+    def held_out_power(self) -> Array:
+        """Residuals of joules over seconds, the base model left out."""
+        return self.held_out - self.held_out_time
+
+    @property
+    def powered(self) -> Array:
+        """Whether a row's energy and time are of one window, so that it has a power."""
+        return np.array([row.software == "vllm-2025" for row in self.table.rows])
 
 
 def families(rows: Sequence[Row]) -> dict[str, str]:
@@ -77,20 +89,21 @@ def fit_all(rows: Sequence[Row]) -> Fits:
     every = np.arange(len(rows))
     whole = model.fit(every, evaluations=200)
     measured, time = np.log(table.energy_j), np.log(table.step_s)
-    held, contended, held_time, unseen = (np.zeros(len(rows)) for _ in range(4))
+    held, contended, held_time, unseen, unseen_time = (np.zeros(len(rows)) for _ in range(5))
     without = {}
     for group in sorted(set(table.groups)):
         inside = table.groups == group
         without[group] = model.fit(every[~inside], start=whole, evaluations=15)
         seconds, joules = model.predict(without[group], every[inside], alone=True)
         held[inside] = measured[inside] - np.log(joules)
-        seconds, joules = model.predict(without[group], every[inside])
-        contended[inside] = measured[inside] - np.log(joules)
         held_time[inside] = time[inside] - np.log(seconds)
+        contended[inside] = measured[inside] - np.log(model.predict(without[group], every[inside])[1])
     for machine in sorted(set(table.machine)):
         inside = table.machine == machine
         found = model.fit(every[~inside], evaluations=120)
-        unseen[inside] = measured[inside] - np.log(model.predict(found, every[inside], unseen=True, alone=True)[1])
+        seconds, joules = model.predict(found, every[inside], unseen=True, alone=True)
+        unseen[inside] = measured[inside] - np.log(joules)
+        unseen_time[inside] = time[inside] - np.log(seconds)
     return Fits(
         table=table,
         model=model,
@@ -101,6 +114,7 @@ def fit_all(rows: Sequence[Row]) -> Fits:
         contended=contended,
         held_out_time=held_time,
         unseen=unseen,
+        unseen_power=unseen - unseen_time,
     )
 
 
@@ -114,12 +128,13 @@ def features(table: Table) -> Array:
     return np.column_stack([table.routed, table.chips > 1, table.batch <= 16]).astype(float)
 
 
-def calibrate(table: Table, residuals: Array, unseen: Array, index: Array) -> ErrorModel:
+def calibrate(fits: Fits, index: Array) -> ErrorModel:
     """Return the error model of the rows ``index``: how much larger errors are where, and the conformal quantiles.
 
     The factors are medians of ratios on a log scale (least squares of ln |residual|); none is below 1.
     """
-    inside = features(table)[index]
+    inside = features(fits.table)[index]
+    residuals, unseen, powered = fits.held_out, fits.unseen, fits.powered[index]
     size = np.log(np.abs(residuals[index]) + 0.01)
     columns = np.column_stack([np.ones(len(index)), inside])
     slope = np.linalg.lstsq(columns, size, rcond=None)[0][1:]
@@ -130,11 +145,41 @@ def calibrate(table: Table, residuals: Array, unseen: Array, index: Array) -> Er
     return ErrorModel(
         quantile_80=_rank(scores, 0.8),
         quantile_90=_rank(scores, 0.9),
+        power_90=_rank((np.abs(fits.held_out_power[index]) / scale)[powered], 0.9),
         routed=float(factors[0]),
         several_chips=float(factors[1]),
         small_batch=float(factors[2]),
         unseen_chip=float(max(wide, 1.0)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Held:
+    """For every row, whether an interval of a model that calibrated on the other base models holds it.
+
+    energy_80, energy_90: of energy. power_90: of power. apart_90: of power, energy and time drawn independently.
+    """
+
+    energy_80: Array
+    energy_90: Array
+    power_90: Array
+    apart_90: Array
+
+
+def coverage(fits: Fits) -> Held:
+    """Return what the intervals hold; power_90 and apart_90 are meant for the rows that have a power."""
+    table = fits.table
+    found = np.zeros((4, len(table.rows)), bool)
+    energy, power = np.abs(fits.held_out), np.abs(fits.held_out_power)
+    for group in sorted(set(table.groups)):
+        inside = table.groups == group
+        model = calibrate(fits, np.flatnonzero(~inside))
+        factors = np.log([model.routed, model.several_chips, model.small_batch])
+        scale = np.exp(features(table)[inside] @ factors)
+        widths = (model.quantile_80, model.quantile_90, model.power_90, np.sqrt(2.0) * model.quantile_90)
+        for row, errors, width in zip(found, (energy, energy, power, power), widths, strict=True):
+            row[inside] = errors[inside] <= width * scale
+    return Held(energy_80=found[0], energy_90=found[1], power_90=found[2], apart_90=found[3])
 
 
 def _rank(scores: Array, level: float) -> float:
@@ -192,12 +237,30 @@ def jackknife(fits: Fits) -> tuple[Array, Array]:
     return np.exp(middle - Z95 * deviation), np.exp(np.minimum(middle + Z95 * deviation, fits.model.layout.ceiling))
 
 
+def _digest(rows: Sequence[Row]) -> str:
+    told = [(r.model, r.machine, r.batch, r.energy_j, r.step_s, r.between_s) for r in rows]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _power(fits: Fits) -> list[str]:
+    """Return what power_90 of the error model rests on, as lines of the table."""
+    inside, held = fits.powered, coverage(fits)
+    rows = [row for row, told in zip(fits.table.rows, inside, strict=True) if told]
+    linear = np.corrcoef(fits.held_out[inside], fits.held_out_time[inside])[0, 1]
+    return [
+        "[power]",
+        f'rows_hash = "{_digest(rows)}"',
+        f"rows_count = {len(rows)}",
+        f"residual_correlation = {linear:.3g}",
+        f"held_out_coverage_frac = {held.power_90[inside].mean():.3g}",
+        f"independent_coverage_frac = {held.apart_90[inside].mean():.3g}",
+    ]
+
+
 def write(path: Path, fits: Fits, error: ErrorModel, objections: Mapping[str, tuple[float, ...]]) -> None:
     """Write the fitted table."""
     rows, model = fits.table.rows, fits.model
-    digest = hashlib.sha256(
-        repr([(r.model, r.machine, r.batch, r.energy_j, r.step_s, r.between_s) for r in rows]).encode()
-    ).hexdigest()
+    digest = _digest(rows)
     told = [cause for cause, pair in objections.items() if min(pair) >= NOTICED]
     lines = ["# Written by bench/fit_decoder.py; do not edit."]
     lines += [f"model_error_low_frac = {np.exp(-error.quantile_90):.3g}"]
@@ -211,6 +274,7 @@ def write(path: Path, fits: Fits, error: ErrorModel, objections: Mapping[str, tu
     lines += [f"batches = [{np.floor(batches.min() + 0.5):.0f}, {np.ceil(batches.max()):.0f}]"]
     lines += ["", "[error]"]
     lines += [f"{name} = {getattr(error, name):.4g}" for name in error.__dataclass_fields__]
+    lines += ["", *_power(fits)]
     base, family, software, _, _ = model.parts(fits.whole)
     low, high = jackknife(fits)
     value = np.exp(np.minimum(base, model.layout.ceiling))
@@ -234,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for reason, count in missing.items():
         print(f"left out: {count} rows, {reason}")
     fits = fit_all(rows)
-    error = calibrate(fits.table, fits.held_out, fits.unseen, np.arange(len(rows)))
+    error = calibrate(fits, np.arange(len(rows)))
     objections = identified(fits)
     write(options.out, fits, error, objections)
     print(

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DRAW_COUNT", "Array", "Interval", "Spread", "interval_of", "lognormal", "standard_normal", "uniform"]
+__all__ = [
+    "DRAW_COUNT",
+    "Array",
+    "Interval",
+    "Spread",
+    "interval_of",
+    "lognormal",
+    "reordered",
+    "standard_normal",
+    "uniform",
+]
 
 Array: TypeAlias = "NDArray[np.float64]"
 
@@ -104,6 +114,23 @@ def lognormal(key: str, interval: Interval, *, draws: int, seed: int) -> Array:
     values[0] = interval.mid
     values[1:] = interval.mid * np.exp(z * np.where(z < 0, below, above))
     return values
+
+
+def reordered(key: str, values: Array, *, correlation: float, seed: int) -> Array:
+    """Return the draws of ``values``, (1 + draws,), in another order: as normal scores they correlate with the old one.
+
+    The distribution is the same to the last digit, so that a second quantity that errs like the first, and for causes
+    that they share in part, is drawn beside it. correlation: 0 (independent) to 1 (the very same draws).
+    """
+    import numpy as np
+
+    draws = len(values) - 1
+    if correlation >= 1.0 or draws == 0:
+        return values
+    own = _strata(draws)[np.argsort(np.argsort(values[1:]))]
+    other = standard_normal(key, draws=draws, seed=seed)
+    order = np.argsort(np.argsort(correlation * own + np.sqrt(1.0 - correlation**2) * other))
+    return np.concatenate([values[:1], np.sort(values[1:])[order]])
 
 
 def interval_of(values: Array) -> Interval:

@@ -9,6 +9,7 @@ import numpy as np
 
 from twentywatts.estimation.places import Place
 from twentywatts.estimation.result import EstimationRow, ModelCard
+from twentywatts.figures import Boundary
 from twentywatts.ledger import Ledger
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Interval, Spread
@@ -41,8 +42,8 @@ def row_of(
 ) -> EstimationRow:
     """Return a row from its ledger. units: written per request. step_share: seconds of one step over those of a batch.
 
-    The mean power is joules of all requests over the seconds of the batch; the interval of both is the same
-    multiplier, so that it cancels but for what is outside the chips.
+    The mean power is joules of all requests over the seconds of the batch, draw by draw: what both err by alike cancels.
+    No draw of chips alone lies below their idle power or above their limit.
     """
     energy, latency = ledger.energy_j.values, ledger.latency_s.values
     count = max(units, 1.0)
@@ -56,5 +57,14 @@ def row_of(
         unit=unit,
         units_per_s=Spread(count * batch / latency).interval,
         step_s=Spread(latency * np.asarray(step_share)).interval if units else Interval(low=0.0, mid=0.0, high=0.0),
-        power_w=Spread(energy * batch / latency).interval,
+        power_w=_power_w(energy * batch / latency, place, ledger.boundary),
     )
+
+
+def _power_w(drawn_w: Array, place: Place, boundary: str) -> Interval:
+    """Return the interval of drawn powers, held to what the chips can draw where it is theirs alone."""
+    figures = place.machine.figures
+    if Boundary(boundary).rank > Boundary.DEVICE.rank or not {"idle_power_w", "max_power_w"} <= figures.keys():
+        return Spread(drawn_w).interval
+    idle_w, most_w = (place.chip_count * figures[key].value for key in ("idle_power_w", "max_power_w"))
+    return Spread(np.clip(drawn_w, min(idle_w, drawn_w[0]), max(most_w, drawn_w[0]))).interval

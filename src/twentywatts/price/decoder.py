@@ -136,6 +136,7 @@ def costs(workload: DecoderWorkload, machine: Machine, values: Values, scenario:
         chip_count=workload.parallelism.chip_count,
         bound=_bound(found),
         model_error=error_model().interval(_single(found.error_scale)),
+        error_correlation=error_model().correlation,
         notes=(*workload.notes, *_notes(found, workload, machine)),
     )
 

@@ -46,11 +46,12 @@ class ErrorModel:
     """Held-out errors: |ln(measured / predicted)| is below ``quantile_90`` × scale in nine cases of ten.
 
     The scale starts at 1 and is multiplied by what applies: routed experts, several chips, a small batch, an unseen
-    chip. quantile_80: the same for eight of ten.
+    chip. quantile_80: the same for eight of ten. power_90: the same as quantile_90 for the power, energy over time.
     """
 
     quantile_80: float
     quantile_90: float
+    power_90: float
     routed: float
     several_chips: float
     small_batch: float
@@ -61,6 +62,14 @@ class ErrorModel:
         factor = (self.routed if routed else 1.0) * (self.several_chips if chips > 1 else 1.0)
         factor *= self.unseen_chip if unseen else 1.0
         return np.asarray(np.where(np.asarray(batch) <= _SMALL_BATCH, self.small_batch, 1.0) * factor)
+
+    @property
+    def correlation(self) -> float:
+        """Correlation of the draws of energy and time, which err alike, at which their ratio errs as the power did.
+
+        Two lognormal errors of one width w have a ratio of the width w √(2 (1 − correlation)).
+        """
+        return float(np.clip(1.0 - 0.5 * (self.power_90 / self.quantile_90) ** 2, 0.0, 1.0))
 
     def interval(self, scale: float) -> Interval:
         """Return the multiplier on a prediction with its 90 % interval."""
