@@ -60,6 +60,7 @@ TRAITS: Mapping[str, tuple[str, ...] | str] = {
     "kind": "a text",
     "chip_family": "a text",
     "structured_sparsity": "a text",
+    "half_format": ("bf16", "fp16"),
     "cores_per_tile": "a positive number",
     "weight_sharing": ("core", "synapse"),
     "neuron_update": ("clocked", "event"),

@@ -188,21 +188,23 @@ def table_by_batch(document: Record, chip: str) -> tuple[list[str], list[list[st
     """Return headers and rows of joules a token on one chip: a row for each batch, a column for each precision."""
     own = [option for option in document["options"] if option["chip"] == chip and option["cache"] == _CACHE]
     kinds = list(dict.fromkeys(option["precision"] for option in sorted(own, key=_kind)))
+    held = {option["precision"]: option["weights"] for option in own}
     rows = []
     for batch in sorted({option["batch"] for option in own}):
         cells = [_cheapest([o for o in own if o["batch"] == batch and o["precision"] == kind]) for kind in kinds]
         rows.append([f"{batch:,}", *cells])
-    return ["at a time", *(_column(document, kind) for kind in kinds)], rows
+    return ["at a time", *(_column(document, kind, held[kind]) for kind in kinds)], rows
 
 
 def _kind(option: Record) -> int:
-    order = (_PUBLISHED, "bf16", "fp8", "int8", "int4")
+    order = (_PUBLISHED, "bf16", "fp16", "fp8", "int8", "int4")
     return order.index(option["precision"]) if option["precision"] in order else len(order)
 
 
-def _column(document: Record, kind: str) -> str:
+def _column(document: Record, kind: str, held: str) -> str:
     if kind == _PUBLISHED:
-        return f"{document['model']['precision']}, {_PUBLISHED}"
+        published = document["model"]["precision"]
+        return f"{held}, {_PUBLISHED}" if held == published else f"{held}, published in {published}"
     sure = all(option["measured_precision"] for option in document["options"] if _is_plain(option, kind))
     return kind if sure else f"{kind} (guess)"
 
@@ -224,10 +226,10 @@ def _cheapest(options: Iterable[Record]) -> str:
 def legend_text(document: Record) -> str:
     """Return what the cells of the table hold."""
     limit = document["load"]["step_s"]
-    late = f" – : no number of chips writes a token within {format_si(limit, 's')}." if limit else ""
+    late = f", or no number of chips writes a token within {format_si(limit, 's')}" if limit else ""
     return (
         "Joules per output token, of the number of chips (×N) that takes least; below them the time between two "
-        f"tokens. The cache is as wide as the arithmetic.{_extrapolated(document)}{late}"
+        f"tokens. The cache is as wide as the arithmetic. – : does not fit{late}.{_extrapolated(document)}"
     )
 
 

@@ -61,7 +61,8 @@ def serve_command(option: Option) -> str:
         f"--tensor-parallel-size {option.row.chip_count}",
         f"--max-num-seqs {option.row.batch}",
     ]
-    return " ".join([*words, *([f"--kv-cache-dtype {option.cache}"] if option.cache else [])])
+    half = ["--dtype half"] if option.base == "fp16" else []  # what was published in bf16 does not start without it
+    return " ".join([*words, *half, *([f"--kv-cache-dtype {option.cache}"] if option.cache else [])])
 
 
 def _option(option: Option) -> Record:

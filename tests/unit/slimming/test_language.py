@@ -19,7 +19,7 @@ from twentywatts.errors import InputError, MachineError, ModelError, RefusedErro
 from twentywatts.figures import Evidence
 from twentywatts.price.decoder_constants import error_model
 from twentywatts.readers.architectures import load_architecture
-from twentywatts.reports.slim_language import language_headline, language_view
+from twentywatts.reports.slim_language import language_headline, language_view, table_by_batch
 from twentywatts.reports.slim_language_document import language_document
 from twentywatts.reports.slim_language_page import language_page
 from twentywatts.slimming.language.pairs import Pairs, ratio_of
@@ -43,6 +43,34 @@ def test_options_are_ranked_by_joules_a_token(dense: LanguageAdvice) -> None:
     kinds = {(option.precision, option.cache) for option in dense.options}
     assert kinds == {(name, cache) for name in ("as published", "fp8", "int8", "int4") for cache in ("", "fp8")}
     assert next(refusal.machine for refusal in dense.refused) == "akida"
+
+
+def test_a_chip_without_bf16_serves_in_fp16() -> None:
+    """A T4 has tensor cores for fp16 alone, and vLLM does not start a model in bf16 on it."""
+    narrow, given = (recommend(name, on="t4x1", load=Load(most_batch=2)) for name in ("gpt2", "llama-3.2-1b"))
+    assert {option.base for option in narrow.options} == {"fp32", "fp16", "int8", "int4"}
+    assert {option.precision for option in narrow.options} == {"as published", "fp16", "int8", "int4"}
+    assert given.best is not None
+    assert given.best.base == "fp16"
+    assert given.best.is_measured
+    assert "--dtype half" in language_document(given)["serve"]
+    assert "fp16, published in bf16" in table_by_batch(language_document(given), "t4")[0]
+
+
+def test_what_was_published_in_fp16_is_called_so() -> None:
+    found = recommend("bloom-560m", on="h100-sxmx1", load=Load(most_batch=1))
+    assert found.model.precision == "fp16"
+    assert found.best is not None
+    assert found.best.is_measured
+
+
+def test_every_precision_is_asked_about_at_every_batch() -> None:
+    """A precision with a smaller cache fills larger batches: each batch holds all that fit."""
+    found = recommend("gpt2", on="t4x1")
+    held: dict[int, set[str]] = {}
+    for option in found.options:
+        held.setdefault(option.row.batch, set()).add(f"{option.precision} {option.cache}")
+    assert held[128] == held[64] == held[1]
 
 
 def test_without_a_number_of_chips_small_groups_are_tried() -> None:

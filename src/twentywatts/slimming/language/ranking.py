@@ -8,7 +8,7 @@ measured by nobody who publishes joules of servers: such rows are guesses, wider
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ __all__ = ["PUBLISHED", "LanguageAdvice", "Load", "Option", "recommend"]
 
 PUBLISHED = "as published"
 _WIDTHS = ("bf16", "fp8", "int8", "int4")
+_SIXTEEN_BITS = ("bf16", "fp16")  # alike to a predictor
 _CACHES = ("", "fp8")  # empty: as wide as the arithmetic, 16 bits or 32
 _CHIPS = (1, 2, 4, 8)
 _REPLY_TOKENS = 300  # of an answer, as in an estimate
@@ -125,10 +126,11 @@ def recommend(
     names = _precisions(architecture)
     subjects = {(name, cache): _subject(model, load, name, cache) for name in names for cache in _CACHES}
     for place in _places(on):
+        sizes = _sizes(subjects.values(), place, load)
         for (name, cache), subject in subjects.items():
             try:
-                kind = (name, cache, subject.model.precision)
-                rows = _rows(subject, place, load, scenario)
+                kind = (_on(place, name), cache, _on(place, subject.model.precision))
+                rows = _rows(subject, place, sizes, scenario)
                 options.extend(_option(row, architecture, pairs, load, kind=kind) for row in rows)
             except RefusedError as error:
                 refused.setdefault(place.name, str(error))
@@ -169,6 +171,11 @@ def _precisions(architecture: Architecture) -> list[str]:
     return [PUBLISHED, *narrower]
 
 
+def _on(place: Place, precision: str) -> str:
+    """Return what a precision is called on a place: without arithmetic in bf16 the other format of 16 bits serves."""
+    return str(place.machine.traits.get("half_format", precision)) if precision in _SIXTEEN_BITS else precision
+
+
 def _subject(model: str | Path, load: Load, precision: str, cache: str) -> Subject:
     return language_model(
         model,
@@ -189,15 +196,26 @@ def _places(on: str | Sequence[str]) -> Iterator[Place]:
             yield replace(place, name=place.name if chips == 1 else f"{place.name}x{chips}", chip_count=chips)
 
 
-def _rows(subject: Subject, place: Place, load: Load, scenario: Scenario) -> Iterator[EstimationRow]:
+def _sizes(subjects: Iterable[Subject], place: Place, load: Load) -> list[int]:
+    """Return the batches that are asked about on a place: those of every precision, so that each stands beside each."""
+    sizes = {load.most_batch} if load.most_batch else set()
+    for subject in subjects:
+        try:
+            sizes |= {size for size in subject.batches(place) if size <= (load.most_batch or size)}
+        except RefusedError:  # told where its rows are asked for
+            continue
+    return sorted(sizes or {1})
+
+
+def _rows(subject: Subject, place: Place, sizes: Sequence[int], scenario: Scenario) -> Iterator[EstimationRow]:
     """Yield the rows of one precision on one place; raises RefusedError where it does not hold the model."""
     machine = place.machine
     if machine.refused:
         raise RefusedError(machine.refused)
     if subject.model.precision == "fp8" and "peak_fp8_flop_per_s" not in machine.figures:
         raise RefusedError(f"'{machine.name}' publishes no rate for 8-bit floats")
-    sizes = {size for size in subject.batches(place) if load.most_batch is None or size <= load.most_batch}
-    for size in sorted(sizes | ({load.most_batch} if load.most_batch else set())):
+    yield subject.row(place, sizes[0], scenario)
+    for size in sizes[1:]:
         try:
             yield subject.row(place, size, scenario)
         except RefusedError:
@@ -209,7 +227,7 @@ def _option(
 ) -> Option:
     """Return a row as an option. kind: precision as asked for, cache, precision of the weights."""
     precision, cache, base = kind
-    measured = not cache and (base == "bf16" or (base == "fp8" and architecture.is_routed))
+    measured = not cache and (base in _SIXTEEN_BITS or (base == "fp8" and architecture.is_routed))
     rather_costs = precision == "fp8" and not pairs.band(row.batch).rather_saves
     return Option(
         precision=precision,
@@ -258,7 +276,7 @@ def _against(option: Option, options: Sequence[Option], pairs: Pairs) -> Interva
     if not same or option is same[0]:
         return None
     ratio = option.energy_j_per_token / same[0].energy_j_per_token
-    is_measured = option.is_measured and same[0].base == "bf16"
+    is_measured = option.is_measured and same[0].base in _SIXTEEN_BITS
     return ratio_of(ratio, pairs, is_measured=is_measured, batch=option.row.batch)
 
 
