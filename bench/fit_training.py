@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training_rows import fit, hours_error, left_out, read_runs, rows_hash
+from training_rows import fit, hours_error, left_out, read_runs, rows_hash, spread
 
 OUT = Path(__file__).parents[1] / "src" / "twentywatts" / "data" / "fitted" / "training.toml"
 NAMES = ("log_mfu", "peak_exponent", "overtraining_exponent")
 METHOD = (
     "robust ridge regression of ln(6 N D / (peak x published chip hours)) on ln(peak) and "
     "ln(1 + tokens per parameter / 1000), families weighted by the root of their runs; intervals of the constants: "
-    "families left out one at a time; model error: 90 % of the runs of families left out as a whole"
+    "families left out one at a time; model error: conformal 90 % quantile of runs, their families left out as a whole"
 )
 
 
@@ -33,10 +33,10 @@ def main() -> None:
     families = list(dict.fromkeys(run.family for run in runs))
     found = fit(runs)
     jackknife = np.array([fit([run for run in runs if run.family != family]) for family in families])
-    spread = 1.645 * np.sqrt((len(families) - 1) * np.mean((jackknife - jackknife.mean(axis=0)) ** 2, axis=0))
+    width = 1.645 * np.sqrt((len(families) - 1) * np.mean((jackknife - jackknife.mean(axis=0)) ** 2, axis=0))
     held_out = left_out(runs)
     inside = np.exp([run.row @ found for run in runs])
-    low, high = np.quantile([run.mfu_frac for run in runs] / held_out, [0.05, 0.95])
+    low, high = spread(runs)
     lines = [
         "# Written by bench/fit_training.py; do not edit.",
         f"model_error_low_frac = {low:.3g}",
@@ -49,7 +49,7 @@ def main() -> None:
         f'method = "{METHOD}"',
         'sources = ["twentywatts-training", "touvron2023"]',
     ]
-    for name, value, half in zip(NAMES, found, spread, strict=True):
+    for name, value, half in zip(NAMES, found, width, strict=True):
         lines += ["", f"[constants.{name}]", f"low = {value - half:.4g}", f"value = {value:.4g}"]
         lines += [f"high = {value + half:.4g}"]
     fastest = max(run.peak_flop_per_s for run in runs)

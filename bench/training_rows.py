@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,21 +152,29 @@ def left_out(runs: Sequence[Run], columns: Sequence[int] = (0, 1, 2)) -> Array:
     return found
 
 
-def held_out_bands(runs: Sequence[Run], only: Run | None = None) -> list[Interval]:
-    """Return the MFU of each run (or of ``only``) with a 90 % band, its family left out of the fit and of the band.
+def spread(runs: Sequence[Run]) -> tuple[float, float]:
+    """Return the factors on a foretold MFU between which one more run lies nine times in ten, its family unseen.
 
-    The band is that of the other families, each predicted from the rest.
+    The conformal quantile of |ln(published / foretold)|, each family predicted from the rest. Plain 5 % and 95 %
+    quantiles of so few runs look narrower and hold fewer than they say.
     """
+    scores = np.sort(np.abs(np.log([run.mfu_frac for run in runs] / left_out(runs))))
+    rank = min(math.ceil(0.9 * (len(scores) + 1)), len(scores))
+    width = math.exp(scores[rank - 1])
+    return 1.0 / width, width
+
+
+def held_out_bands(runs: Sequence[Run], only: Run | None = None) -> list[Interval]:
+    """Return the MFU of each run (or of ``only``) with a 90 % band, its family left out of the fit and of the band."""
     bands = {}
     for family in dict.fromkeys(run.family for run in ([only] if only else runs)):
         others = [run for run in runs if run.family != family]
-        low, high = np.quantile([run.mfu_frac for run in others] / left_out(others), [0.05, 0.95])
-        bands[family] = (fit(others), low, high)
+        bands[family] = (fit(others), *spread(others))
     found = []
     for run in [only] if only else runs:
         coefficients, low, high = bands[run.family]
         mid = float(np.exp(run.row @ coefficients))
-        found.append(Interval(low=mid * min(low, 1.0), mid=mid, high=mid * max(high, 1.0)))
+        found.append(Interval(low=mid * low, mid=mid, high=mid * high))
     return found
 
 
