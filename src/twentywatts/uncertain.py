@@ -8,6 +8,7 @@ value at mid, so one pass of a formula gives the mid result and all its draws.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRAW_COUNT",
+    "Z95",
     "Array",
     "Interval",
     "Spread",
@@ -34,7 +36,7 @@ Array: TypeAlias = "NDArray[np.float64]"
 
 DRAW_COUNT = 1000
 _MOST_DRAWS = 1_000_000  # a figure then holds 8 MB
-_Z95 = 1.6448536269514722  # standard normal quantile of 0.95
+Z95 = 1.6448536269514722  # standard normal quantile of 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +81,19 @@ def _order(key: str, *, draws: int, seed: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little"))).permutation(draws)
 
 
-_STRATA: dict[int, Array] = {}
-
-
 def _check(draws: int) -> None:
     if not 0 <= draws <= _MOST_DRAWS:
         raise InputError(f"the number of draws must be a whole number from 0 to {_MOST_DRAWS:,}, got {draws!r}")
 
 
+@functools.cache
 def _strata(draws: int) -> Array:
-    if draws not in _STRATA:
-        from statistics import NormalDist
+    from statistics import NormalDist
 
-        import numpy as np
+    import numpy as np
 
-        normal = NormalDist()
-        _STRATA[draws] = np.array([normal.inv_cdf((i + 0.5) / draws) for i in range(draws)])
-    return _STRATA[draws]
+    normal = NormalDist()
+    return np.array([normal.inv_cdf((i + 0.5) / draws) for i in range(draws)])
 
 
 def lognormal(key: str, interval: Interval, *, draws: int, seed: int) -> Array:
@@ -108,8 +106,8 @@ def lognormal(key: str, interval: Interval, *, draws: int, seed: int) -> Array:
     if not 0 < interval.low <= interval.mid <= interval.high:
         raise InputError(f"'{key}' needs 0 < low ≤ value ≤ high, got {interval.low}, {interval.mid}, {interval.high}")
     z = standard_normal(key, draws=draws, seed=seed)
-    below = math.log(interval.mid / interval.low) / _Z95
-    above = math.log(interval.high / interval.mid) / _Z95
+    below = math.log(interval.mid / interval.low) / Z95
+    above = math.log(interval.high / interval.mid) / Z95
     values = np.empty(1 + draws)
     values[0] = interval.mid
     values[1:] = interval.mid * np.exp(z * np.where(z < 0, below, above))

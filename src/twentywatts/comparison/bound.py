@@ -14,14 +14,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.uncertain import Array
+from twentywatts.uncertain import Z95, Array
 
 __all__ = ["Verdict", "accuracy_interval", "drop_bound", "judge", "samples_needed"]
 
 _CONFIDENCE = 0.95
 _GAMMA = 1e-3  # spent on the confidence set of the nuisance
 _GRID = 21
-_Z95 = 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,7 @@ def samples_needed(lost: int, gained: int, n: int, max_drop: float) -> int | Non
     if drop >= max_drop:
         return None
     margin = max_drop - drop
-    wide = _Z95 * math.sqrt((lost + gained) / n - drop**2)
+    wide = Z95 * math.sqrt((lost + gained) / n - drop**2)
     rest = max((drop_bound(lost, gained, n) - drop) * n - wide * math.sqrt(n), 0.0)
     root = (wide + math.sqrt(wide**2 + 4 * rest * margin)) / (2 * margin)  # of n: margin = wide / √n + rest / n
     least = math.ceil(3 / max_drop) if max_drop > 0 else 0  # without a loss it takes that many

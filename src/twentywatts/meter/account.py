@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Total", "ledger_of", "total_of"]
 
-_Z95 = 1.6448536269514722  # standard normal quantile of 0.95
 _BOUNDARIES = {Scope.DRAM: "device", Scope.GPU: "device", Scope.MODULE: "device", Scope.PLATFORM: "device"}
 _BOUNDARIES |= {Scope.GPU_PARTITION: "device", Scope.BATTERY: "system", Scope.HOST: "system", Scope.WALL: "system"}
 _PROCESSOR = (Scope.PACKAGE, Scope.SOC, Scope.MODULE, Scope.CORE, Scope.RAIL, Scope.PLATFORM)
@@ -123,7 +122,7 @@ def _spread(reading: Reading, name: str, gains: Mapping[str, tuple[float, str]])
     """Return the draws of one reading: its sensor's own error shared by key, the rest independent by window."""
     import numpy as np
 
-    from twentywatts.uncertain import DRAW_COUNT, Spread, standard_normal
+    from twentywatts.uncertain import DRAW_COUNT, Z95, Spread, standard_normal
 
     mid_j, low_j, high_j = reading.energy_j or 0.0, reading.low_j or 0.0, reading.high_j or 0.0
     gain = min(gains.get(reading.key, (0.0, ""))[0], 1.0)
@@ -131,7 +130,7 @@ def _spread(reading: Reading, name: str, gains: Mapping[str, tuple[float, str]])
     own = standard_normal(f"meter.{reading.key}.{name}.{reading.first}.{mid_j}", draws=DRAW_COUNT, seed=0)
     values = np.empty(1 + DRAW_COUNT)
     values[0] = mid_j
-    values[1:] = mid_j * (1 + gain / _Z95 * shared) + _scaled(own, (low_j, mid_j, high_j), gain)
+    values[1:] = mid_j * (1 + gain / Z95 * shared) + _scaled(own, (low_j, mid_j, high_j), gain)
     return Spread(np.maximum(values, 0.0))
 
 
@@ -139,7 +138,9 @@ def _scaled(z: Array, bounds_j: Sequence[float], gain: float) -> Array:
     """Return two-piece normal deviations [J] for what the gain leaves of the interval."""
     import numpy as np
 
+    from twentywatts.uncertain import Z95
+
     low_j, mid_j, high_j = bounds_j
-    below = max(0.0, mid_j - low_j - gain * mid_j) / _Z95
-    above = max(0.0, high_j - mid_j - gain * mid_j) / _Z95
+    below = max(0.0, mid_j - low_j - gain * mid_j) / Z95
+    above = max(0.0, high_j - mid_j - gain * mid_j) / Z95
     return z * np.where(z < 0, below, above)

@@ -15,7 +15,7 @@ from twentywatts.plan.simulation import Simulation, simulate
 from twentywatts.plan.train import chip_inputs, run_model
 from twentywatts.plan.utilisation import mfu_input
 from twentywatts.plan.words import count_text, quantity_text
-from twentywatts.uncertain import Interval, interval_of
+from twentywatts.uncertain import Z95, Interval, interval_of
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
@@ -24,7 +24,6 @@ __all__ = ["ScalingOptions", "scaling"]
 
 _DRAWS = 4000
 _POINT_FRAC = 0.01  # "one point": one percent less loss
-_Z95 = 1.645
 _BUDGETS = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
@@ -121,7 +120,7 @@ def _factor(chosen: Law, best: Array) -> Array:
 
 def _amounts(found: Simulation, chosen: Law) -> tuple[Amount, ...]:
     mid = {key: float(values[0]) for key, values in found.outputs.items()}
-    half = _Z95 * standard_error(chosen, mid["params_count"], mid["tokens_count"])
+    half = Z95 * standard_error(chosen, mid["params_count"], mid["tokens_count"])
     spread = found.interval("loss_nats")
     low = mid["loss_nats"] - max(half, mid["loss_nats"] - spread.low)
     best = Interval(low=low, mid=mid["loss_nats"], high=mid["loss_nats"] + max(half, spread.high - mid["loss_nats"]))

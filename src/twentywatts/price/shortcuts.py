@@ -2,9 +2,10 @@
 
 Shortcut:   E = 0.9 pJ × synaptic operations (SOP); without spikes 4.6 pJ × MAC. Arithmetic alone, fp32.
 With memory: E = SOP (e_add + w/64 e_sram + a p/64 e_sram) + updates (e_add + 2 p/64 e_sram), of w-bit weights and p-bit
-potentials, a accesses of a potential per event. Without spikes: E = MAC (b/8 e_mul8 + e_add + r 8/64 e_sram),
-r words per MAC. Bits: ⌈log2(T + 1)⌉ for the twin that says as much as T steps of binary spikes. Cache energies are per
-64-bit access (Horowitz 2014), so a word of b bits costs b/64. docs/how/review-a-paper.md has the limits.
+potentials, a accesses of a potential per event. Without spikes: E = MAC (b/8 e_mul8 + e_add + r (w + b)/2/64 e_sram),
+r words per MAC, half of them weights and half b-bit activations. Bits: ⌈log2(T + 1)⌉ for the twin that says as much as
+T steps of binary spikes. Cache energies are per 64-bit access (Horowitz 2014), so a word of b bits costs b/64.
+docs/how/review-a-paper.md has the limits.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from twentywatts.claims.context import Context
 from twentywatts.claims.facts import facts_of
 from twentywatts.claims.terms import AuditVerdict, Finding, Sentence
 from twentywatts.claims.wording import amount, range_text, tell
-from twentywatts.units import convert
+from twentywatts.units import HOUR_S
 
 __all__ = ["RULE", "dimension"]
 
@@ -59,7 +59,7 @@ def _power_per_time(sentence: Sentence, quote: str, start: int, power_w: float) 
     language = sentence.language
     value = power_w or 1e6
     power = amount(value, "power", language)
-    energy = amount(convert(value, "W", "W") * convert(1, "h", "s"), "energy", language)
+    energy = amount(value * HOUR_S, "energy", language)
     found = next((quantity for quantity in sentence.quantities if quantity.start == start and power_w), None)
     return (
         Finding(

@@ -118,7 +118,7 @@ def _with_queries(sentence: Sentence, energy: Quantity | None) -> _Whole | None:
 def _scale(sentence: Sentence, count: Quantity, fact: Fact, whole: _Whole) -> float:
     """Return by what one unit's figure is multiplied: a home's day where days are compared, miles for a Tesla."""
     if count.dimension == "time":
-        return count.value / PERIODS["hour"] / count.value  # per second of video
+        return 1.0 / PERIODS["hour"]  # the figure is of an hour of video, the count is of its seconds
     clause = sentence.clause_of(count.start)
     if fact.entity == "home" and (whole.per == "day" or sentence.has("daily", within=clause)):
         return PERIODS["day"] / PERIODS["year"]
