@@ -18,7 +18,7 @@ import numpy as np
 from twentywatts.price.decoder_work import PassWork
 from twentywatts.uncertain import Array
 
-__all__ = ["NAMES", "Setting", "Step", "step"]
+__all__ = ["NAMES", "Setting", "Step", "held_frac", "step"]
 
 NAMES = (
     "weight_bandwidth_frac expert_bandwidth_frac narrow_expert_frac cache_bandwidth_frac shared_heads_exponent "
@@ -27,7 +27,7 @@ NAMES = (
     "round_time_s expert_round_time_s link_frac host_step_time_s host_sequence_time_s host_request_time_s "
     "static_power_frac waiting_power_frac memory_energy_j_per_byte compute_energy_j link_energy_j_per_byte"
 ).split()
-_CAP = -4.0
+_SHARPNESS = 4.0  # of the soft limit; chosen, not fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ def step(work: PassWork, setting: Setting, k: Mapping[str, float | Array], *, pr
         "compute_j": (work.flop_count + (0.0 if prefill else work.padded_flop_count)) * k["compute_energy_j"],
         "link_j": work.link_bytes * k["link_energy_j_per_byte"],
     }
-    held = _held(sum(joules.values()), limit_w * (busy_s + waiting_s))
+    held = held_frac(sum(joules.values()), limit_w * (busy_s + waiting_s))
     return Step(
         busy_s=busy_s,
         waiting_s=waiting_s,
@@ -112,9 +112,10 @@ def step(work: PassWork, setting: Setting, k: Mapping[str, float | Array], *, pr
     )
 
 
-def _held(energy_j: Array, limit_j: Array) -> Array:
-    """Return the factor that holds an energy softly below a limit."""
-    return (1.0 + (np.maximum(energy_j, 1e-300) / limit_j) ** -_CAP) ** (1.0 / _CAP)
+def held_frac(energy_j: Array, limit_j: Array) -> Array:
+    """Return the factor that holds an energy [J] softly below a limit [J]: (1 + (E / limit)⁴)^(−1/4)."""
+    held: Array = (1.0 + (energy_j / limit_j) ** _SHARPNESS) ** (-1.0 / _SHARPNESS)
+    return held
 
 
 def _distinct(touched: Array, distinct: float | Array) -> Array:

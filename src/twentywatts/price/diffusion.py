@@ -19,6 +19,7 @@ import numpy as np
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine
 from twentywatts.price.costs import Costs, Values, with_idle
+from twentywatts.price.decoder_step import held_frac
 from twentywatts.price.decoder_work import Rates, rates_of
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Interval
@@ -30,7 +31,6 @@ DIFFUSION_NAMES = (
     "product_frac attention_frac activation_frac layer_time_s decode_frac exchange_frac static_power_frac "
     "compute_energy_j"
 ).split()
-_CAP = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def diffusion_price(work: DrawingWork, k: Mapping[str, float | Array]) -> tuple[
     time_s = np.hypot(shared / chips, work.layer_count * k["layer_time_s"]) + alone
     limit_j = chips * work.limit_w * time_s
     raw_j = limit_j * k["static_power_frac"] + work.flop_count * k["compute_energy_j"]
-    return np.asarray(time_s), np.asarray((raw_j**-_CAP + limit_j**-_CAP) ** (-1.0 / _CAP))
+    return np.asarray(time_s), np.asarray(raw_j * held_frac(raw_j, limit_j))
 
 
 @cache

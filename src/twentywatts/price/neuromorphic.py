@@ -132,7 +132,7 @@ def _encoding_s(
 ) -> Array:
     """Return the time of the analog first layer where it is done as synaptic operations, shape (..., 1 + draws)."""
     if "mac_energy_j" in machine.figures:
-        return get("mac_energy_j") * 0.0
+        return np.zeros_like(get("mac_energy_j"))
     slowest = (np.asarray(workload.mac_count, dtype=np.float64) * placement.share_frac).max(axis=-1)
     result: Array = slowest[..., None] * get("synaptic_event_time_s")
     return result
@@ -161,7 +161,7 @@ def _energies(
         Cause.STATIC: _fixed(compute, placement, inference_s, get),
     }
     if "inference_overhead_energy_j" in values:
-        found[Cause.HOST] = _padded(compute * 0.0)
+        found[Cause.HOST] = _padded(np.zeros_like(compute))
         found[Cause.HOST][..., -1, :] += values["inference_overhead_energy_j"]
     return found
 
@@ -174,7 +174,7 @@ def _padded(layers: Array) -> Array:
 
 def _fixed(layers: Array, placement: Placement, inference_s: Array, get: Callable[[str], Array]) -> Array:
     """Return the energy of being powered, and of running, over the inference; no layer's share."""
-    fixed = _padded(layers * 0.0)
+    fixed = _padded(np.zeros_like(layers))
     chip_seconds = inference_s * placement.chips[..., None]
     fixed[..., -2, :] = get("static_power_w") * chip_seconds
     fixed[..., -1, :] = get("active_base_power_w") * chip_seconds
