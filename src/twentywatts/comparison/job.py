@@ -21,6 +21,7 @@ from twentywatts.comparison.text import accuracy_text, is_share
 from twentywatts.comparison.training import fine_tuned
 from twentywatts.counting import Counts, count
 from twentywatts.errors import InputError, ModelError, RefusedError, counted
+from twentywatts.forms.limits import check_products
 from twentywatts.machines import Machine, bundled_names, load, load_all, short_names
 from twentywatts.network import Network
 from twentywatts.readers import read
@@ -139,6 +140,7 @@ def run(job: Job, progress: Progress = lambda text, share: None) -> Comparison:
         raise ModelError(f"'{job.model.name}' has no layer whose work is known: there is nothing to compare")
     if not network.outputs:
         raise ModelError(f"'{job.model.name}' has no output: there is nothing to compare")
+    check_products(counts.mac_count / counts.batch, job.model.name)
     parts = split(
         read_samples(job.data, network),
         None if job.train is None else read_samples(job.train, network),

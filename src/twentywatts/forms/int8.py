@@ -27,7 +27,6 @@ __all__ = ["build", "quantised", "quiet", "settings"]
 
 _CALIBRATION_COUNT = 256  # samples; more do not change the range of a minimum and maximum much
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has an axis from here on
-_FATAL, _WARNING = 4, 2  # severities of onnxruntime's log; it starts with warnings
 
 
 def settings(traits: Traits) -> list[Setting]:
@@ -127,10 +126,7 @@ def _opset(model: Any) -> int:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence the advice that onnxruntime's quantiser prints and logs."""
-    import onnxruntime
-
     before = logging.root.manager.disable
-    onnxruntime.set_default_logger_severity(_FATAL)
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -138,4 +134,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-        onnxruntime.set_default_logger_severity(_WARNING)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import DataError, MissingExtraError, RefusedError
+from twentywatts.errors import DataError, MissingExtraError, RefusedError, TwentyWattsError
+from twentywatts.forms.limits import limited, session_memory
 from twentywatts.forms.protocol import Inputs
 from twentywatts.network import Network
 
@@ -37,6 +40,8 @@ __all__ = [
 _CHUNK_BYTES = 2**26  # largest tensor of a batch; keeps a run of any model below about a gigabyte
 _OUTPUT_BYTES = 2**32  # of all samples, as many as may be given
 _MAX_BATCH = 256
+_NO_MEMORY = ("Available memory of", "Failed to allocate memory", "std::bad_alloc")
+_FATAL = 4  # severity of onnxruntime's log from which words are told
 _CONSTANTS_ARE_NO_INPUTS = 4  # version of the format from which constants need not be listed as inputs
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
@@ -92,8 +97,24 @@ def _quiet_options() -> Any:
     except ImportError:
         raise MissingExtraError("onnxruntime", "lab") from None
     options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = _FATAL
+    if _has_bounded_memory():
+        options.add_session_config_entry("session.use_env_allocators", "1")
     return options
+
+
+@cache
+def _has_bounded_memory() -> bool:
+    """Make the one pool of memory that all sessions share, once; return whether there is one. Logs go nowhere."""
+    import onnxruntime as ort
+
+    ort.set_default_logger_severity(_FATAL)  # of what belongs to no session, such as this pool
+    most_bytes = session_memory()
+    if most_bytes is None:
+        return False
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": most_bytes}))
+    return True
 
 
 def _options(level: str) -> Any:
@@ -111,9 +132,12 @@ def _session(model: Path | bytes, options: Any, what: str) -> Any:
 
     source = model if isinstance(model, bytes) else str(model)
     try:
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        with limited(f"{what}: loading it", partial(options.set_load_cancellation_flag, True)):
+            return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except TwentyWattsError:
+        raise
     except Exception as error:
-        raise RefusedError(f"{what}: onnxruntime cannot load it: {first_line(error)}") from None
+        raise RefusedError(f"{what}: onnxruntime cannot load it: {_reason(error)}") from None
 
 
 def folded_model(network: Network) -> Any:
@@ -134,11 +158,20 @@ def folded_model(network: Network) -> Any:
 
 
 def run_session(session: Any, feeds: Mapping[str, Array], outputs: Sequence[str], *, what: str = "crossbar") -> Any:
-    """Return the arrays named ``outputs``; raises RefusedError with onnxruntime's reason, naming the form ``what``."""
+    """Return the arrays named ``outputs``; raises RefusedError with onnxruntime's reason, naming the form ``what``.
+
+    A run that takes too long is ended, between two operators or two turns of a loop (forms/limits.py).
+    """
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
     try:
-        return session.run(list(outputs), dict(feeds))
+        with limited(f"form {what}: one run of the model", partial(setattr, options, "terminate", True)):
+            return session.run(list(outputs), dict(feeds), options)
+    except TwentyWattsError:
+        raise
     except Exception as error:
-        raise RefusedError(f"form {what}: onnxruntime cannot run it: {first_line(error)}") from None
+        raise RefusedError(f"form {what}: onnxruntime cannot run it: {_reason(error)}") from None
 
 
 def with_outputs(model: Any, names: Sequence[str]) -> bytes:
@@ -154,11 +187,21 @@ def with_outputs(model: Any, names: Sequence[str]) -> bytes:
     return bytes(changed.SerializeToString())
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an exception's text, without onnxruntime's prefix, at most 300 characters."""
+def first_line(error: Exception, *, most: int = 300) -> str:
+    """Return the first line of an exception's text, without onnxruntime's prefix, of at most so many characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return text.removeprefix("[ONNXRuntimeError] : ")[:300]
+    return text.removeprefix("[ONNXRuntimeError] : ")[:most]
+
+
+def _reason(error: Exception) -> str:
+    """Return why onnxruntime could not: its first line without places in its own source, or that memory ran out."""
+    text = str(error)
+    if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
+        most_bytes = session_memory()
+        most = "there is" if most_bytes is None else f"the {most_bytes / 2**30:.3g} GiB that models may take here"
+        return f"it asks for more memory than {most}: a machine with more, or smaller samples, can run it"
+    return re.sub(r"/onnxruntime_src/\S+ [^\[\]]*?\)( const)? (?=\S)", "", first_line(error, most=900))[:300]
 
 
 def sample_count(inputs: Inputs) -> int:
@@ -189,7 +232,9 @@ def _fitted(spec: Any, array: Array) -> Array:
         )
     kind = _NUMPY_TYPES.get(spec.type)
     if kind is None:
-        raise RefusedError(f"input '{spec.name}' is {spec.type}: only tensors of numbers can be fed")
+        raise RefusedError(
+            f"input '{spec.name}' is {spec.type}: only tensors of numbers can be fed; export the model without it"
+        )
     return array.astype(kind, copy=False)
 
 
@@ -318,6 +363,7 @@ def _real(output: Array, batch: int, real: int) -> NDArray[np.float32]:
         array = array[None]
     if array.ndim == 0 or len(array) != batch:
         raise RefusedError(
-            f"the first output has shape {array.shape} for {batch} samples: its first axis must be theirs"
+            f"the first output has shape {array.shape} for {batch} samples: its first axis must be theirs; export "
+            "the model with samples first in what it takes and gives"
         )
     return array[:real]

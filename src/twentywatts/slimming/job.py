@@ -16,7 +16,9 @@ from twentywatts.comparison.overlap import apart
 from twentywatts.comparison.search import Goal, Progress
 from twentywatts.comparison.split import check_targets
 from twentywatts.comparison.text import is_share
+from twentywatts.counting import count
 from twentywatts.errors import InputError, ModelError, nearest
+from twentywatts.forms.limits import check_products
 from twentywatts.forms.runtime import batch_limit, sample_bytes
 from twentywatts.machines import load, short_names
 from twentywatts.readers import read
@@ -220,6 +222,7 @@ def _lab(job: Job, began_s: float, stopping: Callable[[], None], stack: ExitStac
     network = read(job.model, batch=1, axes=job.scenario.axes)
     if not network.outputs:
         raise ModelError(f"'{job.model.name}' has no output: there is nothing to keep")
+    check_products(count(network).mac_count / network.batch, job.model.name)
     if job.scenario.batch * sample_bytes(network) > _BATCH_BYTES:
         raise InputError(f"a batch of {job.scenario.batch:,} is too large to be measured: a tensor of it tops 2 GiB")
     data = read_samples(job.data, network)

@@ -98,7 +98,10 @@ def plan_of(network: Network) -> Plan:
     found = [_classified(node, constants, names) for node in graph.node]
     products = tuple(product for _, product in found if product is not None)
     if not products:
-        raise RefusedError(f"model '{network.name}' has no matrix product with constant weights to put on arrays")
+        raise RefusedError(
+            f"model '{network.name}' has no matrix product with constant weights to put on arrays: was it exported "
+            "without folding its constants?"
+        )
     output = graph.output[0].name
     steps = _Steps(model, set(constants), output).cut(found)
     return Plan(

@@ -45,17 +45,17 @@ class Product:
 def refusal_of(node: Any, attributes: Mapping[str, Any], constants: Mapping[str, Array]) -> str:
     """Return why an operator cannot be carried, or an empty text."""
     if node.op_type in _HIDDEN:
-        return "its products are not simulated on arrays"
+        return "its products are not simulated on arrays: compare such a model on processors"
     if node.op_type in ("Attention", "Einsum") and any(name in constants for name in node.input[1:3]):
-        return "it holds weights that are not simulated on arrays"
+        return "it holds weights that are not simulated on arrays: export it as MatMul"
     if node.op_type in ("Conv", "ConvTranspose") and node.input[1] not in constants:
-        return "its weights are not constant"
+        return "its weights are not constant: export the model with constants folded"
     if node.op_type in _BODIES and _holds_product(attributes):
-        return "matrix products inside control flow are not simulated on arrays"
+        return "matrix products inside control flow are not simulated on arrays: export it unrolled"
     if node.op_type == "ConvTranspose" and (
         attributes.get("output_shape") or attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
     ):
-        return "only explicit padding is simulated"
+        return "only explicit padding is simulated: export it with pads"
     return ""
 
 
@@ -111,7 +111,7 @@ def _convolution(node: Any, attributes: Mapping[str, Any], constants: Mapping[st
     if isinstance(bias, np.ndarray):
         bias = bias.reshape(1, -1, *[1] * rank)
     elif bias is not None:
-        raise RefusedError(f"layer '{name}' ({node.op_type}): its bias is not constant")
+        raise RefusedError(f"layer '{name}' ({node.op_type}): its bias is not constant: export with constants folded")
     return _product(node, 0, name=name, matrix=matrix, bias=bias, geometry=geometry)
 
 
@@ -132,7 +132,9 @@ def _matmul(node: Any, constants: Mapping[str, Array], *, name: str) -> Product 
             continue
         if weights.ndim > 2:
             if max(weights.shape[:-2]) > 1:
-                raise RefusedError(f"layer '{name}' (MatMul): a stack of weight matrices is not simulated on arrays")
+                raise RefusedError(
+                    f"layer '{name}' (MatMul): a stack of weight matrices is not simulated: export one MatMul each"
+                )
             return None
         left = position == 0
         matrix = (weights.T if left else weights).astype(np.float32)

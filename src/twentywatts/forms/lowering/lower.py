@@ -47,13 +47,15 @@ def _check_finite(blocks: Iterable[Block]) -> None:
     for block in blocks:
         weights = (projection.linear.weight for projection in block.projections)
         if not all(np.isfinite(values).all() for values in (block.bias, *weights)):
-            raise RefusedError(f"layer '{block.name}' has weights that are NaN or infinite")
+            raise RefusedError(
+                f"layer '{block.name}' has weights that are NaN or infinite: train or export the model anew"
+            )
 
 
 def _advice(layer: Layer) -> str:
     if layer.op in ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger"):
         return "give the model before quantisation; the conversion quantises for each chip"
-    return "spikes carry sums of weights and a ReLU, nothing else"
+    return "spikes carry sums of weights, ReLU and pooling: put those in its place and train the model so"
 
 
 def _input_shapes(network: Network) -> dict[str, tuple[int, ...]]:
@@ -61,7 +63,8 @@ def _input_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     for spec in network.inputs:
         if spec.shape is None or not all(isinstance(size, int) for size in spec.shape[1:]):
             raise RefusedError(
-                f"input '{spec.name}' has no fixed shape {spec.shape}: spiking neurons need a number each"
+                f"input '{spec.name}' has no fixed shape {spec.shape}, and spiking neurons need one: give the sizes of "
+                "its open axes (--axis NAME=SIZE)"
             )
         shapes[spec.name] = tuple(size for size in spec.shape[1:] if isinstance(size, int))
     return shapes

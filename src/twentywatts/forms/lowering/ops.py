@@ -23,7 +23,9 @@ def _conv(state: State, layer: Layer) -> Pending:
     weight = state.constant(layer.inputs[1], layer)
     groups = int(layer.attributes.get("group", 1))
     if weight.ndim != len(signal.shape) + 1 or weight.shape[1] * groups != signal.shape[0]:
-        refuse(layer, f"weights of shape {weight.shape} do not fit an input of shape {signal.shape}")
+        refuse(
+            layer, f"weights of shape {weight.shape} do not fit an input of shape {signal.shape}: export the model anew"
+        )
     frame = window(layer, signal.spatial, weight.shape[2:])
     linear = convolution(weight, signal.spatial, frame=frame, groups=groups)
     bias = state.constant(layer.inputs[2], layer) if has_input(layer, 2) else np.zeros(len(weight))
@@ -33,7 +35,7 @@ def _conv(state: State, layer: Layer) -> Pending:
 def _gemm(state: State, layer: Layer) -> Pending:
     take = layer.attributes.get
     if take("transA", 0):
-        refuse(layer, "its input is transposed, so that samples would mix")
+        refuse(layer, "its input is transposed, so that samples would mix: export the model with samples first")
     weight = state.constant(layer.inputs[1], layer) * float(take("alpha", 1.0))
     pending = _dense(state, layer, weight.T if take("transB", 0) else weight)
     if not has_input(layer, 2):
@@ -44,14 +46,20 @@ def _gemm(state: State, layer: Layer) -> Pending:
 
 def _matmul(state: State, layer: Layer) -> Pending:
     if layer.inputs[1] not in state.network.weights:
-        refuse(layer, "it multiplies two computed values, and a synapse multiplies a spike by a constant")
+        refuse(
+            layer,
+            "it multiplies two computed values, as attention does: compare such a model on processors and crossbars",
+        )
     return _dense(state, layer, state.constant(layer.inputs[1], layer))
 
 
 def _dense(state: State, layer: Layer, weight: Floats) -> Pending:
     signal = state.signal(layer.inputs[0], layer)
     if weight.ndim != 2 or signal.spatial or len(weight) != signal.shape[0]:
-        refuse(layer, f"weights of shape {weight.shape} on an input of shape {signal.shape} are no dense layer")
+        refuse(
+            layer,
+            f"weights of shape {weight.shape} on an input of shape {signal.shape}: flatten it, or use a convolution",
+        )
     return project(layer, signal, dense(weight), np.zeros(weight.shape[1]))
 
 
@@ -72,14 +80,16 @@ def _full(layer: Layer, constant: Floats, shape: tuple[int, ...]) -> Floats:
             else np.broadcast_to(constant, shape)
         )
     except ValueError:
-        return refuse(layer, f"a constant of shape {constant.shape} does not fit a value of shape {shape}")
+        return refuse(
+            layer, f"a constant of shape {constant.shape} does not fit a value of shape {shape}: export the model anew"
+        )
 
 
 def _by_channel(layer: Layer, full: Floats, rows: int) -> Floats:
     """Return one number per channel; raises RefusedError where positions differ."""
     table = full.reshape(rows, -1)
     if np.any(table != table[:, :1]):
-        refuse(layer, "its constant differs between positions of one channel")
+        refuse(layer, "its constant differs between positions of one channel: use one number a channel")
     return table[:, 0]
 
 
@@ -118,7 +128,7 @@ def _add(state: State, layer: Layer) -> Signal | Pending:
     if len(names) == 2:
         return _sum(layer, state.pending(names[0], layer), state.pending(names[1], layer))
     if len(names) != 1:
-        refuse(layer, "it adds constants alone")
+        refuse(layer, "it adds constants alone: export the model with constants folded")
     other = next(name for name in layer.inputs if name in state.network.weights)
     constant, value = state.constant(other, layer), state.value(names[0], layer)
     if layer.op == "Sub" and other == layer.inputs[0]:
@@ -128,7 +138,7 @@ def _add(state: State, layer: Layer) -> Signal | Pending:
 
 def _sum(layer: Layer, left: Pending, right: Pending) -> Pending:
     if left.bias.shape != right.bias.shape or left.shape != right.shape:
-        refuse(layer, f"it adds values of shapes {left.shape} and {right.shape}")
+        refuse(layer, f"it adds values of shapes {left.shape} and {right.shape}: bring both to one shape")
     if layer.op == "Sub":
         flipped = _scaled(layer, right, np.array(-1.0))
         right = flipped if isinstance(flipped, Pending) else right
@@ -144,7 +154,10 @@ def _sum(layer: Layer, left: Pending, right: Pending) -> Pending:
 def _multiply(state: State, layer: Layer) -> Signal | Pending:
     constants = [name for name in layer.inputs if name in state.network.weights]
     if len(constants) != 1 or (layer.op == "Div" and constants[0] != layer.inputs[1]):
-        refuse(layer, "it multiplies or divides by a computed value, and a synapse needs a constant weight")
+        refuse(
+            layer,
+            "it multiplies or divides by a computed value (a gate): a synapse needs a constant; leave the gate out",
+        )
     data = layer.inputs[1 - list(layer.inputs).index(constants[0])]
     factor = state.constant(constants[0], layer)
     return _scaled(layer, state.value(data, layer), 1.0 / factor if layer.op == "Div" else factor)
@@ -172,7 +185,10 @@ def _clip(state: State, layer: Layer) -> Signal:
         else:
             bounds.append(float(layer.attributes.get(key, (-inf, inf)[index - 1])))
     if bounds[0] != 0.0 or bounds[1] <= 0.0:
-        refuse(layer, f"it clips to {bounds[0]:g}…{bounds[1]:g}, and a firing rate lies between 0 and a bound")
+        refuse(
+            layer,
+            f"it clips to {bounds[0]:g}…{bounds[1]:g}, and a firing rate lies between 0 and a bound: use ReLU or ReLU6",
+        )
     return _rectified(state, layer, state.value(layer.inputs[0], layer), bounds[1])
 
 

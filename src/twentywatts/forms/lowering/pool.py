@@ -75,7 +75,7 @@ def _average_pool(state: State, layer: Layer) -> Signal | Pending:
     pool, count = _pool_window(layer, value.shape)
     whole = np.bincount(pool.geometry.taps_out, minlength=pool.geometry.out_positions) == count
     if not whole.all() and (not layer.attributes.get("count_include_pad", 0) or layer.attributes.get("ceil_mode", 0)):
-        refuse(layer, "its windows at the border hold fewer values than the others")
+        refuse(layer, "its windows at the border hold fewer values than the others: let them fit, or count the padding")
     if isinstance(value, Pending):
         return _averaged(layer, value, pool, count)
     scaled = Linear(geometry=pool.geometry, weight=pool.weight / count)
@@ -95,14 +95,14 @@ def _part_average(state: State, layer: Layer, value: Signal, part: Part) -> Sign
     pool, count = _pool_window(layer, own.shape)
     pending = _average_of_part(state, layer, own, Linear(geometry=pool.geometry, weight=pool.weight / count))
     if not pending.is_nonnegative:
-        refuse(layer, "it averages a signed concatenation")
+        refuse(layer, "it averages a signed concatenation: put a ReLU before it and train the model so")
     return state.fire(pending)
 
 
 def _averaged(layer: Layer, value: Pending, pool: Linear, count: int) -> Pending:
     """Return a sum followed by a mean over windows, as one sum."""
     if prod(value.shape[1:]) != value.bias.shape[1]:
-        refuse(layer, "it averages a value that was reshaped")
+        refuse(layer, "it averages a value that was reshaped: put a ReLU between the two, or average first")
     bias = apply(pool, value.bias[None])[0] / count
     return Pending(
         name=value.name,
@@ -120,7 +120,7 @@ def _reduce_mean(state: State, layer: Layer) -> Signal | Pending:
         axes = state.constant(layer.inputs[1], layer).astype(int).tolist()
     rank = len(value.shape) + 1
     if axes is None or {int(axis) % rank for axis in axes} != set(range(2, rank)):
-        refuse(layer, f"it averages over axes {axes}, and only a mean over all positions is a pooling")
+        refuse(layer, f"it averages over axes {axes}: average over all positions and nothing else (GlobalAveragePool)")
     pooled = _average_pool(state, layer)
     return pooled if layer.attributes.get("keepdims", 1) else viewed(layer, pooled, pooled.shape[:1])
 
@@ -132,9 +132,9 @@ def _max_pool(state: State, layer: Layer) -> Signal:
     elif isinstance(value, Pending):
         value = state.signal(layer.inputs[0], layer)
     if not state.is_spiking(value):
-        refuse(layer, "it pools the model's analog input")
+        refuse(layer, "it takes the largest of the model's analog input: average instead, or put a convolution first")
     if any(np.any(part.scale <= 0) for part in value.parts):
-        refuse(layer, "a scale before it turns the largest value into the smallest")
+        refuse(layer, "a scale before it turns the largest value into the smallest: put the scale behind it")
     return joined([_max_part(state, layer, replace(value, parts=(part,))) for part in value.parts])
 
 
@@ -165,7 +165,10 @@ def _view(state: State, layer: Layer) -> Signal | Pending:
         return viewed(layer, value, (prod(value.shape),))
     sizes = None if shape is None else tuple(size for size in shape[1:] if isinstance(size, int))
     if shape is None or sizes is None or not sizes or prod(sizes) != prod(value.shape):
-        refuse(layer, f"it turns samples of shape {value.shape} into {shape}")
+        refuse(
+            layer,
+            f"it turns samples of shape {value.shape} into {shape}: keep the samples first and the number of values",
+        )
     return viewed(layer, value, sizes)
 
 
@@ -185,14 +188,16 @@ def viewed(layer: Layer, value: Signal | Pending, shape: tuple[int, ...]) -> Sig
         )
     if len(value.parts) == 1 and value.is_plain:
         return whole_signal(value.parts[0].source, shape)
-    return refuse(layer, f"it regroups the channels of {value.shape} into {shape}")
+    return refuse(
+        layer, f"it regroups the channels of {value.shape} into {shape}: put a ReLU or a linear layer before it"
+    )
 
 
 def _concat(state: State, layer: Layer) -> Signal:
     signals = [state.signal(name, layer) for name in layer.inputs]
     rank = len(signals[0].shape) + 1
     if int(layer.attributes.get("axis", 1)) % rank != 1 or any(s.spatial != signals[0].spatial for s in signals):
-        refuse(layer, "it joins values along another axis than the channels")
+        refuse(layer, "it joins values along another axis than the channels: join channels")
     return joined(signals)
 
 

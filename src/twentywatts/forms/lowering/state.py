@@ -146,7 +146,10 @@ class State:
     def constant(self, name: str, layer: Layer) -> Floats:
         """Return a weight's values; raises RefusedError where it is computed instead."""
         if name not in self.network.weights:
-            refuse(layer, f"'{name}' is computed, and a synapse needs a constant weight")
+            refuse(
+                layer,
+                f"'{name}' is computed, and a synapse needs a constant weight: export the model with constants folded",
+            )
         return np.asarray(self.network.weights[name].read(), dtype=np.float64)
 
     def is_spiking(self, signal: Signal) -> bool:
@@ -158,7 +161,10 @@ class State:
         value = self.value(name, layer)
         if isinstance(value, Pending):
             if not value.is_nonnegative:
-                refuse(layer, f"its input '{name}' is signed (no ReLU comes before), and spikes have no sign")
+                refuse(
+                    layer,
+                    f"its input '{name}' is signed, and spikes have no sign: put a ReLU before it and train it so",
+                )
             value = self.values[name] = self.fire(value)
         return value
 
@@ -168,7 +174,10 @@ class State:
         if isinstance(value, Pending):
             return value
         if len(value.parts) > 1 and layer is not None:
-            refuse(layer, "its input is a concatenation that no linear layer has read")
+            refuse(
+                layer,
+                "its input is a concatenation that no linear layer reads: let a dense layer or a convolution read it",
+            )
         return self.pass_on(value, name)
 
     def value(self, name: str, layer: Layer | None) -> Signal | Pending:
@@ -176,7 +185,7 @@ class State:
         if name not in self.values:
             if layer is None:
                 raise RefusedError(f"the model's output '{name}' is computed by no layer")
-            refuse(layer, f"its input '{name}' carries no data of the model")
+            refuse(layer, f"its input '{name}' carries no data of the model: export the model with constants folded")
         return self.values[name]
 
     def pass_on(self, signal: Signal, name: str) -> Pending:
@@ -216,7 +225,7 @@ def project(layer: Layer, signal: Signal, linear: Linear, bias: Floats) -> Pendi
     """Return a linear map of a signal, its scales and shifts folded; bias of shape (out channels,)."""
     geometry = linear.geometry
     if len(signal.parts) > 1 and geometry.groups > 1:
-        refuse(layer, "a grouped layer reads a concatenation")
+        refuse(layer, "it has groups and reads a concatenation: convolve without groups there")
     total = np.repeat(bias[:, None], geometry.out_positions, axis=1)
     projections, first = [], 0
     for part in signal.parts:

@@ -94,7 +94,7 @@ def convert(prepared: Prepared, traits: SpikingTraits) -> Converted:
         if traits.fan_in_count is not None and fan_in > traits.fan_in_count:
             raise RefusedError(
                 f"a neuron of layer '{block.name}' has {fan_in} inputs, and a core of this chip takes "
-                f"{traits.fan_in_count}"
+                f"{traits.fan_in_count}: a smaller kernel or fewer channels before it fit"
             )
     groups = tuple(
         _max_group(block) if block.kind is Kind.MAX else _group(block, prepared, traits)
@@ -205,7 +205,10 @@ def _unit(block: Block, spikes: Sequence[_Held], bias: Floats, peak: float) -> f
     largest = sum(float(np.abs(held.whole.by_output()).sum(axis=1).max()) * held.step for held in spikes)
     room = LIMIT * least / max(largest + float(np.abs(bias).max()), peak / MAX_TIMESTEPS, least)
     if room < 1:
-        raise RefusedError(f"the sums of layer '{block.name}' do not fit in 32 bits over {MAX_TIMESTEPS} steps")
+        raise RefusedError(
+            f"the sums of layer '{block.name}' do not fit in 32 bits over {MAX_TIMESTEPS} steps: its weights or "
+            "biases lie too far apart; train with weight decay, or with BatchNorm before the ReLU"
+        )
     return float(least / 2.0 ** min(_FRACTION_BITS, floor(log2(room))))
 
 

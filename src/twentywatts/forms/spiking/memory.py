@@ -1,15 +1,14 @@
-"""How much memory a spiking network takes, estimated before anything is made, and how much there is."""
+"""How much memory a spiking network takes, estimated before anything is made, held against what there is."""
 
 from __future__ import annotations
 
-import os
 from math import prod
-from pathlib import Path
 
 from twentywatts.errors import InputError
+from twentywatts.forms.limits import available_bytes
 from twentywatts.network_spiking import Conv, Dense, OneToOne, Projection, SpikingLayer, SpikingNetwork
 
-__all__ = ["available_bytes", "bytes_per_neuron", "check_memory", "needed_bytes"]
+__all__ = ["bytes_per_neuron", "check_memory", "needed_bytes"]
 
 _PARAMETERS = 8 * 4 + 8  # seven parameters and a start in 32 bits, a resting value in 64
 _STATES = 3 * 4 + 2  # membrane, current, sum; bits and marks
@@ -51,33 +50,6 @@ def _table_bytes(projection: Projection, source: tuple[int, ...], count: int) ->
     taps = prod(kernel) * prod(source[1:]) * (8 + 24)
     weights = 2 * synapses.weight.nbytes if isinstance(synapses, Conv) else 8 * 4 * source[0] * prod(kernel)
     return taps + weights + fan_out
-
-
-def available_bytes() -> int | None:
-    """Return the memory that can be had now [bytes], the smaller of the machine's and the control group's; or None."""
-    found = [_meminfo(), _group()]
-    known = [value for value in found if value is not None]
-    return min(known) if known else None
-
-
-def _meminfo() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _group() -> int | None:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def check_memory(network: SpikingNetwork, *, samples: int, limit_bytes: int | None) -> None:

@@ -41,7 +41,6 @@ def workload_of(converted: Converted, done: Run, timesteps: int) -> SpikingWorkl
         mac_count=np.array([float(_mac_count(group)) for group in groups]),
         op_count=_op_count(converted),
         weight_bits=converted.weight_bits,
-        analog_input=any(group.analog for group in groups),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import RefusedError, clean
 from twentywatts.forms.protocol import Inputs
-from twentywatts.forms.runtime import check_inputs, open_session, sample_count
+from twentywatts.forms.runtime import check_inputs, open_session, run_session, sample_count
 from twentywatts.readers.exported import clean_archive, load_program
 from twentywatts.readers.torch_module import quiet
 
@@ -45,7 +45,9 @@ def exported(content: bytes, *, inputs: Inputs) -> bytes:
         archive = clean_archive(path).getvalue()
         path.write_bytes(archive)
         some = _taken(module, samples, batch or _UNSEEN)
-        _check(path, some, session.run(None, {name: some[name].astype(a.dtype) for name, a in samples.items()}))
+        feeds = {name: some[name].astype(a.dtype) for name, a in samples.items()}
+        wanted = run_session(session, feeds, [spec.name for spec in session.get_outputs()], what="pt2")
+        _check(path, some, wanted)
     return archive
 
 

@@ -1,6 +1,7 @@
 """Measuring candidates: processor time per inference, the models in turn, so that a busy or warm machine troubles all.
 
-Each round gives every call a window of a few milliseconds of processor time, in a drawn order and then in its reverse;
+Each round gives every call a window of a few milliseconds of processor time (of eight ticks at least, where the kernel
+counts it in ticks), in a drawn order and then in its reverse;
 ratios are formed inside a round, and their median is told with a distribution-free interval. Processor time is not
 joules: it stands in for them where no counter lives, and ``joules`` measures those where one does.
 """
@@ -10,8 +11,9 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,9 @@ Call = Callable[[], Any]
 _TAIL = 0.05  # outside a 90 % interval, on each side
 _COUNTED = ("counter", "integrated")  # of joules: not modelled, not attributed
 _LEAST_ROUNDS = 5  # below which there is no interval
+_STEPS = 8  # of the clock in a window, at least: shorter ones would show none or one
+_READINGS = 10**6  # of a clock that seems to stand; two ticks of 10 ms are fewer
+_SHORTEST_S = 1e-9  # of a window, where the clock did not move all the same
 _FEEDS = 64  # different batches at most: one batch over and over would flatter caches and branch prediction
 
 
@@ -74,7 +79,7 @@ def session_call(session: Any, inputs: Mapping[str, NDArray[Any]], *, batch: int
         wanted = f"batches of {max(demanded)}" if demanded else "a batch of at least 1"
         raise InputError(f"the model takes {wanted}, got {batch!r}: export it with an open batch axis to choose")
     feeds = itertools.cycle(_feeds(arrays, batch))
-    run = session.run
+    run = session.run  # without a watch: a candidate has run all its samples before it is timed
 
     def call() -> Any:
         return run(None, next(feeds))
@@ -101,9 +106,10 @@ def interleaved(
         raise InputError(f"nothing to measure against: '{reference}' is not among {', '.join(calls) or 'no calls'}")
     if plan.rounds < 1 or plan.window_s <= 0 or count <= 0:
         raise InputError("measuring needs at least one round, a window of more than 0 s and a positive count")
+    plan = _long_enough(plan)
     repeats = {name: _repeats(call, plan) for name, call in calls.items()}
-    windows = _windows(calls, repeats, plan)
-    times_s = {name: np.array(found) / (repeats[name] * count) for name, found in windows.items()}
+    windows = {name: np.maximum(found, _SHORTEST_S) for name, found in _windows(calls, repeats, plan).items()}
+    times_s = {name: found / (repeats[name] * count) for name, found in windows.items()}
     return {name: _timing(name, own_s, times_s[reference], repeats[name]) for name, own_s in times_s.items()}
 
 
@@ -112,6 +118,30 @@ def against(before: Timing, after: Timing) -> Interval:
     if len(before.windows_s) != len(after.windows_s):
         raise InputError(f"'{before.name}' and '{after.name}' were not measured in the same rounds")
     return median_interval(np.array(before.windows_s) / np.maximum(np.array(after.windows_s), 1e-12))
+
+
+def _long_enough(plan: Rounds) -> Rounds:
+    """Return the plan with windows in which the processor's clock makes some steps: some kernels count it in ticks."""
+    step_s = _step_s(plan.clock) if plan.clock is time.process_time else 0.0
+    return replace(plan, window_s=max(plan.window_s, _STEPS * step_s))
+
+
+@cache
+def _step_s(clock: Callable[[], float]) -> float:
+    """Return by how much a clock of processor time goes on at once [s]: from one step to the next, while we look."""
+    steps = itertools.islice(_changes(clock), 2)
+    first_s, then_s = next(steps, 0.0), next(steps, 0.0)
+    return max(then_s - first_s, 0.0)
+
+
+def _changes(clock: Callable[[], float]) -> Iterator[float]:
+    """Yield what a clock shows, each time it shows something new."""
+    shown_s = clock()
+    for _ in range(_READINGS):
+        now_s = clock()
+        if now_s != shown_s:
+            shown_s = now_s
+            yield now_s
 
 
 def _windows(calls: Mapping[str, Call], repeats: Mapping[str, int], plan: Rounds) -> dict[str, list[float]]:

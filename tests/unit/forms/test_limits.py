@@ -1,0 +1,112 @@
+"""Models that nobody vouches for: loops without end, tensors without bound, products without number."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import NodeProto, TensorProto, helper
+from tests.support.onnx_models import constant, info, model_of, save, zeros
+
+import twentywatts as tw
+from twentywatts.errors import InputError, RefusedError
+from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, limit_s
+from twentywatts.forms.runtime import open_session, run_session
+
+FEEDS = {"x": np.ones((2, 4), np.float32)}
+
+
+def loop(given: str, made: str, inside: list[NodeProto], mark: str) -> NodeProto:
+    """A loop of 2^40 turns over one tensor, which it calls v and then o."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", [f"c{mark}"], [f"d{mark}"]), *inside],
+        f"body{mark}",
+        [info(f"i{mark}", [], TensorProto.INT64), info(f"c{mark}", [], TensorProto.BOOL), info(f"v{mark}", None)],
+        [info(f"d{mark}", [], TensorProto.BOOL), info(f"o{mark}", None)],
+    )
+    return helper.make_node("Loop", ["turns", "on", given], [made], body=body)
+
+
+def endless(*, is_nested: bool) -> bytes:
+    sine = helper.make_node("Sin", ["v2" if is_nested else "v1"], ["o2" if is_nested else "o1"])
+    inside = [loop("v1", "o1", [sine], "2")] if is_nested else [sine]
+    constants = [constant("turns", 2**40), constant("on", True, np.bool_), zeros("w", 4, 3)]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), loop("h", "y", inside, "1")]
+    return bytes(model_of(nodes, [info("x", ["n", 4])], ["y"], constants).SerializeToString())
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_loop_without_end_is_ended(is_nested: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = open_session(endless(is_nested=is_nested), what="the model")
+    monkeypatch.setenv(VARIABLE, "0.01")
+    with pytest.raises(RefusedError, match=f"took longer than 0.01 s and was ended.* set {VARIABLE} to more"):
+        run_session(session, FEEDS, ["y"])
+
+
+def test_verbs_end_a_model_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "0.01")
+    model = tmp_path / "m.onnx"
+    model.write_bytes(endless(is_nested=False))
+    data = (np.ones((60, 4), np.float32), np.arange(60) % 3)
+    for verb in (tw.compare, tw.slim):
+        with pytest.raises(RefusedError, match=VARIABLE):
+            verb(model, data, on="this-cpu")
+
+
+def test_a_tensor_without_bound_is_told_as_memory() -> None:
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["c"]),
+        helper.make_node("ReduceSum", ["c"], ["s"], keepdims=0),
+        helper.make_node("Add", ["x", "s"], ["y"]),
+    ]
+    model = model_of(nodes, [info("x", ["n", 4])], ["y"], [constant("size", [2**42])])
+    session = open_session(bytes(model.SerializeToString()), what="the model")
+    with pytest.raises(RefusedError, match="asks for more memory than"):
+        run_session(session, FEEDS, ["y"])
+
+
+@pytest.mark.parametrize("verb", [tw.compare, tw.slim])
+def test_products_without_number_are_not_begun(verb: Any, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["c"]),
+        helper.make_node("MatMul", ["c", "c"], ["p"]),
+        helper.make_node("ReduceSum", ["p"], ["s"], keepdims=0),
+        helper.make_node("Add", ["x", "s"], ["y"]),
+    ]
+    path = save(model_of(nodes, [info("x", ["n", 4])], ["y"], [constant("size", [2**20, 2**20])]), tmp_path)
+    data = (np.ones((60, 4), np.float32), np.arange(60) % 3)
+    with pytest.raises(InputError, match=f"1.15e\\+18 multiply-accumulates.* set {VARIABLE} to more"):
+        verb(path, data, on="this-cpu")
+
+
+def test_honest_work_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    check_products(1e12, "a large model")
+
+
+def test_the_watchdog_stops_what_is_late_and_nothing_else() -> None:
+    now = [0.0]
+    watchdog, stopped = Watchdog(clock=lambda: now[0]), []
+    with watchdog.watched(lambda: stopped.append("short"), 5.0) as short:
+        with watchdog.watched(lambda: stopped.append("long"), 50.0) as long, watchdog.watched(print, 1.0):
+            pass
+        with watchdog.watched(lambda: stopped.append("long"), 50.0):
+            now[0] = 10.0
+            assert watchdog.look()
+            assert watchdog.look()
+        assert (short.is_over, long.is_over) == (True, False)
+    assert stopped == ["short"]
+    assert not watchdog.look()
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_five_minutes_unless_told_otherwise(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, text)
+    assert limit_s() == 300
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "five", "1e999", "1 h"])
+def test_a_limit_is_a_number_of_seconds(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, text)
+    with pytest.raises(InputError, match="seconds above 0"):
+        limit_s()
