@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.living_site.living_counters import Counts
+
 Power = float | Callable[[float], float]  # watts, constant or at a time [s] since the start
 STEP_61_NJ, STEP_15_NJ = 61_035, 15_258  # one count of RAPL in nJ, as the kernel rounds 2^-14 J and 2^-16 J
 _COUNTS = 2**32
@@ -82,13 +84,8 @@ class Simulation:
 
     def rapl(self, path: str, power: Power, *, step_nj: int = STEP_61_NJ, start_j: float = 0.0) -> None:
         """Add a counter of 32 bits as powercap shows it: counts of ``step_nj``, printed in whole µJ."""
-        start = int(start_j * 1e9)
-
-        def show(dial: Dial) -> str:
-            counts = (start + int(dial.energy_j * 1e9)) // step_nj % _COUNTS
-            return str(counts * step_nj // 1000)
-
-        self._add(path, Dial(self.file(path, 0), power, show))
+        counts = Counts(start_nj=int(start_j * 1e9), step_nj=step_nj, steps=_COUNTS)
+        self._add(path, Dial(self.file(path, 0), power, counts))
 
     def energy(self, path: str, power: Power, *, start_j: float = 0.0) -> None:
         """Add a counter of 64 bits in µJ."""

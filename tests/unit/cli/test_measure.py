@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,15 +20,17 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "posix_spawnp"), reason="command
 
 
 def test_a_live_counter_is_measured(machine: dict[str, str], tmp_path: Path) -> None:
+    began_s = time.monotonic()
     done = measure("--json", tmp_path / "run.json", "--", "sleep", "0.4", env=machine)
+    took_s = time.monotonic() - began_s
     assert done.returncode == 0, done.stderr
     found = document(tmp_path / "run.json")
     assert found["measured"] is True
     assert found["how"] == "counter"
     assert found["evidence"] == "L2"
     energy = found["energy_j"]
-    assert energy["low"] <= 45.0 * found["duration_s"] * 1.15
-    assert energy["high"] >= 45.0 * found["duration_s"] * 0.85
+    assert energy["high"] >= 45.0 * 0.4
+    assert energy["low"] <= 45.0 * took_s
     by_key = {row["key"]: row for row in found["components"]}
     assert by_key["powercap:intel-rapl:0"]["in_total"]
     assert not by_key["powercap:intel-rapl:1"]["in_total"], "the platform holds the package"
@@ -123,7 +127,7 @@ def test_keys_of_a_terminal_reach_the_command_once(bare: dict[str, str], tmp_pat
     import pty
 
     script = "import signal,time\nn=[]\nsignal.signal(2,lambda *a:n.append(1))\nprint('up',flush=True)\nt=time.time()\n"
-    script += "while time.time()-t<1.0: time.sleep(0.05)\nprint('times',len(n),flush=True)"
+    script += "while not n and time.time()-t<60: time.sleep(0.05)\ntime.sleep(0.5)\nprint('times',len(n),flush=True)"
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(sys.executable, [*MEASURE, "-q", "--", sys.executable, "-c", script], bare)
@@ -143,20 +147,17 @@ def test_keys_of_a_terminal_reach_the_command_once(bare: dict[str, str], tmp_pat
 
 
 def test_a_command_that_forks_and_exits_is_named(bare: dict[str, str], tmp_path: Path) -> None:
-    script = "sleep 20 >/dev/null 2>&1 & echo $! > " + str(tmp_path / "pid") + "; exit 4"
-    began = time.monotonic()
+    script = f"sleep 600 >/dev/null 2>&1 & echo $! > {shlex.quote(str(tmp_path / 'pid'))}; exit 4"
     done = measure("--json", tmp_path / "run.json", "--", "sh", "-c", script, env=bare)
-    took = time.monotonic() - began
     orphan = int((tmp_path / "pid").read_text())
-    os.kill(orphan, signal.SIGKILL)
+    os.kill(orphan, signal.SIGKILL)  # it lives: nobody waited for it
     assert done.returncode == 4
-    assert took < 15
     assert document(tmp_path / "run.json")["command"]["left_running"] == [{"pid": orphan, "name": "sleep"}]
     assert f"sleep (process {orphan}) still runs" in done.stderr
 
 
 def test_orphans_are_waited_for_when_asked(bare: dict[str, str], tmp_path: Path) -> None:
-    script = "(sleep 0.7; echo late > " + str(tmp_path / "late") + ") >/dev/null 2>&1 & exit 0"
+    script = f"(sleep 0.7; echo late > {shlex.quote(str(tmp_path / 'late'))}) >/dev/null 2>&1 & exit 0"
     done = measure("--wait", "--json", tmp_path / "run.json", "--", "sh", "-c", script, env=bare)
     assert done.returncode == 0
     assert (tmp_path / "late").exists()
@@ -189,7 +190,10 @@ def test_marks_of_the_command_become_stretches(machine: dict[str, str], tmp_path
 def test_what_was_seen_survives_a_kill(machine: dict[str, str], tmp_path: Path) -> None:
     journal = tmp_path / "run.journal"
     process, sleeper = started("--journal", journal, "--interval", "0.1", env=machine)
-    time.sleep(1.0)
+    up_s = time.monotonic()
+    while _latest_s(journal) < up_s + 0.5:
+        assert time.monotonic() < up_s + 60, "nothing is written"
+        time.sleep(0.05)
     process.kill()
     process.wait(timeout=60)
     os.kill(sleeper, signal.SIGKILL)  # it outlives its meter unharmed
@@ -200,10 +204,16 @@ def test_what_was_seen_survives_a_kill(machine: dict[str, str], tmp_path: Path) 
     assert found["measured"] is True
     assert found["complete"] is False
     assert found["duration_s"] > 0.3
-    assert found["energy_j"]["high"] >= 45.0 * found["duration_s"] * 0.8
+    assert found["energy_j"]["high"] >= 45.0 * 0.5
     assert "killed" in found["gaps"][-1]["reason"]
     assert found["command"]["exit_code"] is None
     assert "gap from" in done.stderr
+
+
+def _latest_s(journal: Path) -> float:
+    """Return when the last counter was read that stands in a journal."""
+    lines = [json.loads(line) for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return max((time_s for line in lines for _, time_s, *_ in line.get("s", [])), default=0.0)
 
 
 def test_a_journal_gives_the_same_joules_as_the_live_run(machine: dict[str, str], tmp_path: Path) -> None:
@@ -248,7 +258,7 @@ def test_a_json_that_cannot_be_written_is_told_and_the_code_kept(bare: dict[str,
 
 
 def test_a_closed_standard_error_costs_nothing(bare: dict[str, str], tmp_path: Path) -> None:
-    line = " ".join([*MEASURE, "--json", str(tmp_path / "run.json"), "--", "sh -c 'exit 7'"])
+    line = shlex.join([*MEASURE, "--json", str(tmp_path / "run.json"), "--", "sh", "-c", "exit 7"])
     done = subprocess.run(["sh", "-c", f"{line} 2>&-"], env=bare, timeout=60, check=False)
     assert done.returncode == 7
     assert document(tmp_path / "run.json")["command"]["exit_code"] == 7
@@ -257,7 +267,7 @@ def test_a_closed_standard_error_costs_nothing(bare: dict[str, str], tmp_path: P
 def test_a_folder_that_goes_while_the_command_runs_costs_no_code(bare: dict[str, str], tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
-    line = ["--json", "run.json", "--", "sh", "-c", f"rm -rf {place}; exit 6"]
+    line = ["--json", "run.json", "--", "sh", "-c", f"rm -rf {shlex.quote(str(place))}; exit 6"]
     done = measure(*line, env={**bare, "TMPDIR": str(tmp_path)}, cwd=place)
     assert done.returncode == 6, done.stderr
     assert "Traceback" not in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def inbox(request: pytest.FixtureRequest) -> Iterator[Inbox]:
         yield found
 
 
-def ended(child: Child, timeout_s: float = 30.0) -> int:
+def ended(child: Child, timeout_s: float = 120.0) -> int:
     end_s = time.monotonic() + timeout_s
     while not child.wait(1.0):
         assert time.monotonic() < end_s, "the command does not end"
@@ -72,18 +73,24 @@ def test_a_file_that_may_not_be_executed_is_126(inbox: Inbox, tmp_path: Path) ->
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_to_the_meter_reaches_the_command(number: int, inbox: Inbox) -> None:
-    child = Child(["sleep", "30"], inbox)
+    child = Child(["sleep", "600"], inbox)
     if not inbox._is_exact and number == signal.SIGINT and sys.__stdin__ and sys.__stdin__.isatty():
         pytest.skip("with a terminal, Ctrl-C reaches the command by itself")
     os.kill(os.getpid(), number)
     assert ended(child) == 128 + number
 
 
-def test_what_the_command_sends_to_its_group_does_not_come_back(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_command_sends_to_its_group_does_not_come_back(inbox: Inbox, tmp_path: Path) -> None:
     if not inbox._is_exact:
         pytest.skip("the sender is not known here")
-    child = Child(["sh", "-c", f"kill -TERM {os.getpid()}; sleep 0.2; exit 5"], inbox)
+    heard = tmp_path / "heard"
+    os.mkfifo(heard)
+    writing = os.open(heard, os.O_RDWR)
+    child = Child(["sh", "-c", f"kill -TERM {os.getpid()}; read word < {shlex.quote(str(heard))}; exit 5"], inbox)
+    assert not child.wait(30.0)
+    os.write(writing, b"heard\n")  # the sender lives until then
     assert ended(child) == 5
+    os.close(writing)
 
 
 def test_keys_of_the_terminal_are_not_doubled(inbox: Inbox) -> None:
@@ -114,10 +121,11 @@ def test_handlers_are_given_back() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="orphans are seen on Linux")
 def test_orphans_are_seen_and_waited_for(inbox: Inbox) -> None:
-    child = Child(["sh", "-c", "(sleep 1.2) & exit 4"], inbox)
+    child = Child(["sh", "-c", "exec sleep 600 & exit 4"], inbox)
     assert ended(child) == 4
     (left,) = child.wait_for_rest(0.05)
     assert "sleep" in left.name or "sh" in left.name
+    os.kill(left.pid, signal.SIGTERM)
     assert child.wait_for_rest(math.inf) == ()
     assert child.code == 4
 
