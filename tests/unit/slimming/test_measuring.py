@@ -183,3 +183,27 @@ def test_joules_that_no_counter_gave_are_refused(monkeypatch, result):
 def test_a_model_of_seconds_ends_after_five_rounds():
     found = interleaved({"slow": lambda: None}, plan=Rounds(rounds=50, window_s=1e-5, most_s=0.0))
     assert len(found["slow"].windows_s) == 5
+
+
+@pytest.mark.parametrize("tick_s", [0.01, 0.004])
+def test_windows_are_longer_where_the_kernel_counts_processor_time_in_ticks(monkeypatch, tick_s):
+    machine = Machine()
+
+    def ticks():
+        machine.now_s += 1e-6  # a look takes time too
+        return math.floor(machine.now_s / tick_s) * tick_s
+
+    monkeypatch.setattr(measuring.time, "process_time", ticks)
+    calls = {"base": machine.call("base", 8e-4), "half": machine.call("half", 4e-4)}
+    found = interleaved(calls, plan=Rounds(clock=ticks, window_s=0.002))
+    assert found["base"].time_s.mid == pytest.approx(8e-4, rel=0.15)
+    assert found["half"].saving.mid == pytest.approx(2.0, rel=0.3)
+    assert found["half"].saving.low > 1
+
+
+def test_a_clock_that_stands_still_divides_nothing_by_zero(monkeypatch):
+    monkeypatch.setattr(measuring, "_READINGS", 10)
+    monkeypatch.setattr(measuring, "_repeats", lambda call, plan: 1)
+    monkeypatch.setattr(measuring.time, "process_time", stands := lambda: 3.0)
+    found = interleaved({"a": lambda: None, "b": lambda: None}, plan=Rounds(clock=stands, rounds=5))
+    assert found["b"].saving.low > 0
