@@ -87,7 +87,6 @@ def dense(shapes: Sequence[tuple[int, int]], *, rate: float = RATE, timesteps: i
         spikes_in=arriving,
         mac_count=np.zeros(len(shapes)),
         op_count=np.zeros(len(shapes)),
-        analog_input=False,
     )
 
 

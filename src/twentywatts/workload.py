@@ -70,7 +70,6 @@ class SpikingWorkload:
     op_count: Array
     weight_bits: int = 8
     graded_bits: int = 1
-    analog_input: bool = True
     depth_count: int | None = None
 
 

@@ -85,11 +85,10 @@ class DecoderWorkload:
 
     batch: sequences served together [count, may be a mean]. prompt_tokens, output_tokens: per sequence. decode: the
     mean step; step_count: how many there are, output − 1 without speculation, because the prefill writes the first
-    token. linear_bits, expert_bits, other_bits: of a stored weight, with scales. activation_bits: of the operands of
-    products with weights (16, 8 or 4), linear and experts. cache_bits: of a cached value. weight_bytes: resident, with
-    the copies of data parallelism. cache_bytes: resident when every sequence is complete. state_bytes: the part of
-    them that does not grow with the text. model_type: the model's family, as its config.json calls it: some have
-    kernels of their own.
+    token. weight_bytes: resident, with the copies of data parallelism. cache_bytes: resident when every sequence is
+    complete. linear_bits, expert_bits: of a stored weight, with scales. linear_operand_bits, expert_operand_bits: of
+    what is multiplied with them (32, 16, 8 or 4). cache_bits: of a cached value. model_type: the model's family, as its
+    config.json calls it: some have kernels of their own.
     """
 
     name: str
@@ -101,16 +100,13 @@ class DecoderWorkload:
     output_tokens: Array
     weight_bytes: float
     cache_bytes: Array
-    state_bytes: Array
     parallelism: Parallelism = Parallelism()
     precision: str = "bf16"
     linear_bits: float = 16.0
     expert_bits: float = 16.0
-    other_bits: float = 16.0
     linear_operand_bits: int = 16
     expert_operand_bits: int = 16
     cache_bits: float = 16.0
-    activation_bits: float = 16.0
     model_type: str = ""
     notes: tuple[str, ...] = ()
 

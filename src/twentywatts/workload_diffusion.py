@@ -54,9 +54,7 @@ class DiffusionWorkload:
     step_count: Array
     batch: Array
     token_count: Array
-    pixel_count: Array
     weight_bytes: float
     weight_bits: float = 16.0
-    operand_bits: int = 16
     chip_count: int = 1
     notes: tuple[str, ...] = ()

@@ -93,10 +93,8 @@ def diffusion_workload(model: Diffusion, use: DiffusionUse) -> DiffusionWorkload
         step_count=steps,
         batch=batch,
         token_count=tokens,
-        pixel_count=arrays["width"] * arrays["height"] * arrays["frames"],
         weight_bytes=weights * use.weight_bits / 8.0,
         weight_bits=use.weight_bits,
-        operand_bits=16 if use.weight_bits >= 16 else 8,
         chip_count=use.chips,
         notes=model.notes,
     )

@@ -108,7 +108,6 @@ def _spikes(size: Any, batch: int) -> Workload:
         spikes_in=spikes,
         mac_count=np.zeros(2),
         op_count=np.zeros(2),
-        analog_input=False,
     )
 
 

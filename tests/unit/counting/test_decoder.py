@@ -314,7 +314,8 @@ def test_a_precision_sets_bytes_and_operands(name: str, linear: float, operands:
     assert counted.decode.linear.weight_bytes == matrices * linear / 8
     assert counted.linear_operand_bits == operands
     assert counted.decode.cache_write_bytes == 32 * 2 * 8 * 128
-    assert counted.other_bits == max(linear, 16)
+    other = 128256 * 4096 + 65 * 4096  # the head, and two norms a layer with the last
+    assert counted.decode.other.weight_bytes == other * max(linear, 16) / 8
 
 
 def test_what_cannot_be_is_refused_by_name_and_value() -> None:

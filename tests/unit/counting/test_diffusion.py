@@ -118,7 +118,6 @@ def test_an_image_of_sdxl_takes_what_is_commonly_reported() -> None:
     counted = diffusion_workload(load_diffusion("sdxl"), DiffusionUse(steps=30))
     assert 2.5e12 < counted.denoise.mac_count < 4e12
     assert counted.evaluation_count == 60
-    assert counted.pixel_count == 1024**2
 
 
 def test_video_has_more_tokens_than_an_image() -> None:

@@ -51,7 +51,6 @@ def spiking_work() -> SpikingWorkload:
         spikes_in=steps * 10,
         mac_count=np.zeros(1),
         op_count=np.zeros(1),
-        analog_input=False,
     )
 
 

@@ -40,7 +40,6 @@ def dense(sizes: list[int], *, rate: float = 0.1, timesteps: int = 10) -> Spikin
         spikes_in=arriving,
         mac_count=np.zeros(len(neurons)),
         op_count=np.zeros(len(neurons)),
-        analog_input=False,
     )
 
 
