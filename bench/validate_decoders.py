@@ -108,6 +108,8 @@ def _power(fits: Fits) -> list[str]:
     linear = np.corrcoef(fits.held_out[inside], fits.held_out_time[inside])[0, 1]
     error = error_model()
     lines = [
+        "## Power",
+        "",
         f"Errors of energy and of time share causes: held out they correlate by {linear:.2f} over the {inside.sum()} runs of 2025 ({len(set(table.groups[inside]))} base",
         "models; those of 2024 took energy and tokens over different windows, so that they have no power). Power is energy over time. Drawn as if",
         "the two had nothing in common, its interval is too wide; drawn as one, it would have none. They are drawn with the correlation at which it",
@@ -124,7 +126,7 @@ def _power(fits: Fits) -> list[str]:
         low, high = bootstrap(table.groups, lambda drawn: float(found.power_90[drawn].mean()), rows)
         cells = [name, _percent(found.apart_90[rows].mean()), f"**{_percent(found.power_90[rows].mean())}**"]
         lines.append(f"| {' | '.join([*cells, f'{_percent(low)}–{_percent(high)}'])} |")
-    return lines
+    return [*lines, ""]
 
 
 def ecologits(fits: Fits, *, true_batch: bool) -> Array:
@@ -264,10 +266,7 @@ def _body(fits: Fits, objections: Mapping[str, tuple[float, ...]]) -> list[str]:
         "",
         *_coverage(fits),
         "",
-        "## Power",
-        "",
         *_power(fits),
-        "",
         "## A peer on the same rows",
         "",
         "EcoLogits' published regression (it was fitted on ML.ENERGY too, so that some of these rows are in its sample).",

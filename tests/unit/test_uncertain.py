@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twentywatts.errors import InputError
-from twentywatts.uncertain import DRAW_COUNT, Interval, Spread, interval_of, lognormal, standard_normal, uniform
+from twentywatts.uncertain import (
+    DRAW_COUNT,
+    Interval,
+    Spread,
+    interval_of,
+    lognormal,
+    reordered,
+    standard_normal,
+    uniform,
+)
 
 WIDE = Interval(low=2.0, mid=3.0, high=30.0)
 
@@ -123,3 +132,15 @@ def _in_a_fresh_process(hash_seed: str) -> str:
 def test_draws_are_the_same_in_every_process() -> None:
     here = standard_normal("loihi.x", draws=50, seed=7).tobytes().hex()
     assert {_in_a_fresh_process("1"), _in_a_fresh_process("2")} == {here}
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.4, 0.9, 1.0])
+def test_draws_in_another_order_are_the_same_draws(correlation: float) -> None:
+    first = lognormal("energy", WIDE, draws=4000, seed=3)
+    second = reordered("time", first, correlation=correlation, seed=3)
+    assert second[0] == first[0]
+    assert np.array_equal(np.sort(second[1:]), np.sort(first[1:]))
+    scores = [np.argsort(np.argsort(values[1:])) for values in (first, second)]
+    # Spearman's of two normals: 6/π asin(ρ/2); 4000 draws tell it to some 0.015
+    spearman = 6 / np.pi * np.arcsin(correlation / 2)
+    assert np.corrcoef(*scores)[0, 1] == pytest.approx(spearman, abs=0.05)

@@ -50,20 +50,20 @@ def _said(args: argparse.Namespace) -> TokenCost:
 
 def _estimated(args: argparse.Namespace) -> TokenCost:
     """Return the cost on the replica that spends least a token, at the batch asked for or the largest fast enough."""
+    from dataclasses import replace
+
     from twentywatts.errors import counted
-    from twentywatts.plan import TokenCost
+    from twentywatts.plan import token_cost
 
     row = min(_candidates(args), key=lambda row: row.energy_j_per_unit.mid)
-    return TokenCost(
-        energy_j=row.energy_j_per_unit,
-        stream_s=row.step_s,
-        streams=float(row.batch),
-        chips=row.chip_count,
-        boundary=row.ledger.boundary,
-        how=f"estimated for {args.model} with {counted(row.batch, 'answer')} at once",
-        evidence=row.ledger.evidence,
-        sources=row.ledger.sources,
-    )
+    cost = token_cost(row.ledger, streams=row.batch, tokens=_tokens(args))
+    return replace(cost, how=f"estimated for {args.model} with {counted(row.batch, 'answer')} at once")
+
+
+def _tokens(args: argparse.Namespace) -> int:
+    from twentywatts.units import parse_quantity
+
+    return round(parse_quantity(args.tokens, "1"))
 
 
 def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
@@ -71,11 +71,9 @@ def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
     from twentywatts.errors import InputError
     from twentywatts.estimation import estimate
     from twentywatts.readers.diffusions import is_diffusion
-    from twentywatts.units import parse_quantity
 
     if is_diffusion(args.model):
         raise _no_writer(args.model)
-    tokens = round(parse_quantity(args.tokens, "1"))
     batch = None if args.streams is None else _whole(args.streams, "--streams")
     counts = _REPLICAS if args.chips is None else (_whole(args.chips, "--chips"),)
     found: list[EstimationRow] = []
@@ -83,7 +81,9 @@ def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
     for chips in counts:
         name = args.on if chips == 1 else f"{args.on}x{chips}"
         try:
-            estimation = estimate(args.model, on=name, batch=batch, prompt_tokens=args.prompt, output_tokens=tokens)
+            estimation = estimate(
+                args.model, on=name, batch=batch, prompt_tokens=args.prompt, output_tokens=_tokens(args), seed=args.seed
+            )
             found.append(_chosen(estimation.rows, args))
         except InputError as error:
             refusals.append(error)
@@ -102,9 +102,10 @@ def _chosen(rows: tuple[EstimationRow, ...], args: argparse.Namespace) -> Estima
     if args.tokens_per_s is None:
         return max(writers, key=lambda row: row.batch)
     least = parse_quantity(args.tokens_per_s, "1")
-    fast = [row for row in writers if 1.0 / row.step_s.mid >= least]
+    # the prompts of others delay an answer, so that a reader gets a share of the whole and not a step at a time
+    fast = [row for row in writers if row.units_per_s.mid / row.batch >= least]
     if not fast:
-        most = max(1.0 / row.step_s.mid for row in writers)
+        most = max(row.units_per_s.mid / row.batch for row in writers)
         raise InputError(
             f"no batch writes {least:g} tokens a second to each reader: {most:.3g} is the most on {args.on}"
         )

@@ -42,8 +42,8 @@ def row_of(
 ) -> EstimationRow:
     """Return a row from its ledger. units: written per request. step_share: seconds of one step over those of a batch.
 
-    The mean power is joules of all requests over the seconds of the batch, draw by draw: what both err by alike cancels.
-    No draw of chips alone lies below their idle power or above their limit.
+    The mean power is joules of all requests over the seconds of the batch, draw by draw: a common error
+    cancels. No draw of chips alone lies below their idle power or above their limit.
     """
     energy, latency = ledger.energy_j.values, ledger.latency_s.values
     count = max(units, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from twentywatts.errors import InputError
@@ -11,7 +11,7 @@ from twentywatts.ledger import Ledger
 from twentywatts.plan.inputs import bundled, given, number
 from twentywatts.plan.queueing import servers_for_wait
 from twentywatts.plan.result import Input
-from twentywatts.uncertain import Interval
+from twentywatts.uncertain import Array, Interval
 from twentywatts.units import DAY_S
 
 __all__ = ["Demand", "ServingOptions", "TokenCost", "demand_of", "token_cost"]
@@ -19,9 +19,11 @@ __all__ = ["Demand", "ServingOptions", "TokenCost", "demand_of", "token_cost"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCost:
-    """What one token costs. energy_j: joules per token at ``boundary``; stream_s: seconds between a stream's tokens.
+    """What one token costs. energy_j: joules per token at ``boundary``; stream_s: seconds that a place is taken for it.
 
+    stream_s holds what the prompts of others delay, so that a replica writes streams / stream_s tokens a second.
     streams: requests that one replica serves at once; chips: of a replica. how: measured or modelled, in words.
+    draws: joules and seconds as they were drawn together, (2, 1 + draws); None where they are known apart.
     """
 
     energy_j: Interval
@@ -32,6 +34,7 @@ class TokenCost:
     how: str
     evidence: Evidence = Evidence.MODELLED
     sources: tuple[str, ...] = ()
+    draws: Array | None = field(default=None, repr=False, compare=False)
 
 
 class ServingOptions(TypedDict, total=False):
@@ -66,6 +69,8 @@ def token_cost(ledger: Ledger, *, streams: float = 1.0, tokens: float = 1.0) -> 
     streams: requests that were served at once; each then takes the ledger's latency. tokens: of one unit of an account
     that is not per token (a request, a reply); with 1 the whole answer counts as one token (an image, an inference).
     """
+    import numpy as np
+
     tokens = 1.0 if ledger.per == "token" else number("tokens", tokens, low=1e-3, high=1e9)
     measured = ledger.evidence >= Evidence.CHIP_COUNTER
     return TokenCost(
@@ -77,6 +82,7 @@ def token_cost(ledger: Ledger, *, streams: float = 1.0, tokens: float = 1.0) -> 
         how="measured" if measured else "modelled",
         evidence=ledger.evidence,
         sources=ledger.sources,
+        draws=np.array(np.broadcast_arrays(ledger.energy_j.values, ledger.latency_s.values)) / tokens,
     )
 
 

@@ -17,7 +17,7 @@ from twentywatts.plan.demand import Demand, ServingOptions, TokenCost, demand_of
 from twentywatts.plan.inputs import bundled, given, number, point
 from twentywatts.plan.queueing import wait_above_frac
 from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
-from twentywatts.plan.simulation import Simulation, simulate
+from twentywatts.plan.simulation import Simulation, redrawn, simulate
 from twentywatts.plan.words import count_text, quantity_text
 from twentywatts.uncertain import Interval, interval_of
 from twentywatts.units import DAY_S
@@ -46,8 +46,9 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
     demand = demand_of(cost, options)
     inputs = _inputs(cost, machine, demand, options)
     target, seed = "day_energy_j", options.get("seed", 0)
-    fixed = {"streams": cost.streams, "chips": float(cost.chips)}
-    found = simulate(partial(_model, fixed=fixed, places=demand.places), inputs, target=target, draws=_DRAWS, seed=seed)
+    fixed = {"streams": cost.streams, "chips": float(cost.chips), **_limits(cost, machine)}
+    model = partial(_model, fixed=fixed, places=demand.places)
+    found = simulate(model, inputs, target=target, draws=_DRAWS, seed=seed, together=_drawn(cost, seed))
     amounts = _amounts(found, demand, cost)
     place = options.get("grid")
     if place is not None:
@@ -73,6 +74,25 @@ def serving(cost: TokenCost | Ledger, on: str | Machine, **options: Unpack[Servi
     )
 
 
+def _drawn(cost: TokenCost, seed: int) -> dict[str, Array]:
+    """Return joules and seconds of a token as they were drawn together, where they were."""
+    if cost.draws is None:
+        return {}
+    both = redrawn(cost.draws, key="plan.token", draws=_DRAWS, seed=seed)
+    return dict(zip(("token_energy_j", "token_time_s"), both, strict=True))
+
+
+def _limits(cost: TokenCost, machine: Machine) -> dict[str, float]:
+    """Return the least and the most that a busy chip can draw [W]; empty where its power is measured or not its own."""
+    keys = ("idle_power_w", "max_power_w")
+    modelled = cost.draws is not None and cost.evidence < Evidence.CHIP_COUNTER
+    if not modelled or cost.boundary.rank > Boundary.DEVICE.rank or not set(keys) <= machine.figures.keys():
+        return {}
+    idle_w, most_w = (machine.figures[key].value for key in keys)
+    mid_w = cost.energy_j.mid / cost.stream_s.mid * cost.streams / cost.chips
+    return {"least_w": min(idle_w, mid_w), "most_w": max(most_w, mid_w)}
+
+
 def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingOptions) -> list[Input]:
     figures = bundled("serving")
     grade = "guess" if cost.evidence is Evidence.GUESSED else "derived"
@@ -80,7 +100,7 @@ def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingO
     inputs = [
         *demand.origin,
         _known("token_energy_j", f"energy of a token ({cost.boundary})", cost.energy_j, how=cost.how, grade=grade),
-        _known("token_time_s", "time between the tokens of one answer", cost.stream_s, how=cost.how, grade=grade),
+        _known("token_time_s", "time that a token keeps its place", cost.stream_s, how=cost.how, grade=grade),
     ]
     inputs.append(given("peak_ratio", "peak over mean of the requests", demand.peak))
     if "idle_power_w" in machine.figures:
@@ -118,7 +138,7 @@ def _model(values: Mapping[str, Array], *, fixed: Mapping[str, float], places: f
     chips = np.ceil(places / fixed["streams"]) * fixed["chips"] + values["pue"] * 0
     busy = np.minimum(concurrent / places, 1.0)
     tokens_per_s = concurrent / values["token_time_s"]
-    active_w = tokens_per_s * values["token_energy_j"]
+    active_w = _held_w(tokens_per_s * values["token_energy_j"], values, concurrent, fixed)
     idle_w, host_w = _around_w(values, chips, active_w, busy)
     computers_w = active_w + idle_w + host_w
     power_w = computers_w * values["pue"]
@@ -141,6 +161,19 @@ def _model(values: Mapping[str, Array], *, fixed: Mapping[str, float], places: f
         "electricity_usd": energy * values["electricity_price_usd_per_j"],
         "chips_usd": chips * values["chip_price_usd_per_s"] * DAY_S,
     }
+
+
+def _held_w(active_w: Array, values: Mapping[str, Array], concurrent: Array, fixed: Mapping[str, float]) -> Array:
+    """Return the power of busy chips held to what they can draw, where requests in progress are known.
+
+    From a rate of requests it is joules times rate, whatever the time: it is then as uncertain as the joules.
+    """
+    import numpy as np
+
+    if "concurrent_count" not in values or "most_w" not in fixed:
+        return active_w
+    busy = concurrent / fixed["streams"] * fixed["chips"]
+    return np.clip(active_w, busy * fixed["least_w"], busy * fixed["most_w"])
 
 
 def _around_w(values: Mapping[str, Array], chips: Array, active_w: Array, busy_frac: Array) -> tuple[Array, Array]:

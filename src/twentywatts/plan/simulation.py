@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from twentywatts.errors import InputError
 from twentywatts.plan.result import Driver, Input
 from twentywatts.uncertain import Array, Interval, interval_of, lognormal, uniform
 
-__all__ = ["Model", "Simulation", "draw", "product", "simulate"]
+__all__ = ["Model", "Simulation", "draw", "product", "redrawn", "simulate"]
 
 _PRODUCT_DRAWS = 2000
 
@@ -70,12 +71,35 @@ def product(first: Interval, second: Interval, *, key: str, seed: int = 0) -> In
     return interval_of(one * lognormal(key, second, draws=_PRODUCT_DRAWS, seed=seed))
 
 
-def simulate(model: Model, inputs: Sequence[Input], *, target: str, draws: int, seed: int) -> Simulation:
+def redrawn(values: Array, *, key: str, draws: int, seed: int) -> Array:
+    """Return columns of ``values``, (quantities, 1 + n), drawn anew: (quantities, 1 + draws), mids first.
+
+    Quantities that were drawn together stay together; each column is taken equally often.
+    """
+    import numpy as np
+
+    count = values.shape[1] - 1
+    if count == 0:
+        return np.repeat(values, 1 + draws, axis=1)
+    order = np.floor(uniform(key, draws=draws, seed=seed)[1:] * count).astype(int)
+    return np.concatenate([values[:, :1], values[:, 1 + order]], axis=1)
+
+
+def simulate(
+    model: Model,
+    inputs: Sequence[Input],
+    *,
+    target: str,
+    draws: int,
+    seed: int,
+    together: Mapping[str, Array] = MappingProxyType({}),
+) -> Simulation:
     """Return the outputs of ``model`` over common draws of its inputs, and the drivers of ``target``.
 
-    The model takes and returns arrays by key, so one pass gives mid and all draws. Inputs are independent.
+    The model takes and returns arrays by key, so one pass gives mid and all draws. Inputs are independent, but for
+    those in ``together``: their draws are given, by key, each of shape (1 + draws,).
     """
-    values = {item.key: draw(item, draws=draws, seed=seed) for item in inputs}
+    values = {**{item.key: draw(item, draws=draws, seed=seed) for item in inputs}, **together}
     outputs = model(values)
     uncertain = [item for item in inputs if draws and values[item.key].min() < values[item.key].max()]
     return Simulation(outputs=outputs, drivers=_drivers(model, values, uncertain, target, outputs[target]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.repository import PACKAGE
 
+import twentywatts as tw
 from twentywatts.cli import main
 from twentywatts.reports.plan import cell_text, origin_text
 from twentywatts.reports.plan_charts import band_chart
@@ -157,3 +158,17 @@ def test_what_was_estimated_of_a_model_is_not_told_as_given(capsys: pytest.Captu
     inputs = {item["key"]: item for item in json.loads(capsys.readouterr().out)["inputs"]}
     assert origin_text(inputs["token_energy_j"]).startswith("estimated for llama-3.1-8b")
     assert origin_text(inputs["tokens_count"]) == "given"
+
+
+def test_a_service_of_a_model_writes_what_its_estimate_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    # prompts of 4,000 tokens are read between the steps of all answers: a step alone says nothing of a server
+    words = "plan serving --concurrent 3200 --tokens 300 --prompt 4000 --on h100-sxm --model llama-3.1-8b --streams 32"
+    assert main([*words.split(), "--chips", "1", "--json", "-"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    row = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=32, prompt_tokens=4000, output_tokens=300).rows[0]
+    a_day = next(item for item in plan["amounts"] if item["key"] == "tokens_day_count")["tokens_day_count"]["mid"]
+    assert a_day == pytest.approx(100 * row.units_per_s.mid * 86400, rel=1e-5)
+    active_j = plan["tables"][0]["rows"][0]["energy_j"]
+    limit_w = tw.machine("h100-sxm").figures["max_power_w"].value
+    assert active_j["mid"] == pytest.approx(100 * row.power_w.mid * 86400, rel=1e-5)
+    assert active_j["high"] <= 100 * limit_w * 86400 * (1 + 1e-5)

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 import twentywatts as tw
 from twentywatts.errors import InputError, RefusedError
+from twentywatts.estimation import EstimationRow
 from twentywatts.figures import Boundary, Evidence
 from twentywatts.ledger import Cause, Entry, Ledger
-from twentywatts.plan import TokenCost, token_cost
+from twentywatts.plan import Plan, TokenCost, token_cost
 from twentywatts.plan.inputs import point
 from twentywatts.plan.queueing import erlang_b, erlang_c, servers_for_wait, wait_above_frac
-from twentywatts.uncertain import Spread
+from twentywatts.uncertain import Interval, Spread
 
 COST = TokenCost(
     energy_j=point(0.5), stream_s=point(1 / 30), streams=64, chips=2, boundary=Boundary.DEVICE, how="given"
@@ -170,6 +171,42 @@ def test_an_estimated_reply_is_a_valid_account() -> None:
     plan = tw.plan.serving(row.ledger, "h100-sxm", concurrent=1e4, tokens=400, streams=row.batch)
     assert plan.amount("chip_count").mid >= 1e4 / 16
     assert set(row.ledger.sources) <= set(plan.sources)
+
+
+def _estimated(boundary: str = "device", batch: int = 256) -> tuple[EstimationRow, TokenCost]:
+    options: dict[str, int | str] = {"prompt_tokens": 4000, "output_tokens": 300, "boundary": boundary}
+    row = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=batch, **options).rows[0]  # type: ignore[arg-type]
+    return row, token_cost(row.ledger, streams=row.batch, tokens=300)
+
+
+def _busy_w(plan: Plan, chips: float) -> Interval:
+    row = next(row for row in plan.tables[0].rows if row.name == "tokens")
+    ends = row.numbers["energy_j"]
+    return Interval(low=ends.low / 86400 / chips, mid=ends.mid / 86400 / chips, high=ends.high / 86400 / chips)
+
+
+def test_joules_and_seconds_of_an_estimate_stay_together() -> None:
+    _, cost = _estimated(batch=16)
+    joint = tw.plan.serving(cost, "h100-sxm", concurrent=1600, tokens=300)
+    apart = tw.plan.serving(replace(cost, draws=None), "h100-sxm", concurrent=1600, tokens=300)
+    assert joint.amount("power_w").mid == pytest.approx(apart.amount("power_w").mid)
+    widths = [np.log(held.high / held.low) for held in (_busy_w(joint, 100), _busy_w(apart, 100))]
+    assert widths[0] < 0.9 * widths[1]
+    for key in ("token_energy_j", "token_time_s"):  # what is known of each alone is the same
+        held = [next(item.interval for item in plan.inputs if item.key == key) for plan in (joint, apart)]
+        assert held[0] == held[1]
+
+
+def test_busy_chips_draw_what_the_estimate_says_and_never_beyond_their_limits() -> None:
+    row, cost = _estimated(batch=16)
+    plan = tw.plan.serving(cost, "h100-sxm", concurrent=1600, tokens=300)
+    busy = _busy_w(plan, 1600 / 16)
+    assert busy.mid == pytest.approx(row.power_w.mid)
+    limits = tw.machine("h100-sxm").figures
+    assert limits["idle_power_w"].value <= busy.low < busy.high <= limits["max_power_w"].value * (1 + 1e-12)
+    by_rate = tw.plan.serving(cost, "h100-sxm", requests_per_s=1, tokens=300)  # then time plays no part
+    held = next(row for row in by_rate.tables[0].rows if row.name == "tokens").numbers["energy_j"]
+    assert held.high / held.mid == pytest.approx(cost.energy_j.high / cost.energy_j.mid, rel=0.01)
 
 
 def test_a_wider_account_is_not_charged_for_its_server_again() -> None:

@@ -24,6 +24,7 @@ from twentywatts.price.decoder_step import NAMES
 from twentywatts.price.decoder_work import pass_work, rates_of
 from twentywatts.readers.architectures import load_architecture
 from twentywatts.scenario import Scenario
+from twentywatts.uncertain import interval_of
 from twentywatts.workload_decoder import DecoderWorkload, Parallelism
 
 H100 = load("h100-sxm")
@@ -176,6 +177,18 @@ def test_routed_models_several_chips_and_small_batches_widen_the_interval() -> N
     assert float(model.scale(routed=False, chips=1, batch=np.array(4.0), unseen=False)) > least
     assert float(model.scale(routed=False, chips=8, batch=one, unseen=False)) >= least
     assert model.quantile_90 > model.quantile_80
+
+
+def test_energy_over_time_errs_as_the_power_of_held_out_runs_did() -> None:
+    model = error_model()
+    assert model.quantile_90 < np.sqrt(2) * model.quantile_90 * np.sqrt(1 - model.correlation)
+    ledger = price(workload(batch=64.0), H100, Scenario(batch=64), per="request")  # type: ignore[arg-type]
+    energy, time = ledger.energy_j, ledger.latency_s
+    held = interval_of(energy.values / time.values)
+    for end in (held.high / held.mid, held.mid / held.low):  # a dense model on one chip: a scale of 1
+        assert np.log(end) == pytest.approx(model.power_90, rel=0.1)
+    for spread in (energy, time):  # each alone is what it was
+        assert np.log(spread.interval.high / spread.mid) == pytest.approx(model.quantile_90, rel=0.02)
 
 
 def test_the_ledger_names_only_causes_that_the_data_tell_apart() -> None:
