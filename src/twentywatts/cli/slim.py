@@ -10,7 +10,6 @@ from twentywatts.cli.arguments import add_model_arguments, axes_of, max_drop_of,
 from twentywatts.cli.slim_language import (
     add_language_arguments,
     check_network,
-    folder_of,
     is_language_model,
     run_language,
 )
@@ -119,6 +118,7 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
     from twentywatts.comparison.job import machine_names
     from twentywatts.comparison.metrics import metric_of
     from twentywatts.scenario import Scenario
+    from twentywatts.slimming.files import folder_of
     from twentywatts.slimming.job import Job, method_names
 
     metric = metric_of(args.metric)
@@ -131,7 +131,7 @@ def _job(args: argparse.Namespace, model: Path) -> Job:
         metric=metric,
         methods=method_names(args.methods),
         budget_s=_seconds(args.budget),
-        out=None if args.out is None else folder_of(args.out),
+        out=folder_of(args.out),
         force=args.force,
         scenario=Scenario(batch=args.batch, axes=axes_of(args), seed=args.seed),
     )

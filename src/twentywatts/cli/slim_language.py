@@ -8,10 +8,9 @@ from twentywatts.cli import streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
-__all__ = ["add_language_arguments", "check_network", "folder_of", "is_language_model", "run_language"]
+__all__ = ["add_language_arguments", "check_network", "is_language_model", "run_language"]
 
 _OWN = ("prompt", "output", "requests", "step", "software")
 _FOREIGN = ("train", "methods", "max_drop", "axis", "force")
@@ -50,33 +49,24 @@ def _check(args: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
             raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
-def folder_of(text: str) -> Path:
-    """Return the folder of --out; raises InputError for an empty name."""
-    from pathlib import Path
-
-    from twentywatts.errors import InputError
-
-    if not text:
-        raise InputError("the name of the folder for --out is empty: is a variable of the shell not set?")
-    return Path(text)
-
-
 def run_language(args: argparse.Namespace) -> int:
     """Rank, print, write recipes and the document; return the exit code. Raises TwentyWattsError for bad input."""
     from twentywatts.cli.circumstances import circumstances
     from twentywatts.reports.output import check_reports, write_json, write_text
     from twentywatts.reports.slim_language import language_view
     from twentywatts.reports.slim_language_document import language_document
+    from twentywatts.slimming.files import folder_of
     from twentywatts.slimming.language.quantizers import recipes, write_recipes
 
     _check(args, _FOREIGN, "is for networks, which are run; a language model's settings are ranked")
     check_reports(args.json, args.html, keep=[args.model, *args.on.split(",")])
+    folder = folder_of(args.out)
     advice = _advice(args)
     place = _weights(args.model)
     document = language_document(advice, model=place, run=circumstances())
-    if args.out is not None:
+    if folder is not None:
         found, _ = recipes(advice.architecture, place)
-        for path in write_recipes(found, folder_of(args.out)):
+        for path in write_recipes(found, folder):
             streams.say(f"written: {path}")
     if args.json is not None:
         write_json(document, args.json)

@@ -14,7 +14,7 @@ from twentywatts.errors import InputError, clean
 from twentywatts.reports.citations import cite_key, latex_text
 from twentywatts.reports.members import read_members
 from twentywatts.reports.names import names_text
-from twentywatts.reports.words import form_text
+from twentywatts.reports.words import form_text, heading
 from twentywatts.units import format_interval
 
 __all__ = ["csv_table", "latex_table", "read_rows"]
@@ -85,11 +85,10 @@ def _is_number(value: object) -> bool:
 def latex_table(document: Record) -> str:
     """Return a table for LaTeX (package booktabs), one line per machine with intervals and citations."""
     metric = document["data"]["metric"]
-    name = metric_text(metric)
     head = (
         "Machine",
         "Form",
-        f"{name[:1].upper()}{name[1:]}",
+        heading(metric_text(metric)),
         "Kept",
         "Energy per inference",
         "Against reference",

@@ -21,6 +21,7 @@ from twentywatts.reports.words import (
     evidence_legend,
     evidence_text,
     form_text,
+    heading,
     interval_text,
     keeps_words,
     main_causes,
@@ -96,12 +97,6 @@ def _evidence(row: Record) -> Markup:
     level, _, guessed = evidence_text(row).partition(" ")
     share = tag("span", f"{guessed} guessed", class_="sub") if guessed else ""
     return join([tag("abbr", level, title=EVIDENCE[row["evidence"]]), share])
-
-
-def heading(text: object) -> str:
-    """Return a text, cleaned, with a large first letter, the others as they are."""
-    cleaned = clean(text)
-    return cleaned[:1].upper() + cleaned[1:]
 
 
 def _result(row: Record, number: int, metric: str) -> Sequence[object]:

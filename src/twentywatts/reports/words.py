@@ -33,6 +33,7 @@ __all__ = [
     "evidence_legend",
     "evidence_text",
     "form_text",
+    "heading",
     "headline",
     "interval_text",
     "keeps_words",
@@ -151,6 +152,12 @@ def cause_shares(account: Record) -> list[tuple[str, float]]:
     total = sum(item["energy_j"]["mid"] for item in account["causes"])
     shares = [(item["cause"], item["energy_j"]["mid"] / total) for item in account["causes"] if total > 0]
     return sorted(shares, key=lambda share: -share[1])
+
+
+def heading(text: object) -> str:
+    """Return a text, cleaned, with a large first letter, the others as they are."""
+    cleaned = clean(text)
+    return cleaned[:1].upper() + cleaned[1:]
 
 
 def headline(document: Record) -> list[str]:

@@ -1,4 +1,4 @@
-"""A candidate as a file, for those that read files: in a temporary folder that is gone afterwards."""
+"""Files of slimming: a candidate for those that read files, the model as given, and the folder that is named."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twentywatts.errors import ModelError
+from twentywatts.errors import InputError, ModelError
 from twentywatts.slimming.candidate import Candidate
 
-__all__ = ["candidate_file", "given"]
+__all__ = ["candidate_file", "folder_of", "given"]
 
 _LARGEST_BYTES = 2**31 - 1  # of one serialised ONNX model
 
@@ -41,3 +41,12 @@ def given(path: Path) -> Candidate:
             f"'{path.name}' holds more than 2 GiB with its weights: slimming works on models that fit in one ONNX file"
         ) from error
     return Candidate(content=bytes(content))
+
+
+def folder_of(name: str | Path | None) -> Path | None:
+    """Return the folder to write into, None where none is named; raises InputError for what names none."""
+    if name is None:
+        return None
+    if not isinstance(name, str | Path) or not str(name):
+        raise InputError(f"out (--out) takes the name of a folder, got {name!r}: is a variable not set?")
+    return Path(name)

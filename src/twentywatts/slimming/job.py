@@ -27,7 +27,7 @@ from twentywatts.readers.given_samples import Data, data_file
 from twentywatts.readers.samples import read_samples
 from twentywatts.readers.torch_module import TorchModel, example_of, model_file
 from twentywatts.scenario import Boundary, Scenario
-from twentywatts.slimming.files import given
+from twentywatts.slimming.files import folder_of, given
 from twentywatts.slimming.finish import finished
 from twentywatts.slimming.learning.eager import eager_call
 from twentywatts.slimming.proof.guard import parted
@@ -135,13 +135,10 @@ def slim(
 
 def _settings(own: dict[str, Any]) -> dict[str, Any]:
     """Return the options that are no fields of a Scenario as a Job holds them."""
-    out = own.get("out")
-    if out is not None and not str(out):
-        raise InputError("the name of the folder to write into (out) is empty: is a variable not set?")
     return {
         "methods": method_names(own.get("methods")),
         "budget_s": own.get("budget_s", _BUDGET_S),
-        "out": None if out is None else Path(out),
+        "out": folder_of(own.get("out")),
         "force": bool(own.get("force", False)),
     }
 

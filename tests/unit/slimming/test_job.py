@@ -369,3 +369,6 @@ def test_weights_that_are_no_numbers_and_a_folder_of_somebody_else_are_refused(t
         slim(model, data, budget_s=0, out=tmp_path)
     with pytest.raises(InputError, match="not a folder"):
         slim(model, data, budget_s=0, out=model)
+    for nothing in ("", 5, b"out", [tmp_path]):
+        with pytest.raises(InputError, match="takes the name of a folder"):
+            slim(model, data, budget_s=0, out=nothing)  # type: ignore[arg-type]
