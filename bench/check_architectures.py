@@ -38,6 +38,7 @@ WHY = {
     "deepseek_v3": "the bias of the router, which the library stores and does not call a parameter",
     "glm4_moe": "the bias of the router, which the library stores and does not call a parameter",
     "clip": "one temperature",
+    "siglip": "a temperature and a bias",
     "gemma3": "a head of the tower that the published models switch off",
     "chameleon": "the network that turns images into tokens",
 }
@@ -56,6 +57,7 @@ def theirs(config: dict[str, Any]) -> int:
             model = transformers.WhisperForConditionalGeneration(known)
         return total(model)
     readers = ("AutoModel",) if kind in ENCODERS else ("AutoModelForSeq2SeqLM", "AutoModelForCausalLM")
+    readers = () if kind == "mllama" else readers  # the class for text alone would leave the tower out
     for name in (*readers, "AutoModelForImageTextToText", "AutoModel"):
         try:
             with torch.device("meta"):
@@ -66,7 +68,9 @@ def theirs(config: dict[str, Any]) -> int:
     raise ValueError(f"no class of the library makes a {kind}")
 
 
-ENCODERS = ("bert", "roberta", "electra", "distilbert", "vit", "clip")
+ENCODERS = (
+    "bert roberta electra distilbert mpnet modernbert vit clip clip_vision_model siglip siglip_vision_model".split()
+)
 
 
 def total(model: Any) -> int:

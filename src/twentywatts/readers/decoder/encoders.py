@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from twentywatts.architecture import Attention, FeedForward, Layers, Stack
 from twentywatts.readers.decoder.fields import Fields
+from twentywatts.readers.decoder.style import grouped
 
 __all__ = ["READERS", "block"]
 
@@ -47,6 +48,45 @@ def _bert(fields: Fields) -> Stack:
     )
 
 
+def _mpnet(fields: Fields) -> Stack:
+    """MPNet: as BERT, with a table of relative positions in place of segments."""
+    stack = _bert(replace(fields, values={**fields.values, "type_vocab_size": 0}))
+    relative = fields.size("relative_attention_num_buckets", 32) * fields.size("num_attention_heads")
+    return replace(stack, extra_parameter_count=stack.extra_parameter_count + relative)
+
+
+def _modern_bert(fields: Fields) -> Stack:
+    """ModernBERT: no positions, gated parts, and every ``global_attn_every_n_layers``-th layer sees the whole text.
+
+    The others see ``local_attention`` tokens, as many before as after. The first layer has no norm before attention.
+    """
+    hidden, size, count = fields.size("hidden_size"), fields.size("intermediate_size"), fields.layers()
+    heads, every = _heads(fields, hidden), fields.size("global_attn_every_n_layers", 3)
+    norm = hidden * (2 if fields.flag("norm_bias", False) else 1)
+    biases = 4 * hidden if fields.flag("attention_bias", False) else 0
+    plain = FeedForward(size=size, extra_parameter_count=(2 * size + hidden) * fields.flag("mlp_bias", False))
+    window = fields.size("local_attention", 128, least=0)
+
+    def mixer(index: int) -> Attention:
+        seen = 0 if index % every == 0 else window
+        return Attention(
+            heads=heads, kv_heads=heads, head_size=hidden // heads, window_tokens=seen, extra_parameter_count=biases
+        )
+
+    layers = [
+        Layers(count=1, mixer=mixer(index), feed_forward=plain, extra_parameter_count=norm * (2 if index else 1))
+        for index in range(count)
+    ]
+    return Stack(
+        kind="text",
+        causal=False,
+        hidden_size=hidden,
+        layers=grouped(layers),
+        vocabulary_size=fields.size("vocab_size"),
+        extra_parameter_count=2 * norm,
+    )
+
+
 def _electra(fields: Fields) -> Stack:
     """ELECTRA: as BERT, with an embedding that may be narrower than the layers and is then projected; no pooler."""
     stack = _bert(fields)
@@ -84,5 +124,7 @@ READERS = {
     "xlm-roberta": _bert,
     "camembert": _bert,
     "electra": _electra,
+    "modernbert": _modern_bert,
+    "mpnet": _mpnet,
     "distilbert": _distilbert,
 }

@@ -70,6 +70,11 @@ def _falcon(fields: Fields) -> Stack:
     return decoder(plain, _norms(1 if parallel else 2))
 
 
+def _refined_web(fields: Fields) -> Stack:
+    """Falcon 40B under the name of its first release, whose files do not say that the architecture is the newer."""
+    return _falcon(replace(fields, values={"new_decoder_architecture": True, **fields.values}))
+
+
 def _norms(count: int) -> Style:
     return replace(_FALCON, norms=count)
 
@@ -80,4 +85,10 @@ def _bigcode(fields: Fields) -> Stack:
     return decoder(_with(fields, num_key_value_heads=kv_heads), _GPT2)
 
 
-READERS = {"opt": _opt, "falcon": _falcon, "gpt_bigcode": _bigcode}
+READERS = {
+    "opt": _opt,
+    "falcon": _falcon,
+    "RefinedWeb": _refined_web,
+    "RefinedWebModel": _falcon,
+    "gpt_bigcode": _bigcode,
+}

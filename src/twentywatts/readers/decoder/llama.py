@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from twentywatts.architecture import Experts
 from twentywatts.readers.decoder.fields import Fields
-from twentywatts.readers.decoder.style import Style
+from twentywatts.readers.decoder.style import Style, layer_kinds, windows_by_kind
 
 __all__ = ["STYLES"]
 
@@ -22,6 +22,14 @@ def _qwen2_windows(fields: Fields, layers: int) -> Sequence[int]:
         return [0] * layers
     first, window = fields.size("max_window_layers", 28, least=0), fields.size("sliding_window", 4096)
     return [window if index >= first else 0 for index in range(layers)]
+
+
+def _exaone4(fields: Fields, layers: int) -> Sequence[int]:
+    """Layers by kind; the pattern may be a word such as LLLG, whose length counts."""
+    pattern = fields.values.get("sliding_window_pattern")
+    period = len(pattern) if isinstance(pattern, str) else fields.size("sliding_window_pattern", 4, least=0)
+    window = fields.size("sliding_window", 0, least=0)
+    return [0 if kind == "full_attention" else window for kind in layer_kinds(fields, layers, period)]
 
 
 def _mixtral(fields: Fields, layers: int) -> Sequence[Experts | None]:
@@ -59,6 +67,14 @@ STYLES: Mapping[str, Style] = {
     "olmo2": Style(qk_norm="model"),
     "stablelm": Style(qkv_bias="use_qkv_bias", norm_values=2),
     "cohere": Style(norms=1, tied=True),
+    "cohere2": Style(norms=1, tied=True, windows=windows_by_kind(4, 4096)),
+    "ernie4_5": Style(qkv_bias="use_bias", out_bias="use_bias", mlp_bias="use_bias", head_dim=128, tied=True),
+    "exaone4": Style(qk_norm="head", windows=_exaone4),
+    "glm": Style(qkv_bias="attention_bias", head_dim=128),
+    "glm4": Style(qkv_bias="attention_bias", head_dim=128, norms=4),
+    "olmo3": Style(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="model", windows=windows_by_kind(4)),
+    "seed_oss": Style(qkv_bias="attention_bias:1", out_bias="attention_out_bias", mlp_bias="mlp_bias", head_dim=128),
+    "smollm3": Style(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias", tied=True),
     "mistral": Style(windows=_sliding),
     "mixtral": Style(windows=_sliding, experts=_mixtral),
     "qwen2": Style(qkv_bias=True, windows=_qwen2_windows),

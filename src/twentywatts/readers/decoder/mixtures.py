@@ -1,4 +1,4 @@
-"""Mixtures of experts with rules of their own: DeepSeek V2 and V3, gpt-oss, Llama 4, DBRX, OLMoE, GLM-4."""
+"""Mixtures of experts with rules of their own: DeepSeek V2 and V3, gpt-oss, Llama 4, DBRX, OLMoE, GLM-4, Ernie."""
 
 from __future__ import annotations
 
@@ -103,6 +103,7 @@ STYLES: Mapping[str, Style] = {
     ),
     "olmoe": Style(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="model", experts=_plain),
     "glm4_moe": Style(qkv_bias="attention_bias", experts=_after_dense),
+    "granitemoe": Style(qkv_bias="attention_bias", out_bias="attention_bias", experts=_plain),
 }
 
 
@@ -147,7 +148,29 @@ def _dbrx(fields: Fields) -> Stack:
     return decoder(replace(fields, values=values), Style(experts=_plain))
 
 
+def _ernie(fields: Fields) -> Stack:
+    """Ernie 4.5: dense layers, then experts in every ``moe_layer_interval``-th from a first to a last one."""
+    count, size = fields.size("num_experts"), fields.size("moe_intermediate_size")
+    one = Experts(
+        count=count,
+        per_token=_per_token(fields, count),
+        size=size,
+        shared_size=size * fields.size("moe_num_shared_experts", 2, least=0),
+        extra_parameter_count=count,
+        active_extra_parameter_count=count,
+    )
+    first, every = fields.size("moe_layer_start_index", 1, least=0), fields.size("moe_layer_interval", 1)
+    last = fields.size("moe_layer_end_index", -1, least=-1)
+    last = fields.layers() - 1 if last < 0 else last
+
+    def experts(_: Fields, layers: int) -> Sequence[Experts | None]:
+        return [one if first <= index <= last and (index + 1) % every == 0 else None for index in range(layers)]
+
+    return decoder(fields, Style(qkv_bias="use_bias", out_bias="use_bias", tied=True, experts=experts))
+
+
 READERS = {
+    "ernie4_5_moe": _ernie,
     "deepseek_v2": _deepseek,
     "deepseek_v3": _deepseek,
     "deepseek_v32": _deepseek,

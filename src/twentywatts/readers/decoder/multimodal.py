@@ -8,8 +8,9 @@ from dataclasses import replace
 from twentywatts.architecture import Stack
 from twentywatts.errors import ModelError
 from twentywatts.readers.decoder.fields import Fields
+from twentywatts.readers.decoder.mllama import mllama_text
 from twentywatts.readers.decoder.speech import audio_tower
-from twentywatts.readers.decoder.towers import TOWERS, clip_text
+from twentywatts.readers.decoder.towers import TOWERS, VISION, clip_text, siglip_text
 
 __all__ = ["READERS"]
 
@@ -45,7 +46,7 @@ def _llava(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
     """LLaVA: CLIP's tower to its last layer but one (all are stored), and two matrices to the text's width."""
     main, tower = text(_part(fields, "text_config")), _tower(fields)
     out = main.hidden_size
-    newline = out if fields.text("model_type") == "llava_next" else 0
+    newline = out if fields.text("model_type") in ("llava_next", "llava_onevision") else 0
     matrices = tower.hidden_size * out + out * out
     return main, _projected(tower, matrices, 2 * out + newline)
 
@@ -107,6 +108,41 @@ def _llama4(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
     return main, replace(tower, output_parameter_count=tower.output_parameter_count + out * main.hidden_size)
 
 
+def _pali_gemma(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """PaliGemma: SigLIP's tower and one matrix with a bias."""
+    main, tower = text(_part(fields, "text_config")), _tower(fields)
+    return main, _projected(tower, tower.hidden_size * main.hidden_size, main.hidden_size)
+
+
+def _idefics3(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """Idefics 3 and SmolVLM: SigLIP's tower, squares of ``scale_factor`` tokens a side to one, one matrix."""
+    part = _part(fields, "text_config")
+    tied = fields.flag("tie_word_embeddings", False)
+    main = text(replace(part, values={**part.values, "tie_word_embeddings": tied}))
+    tower, merge = _tower(fields, kind="siglip_vision_model"), fields.size("scale_factor", 2) ** 2
+    return main, _projected(tower, merge * tower.hidden_size * main.hidden_size, 0, share=1.0 / merge)
+
+
+def _intern(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
+    """InternVL: 2 × 2 tokens to one, a norm, two matrices."""
+    main, tower = text(_part(fields, "text_config")), _tower(fields, kind="internvl_vision")
+    merge = round(1 / fields.number("downsample_ratio", 0.5, least=0.01, most=1.0)) ** 2
+    wide, out = merge * tower.hidden_size, main.hidden_size
+    return main, _projected(tower, wide * out + out * out, 2 * wide + 2 * out, share=1.0 / merge)
+
+
+def _mllama(fields: Fields, _: TextReader) -> tuple[Stack, ...]:
+    """Llama 3.2 Vision: outputs of several layers of the tower side by side, one matrix with a bias."""
+    main, tower = mllama_text(_part(fields, "text_config")), _tower(fields)
+    wide = _part(fields, "vision_config").size("vision_output_dim")
+    return main, _projected(tower, wide * main.hidden_size, main.hidden_size)
+
+
+def _siglip(fields: Fields, _: TextReader) -> tuple[Stack, ...]:
+    """SigLIP: two sides that never meet but in one product."""
+    return VISION["siglip_vision_model"](_part(fields, "vision_config")), siglip_text(_part(fields, "text_config"))
+
+
 def _chameleon(fields: Fields, text: TextReader) -> tuple[Stack, ...]:
     """Chameleon: one decoder for text and the tokens of images; the network that makes these tokens is not counted."""
     return (text(_as(fields, "chameleon_text")),)
@@ -124,6 +160,13 @@ def _clip(fields: Fields, _: TextReader) -> tuple[Stack, ...]:
 READERS: Mapping[str, Reader] = {
     "llava": _llava,
     "llava_next": _llava,
+    "llava_onevision": _llava,
+    "paligemma": _pali_gemma,
+    "idefics3": _idefics3,
+    "smolvlm": _idefics3,
+    "internvl": _intern,
+    "mllama": _mllama,
+    "siglip": _siglip,
     "phi3_v": _phi3_vision,
     "gemma3": _gemma3,
     "qwen2_vl": _qwen_vl,

@@ -1,4 +1,4 @@
-"""Recurrent and hybrid decoders: Mamba 1 and 2, Jamba, Nemotron-H, Qwen3-Next, Falcon-H1."""
+"""Recurrent and hybrid decoders: Mamba 1 and 2, Jamba, Nemotron-H, Qwen3-Next, Falcon-H1, Bamba, Granite 4, LFM2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from twentywatts.architecture import Attention, Experts, FeedForward, Layers, Recurrence, Stack
 from twentywatts.readers.decoder.fields import Fields
 from twentywatts.readers.decoder.llama import STYLES as LLAMA
-from twentywatts.readers.decoder.style import Style, attention, layer_kinds, text_stack
+from twentywatts.readers.decoder.style import Style, attention, feed_forward, layer_kinds, text_stack
 
 __all__ = ["READERS", "mamba1", "mamba2"]
 
@@ -41,7 +41,7 @@ def mamba1(fields: Fields, hidden: int, *, norms: bool = False) -> Recurrence:
 def mamba2(fields: Fields, hidden: int) -> Recurrence:
     """Return a state space with heads: a state of head size × state size per head."""
     heads = fields.size("mamba_num_heads", fields.size("mamba_n_heads", fields.size("num_heads", 0, least=0)))
-    size = fields.size("mamba_head_dim", fields.size("mamba_d_head", fields.size("head_dim", 64)))
+    size = _head_size(fields, hidden, heads)
     state = fields.size("ssm_state_size", fields.size("mamba_d_state", fields.size("state_size", 128)))
     groups = fields.size("n_groups", fields.size("mamba_n_groups", 1))
     kernel = fields.size("conv_kernel", fields.size("mamba_d_conv", 4))
@@ -50,15 +50,31 @@ def mamba2(fields: Fields, hidden: int) -> Recurrence:
     inner = heads * size
     mixed = inner + 2 * groups * state
     conv_bias = fields.flag("use_conv_bias", fields.flag("mamba_conv_bias", True))
-    gated_norm = fields.flag("mamba_rms_norm", True)
+    gated_norm = fields.flag("mamba_rms_norm", fields.text("model_type") != "falcon_h1")
+    bias = fields.flag("mamba_proj_bias", fields.flag("use_bias", False))
+    out_bias = fields.flag("projectors_bias", False) if fields.text("model_type") == "falcon_h1" else bias
     return Recurrence(
         kind="mamba2",
         matrix_parameter_count=hidden * (inner + mixed + heads) + inner * hidden,
         state_value_count=inner * state + mixed * kernel,
         state_mac_count=_UPDATE_AND_READ * inner * state + mixed * kernel,
         state_bits=32 if fields.text("mamba_ssm_cache_dtype") == "float32" else 16,
-        extra_parameter_count=mixed * (kernel + conv_bias) + 3 * heads + inner * gated_norm,
+        extra_parameter_count=mixed * (kernel + conv_bias)
+        + 3 * heads
+        + inner * gated_norm
+        + (inner + mixed + heads) * bias
+        + hidden * out_bias,
     )
+
+
+def _head_size(fields: Fields, hidden: int, heads: int) -> int:
+    """Return values per head of a state space; ``auto`` is its width over its heads."""
+    for name in ("mamba_head_dim", "mamba_d_head"):
+        if fields.has(name) and fields.values.get(name) != "auto":
+            return fields.size(name)
+    if fields.has("mamba_n_heads") and heads:
+        return max(fields.size("mamba_d_ssm", fields.size("mamba_expand", 2) * hidden) // heads, 1)
+    return fields.size("head_dim", 64)
 
 
 def _stack(fields: Fields, layers: Sequence[Layers], *, tied: bool) -> Stack:
@@ -161,7 +177,105 @@ def _qwen3_next(fields: Fields) -> Stack:
     return _stack(fields, layers, tied=False)
 
 
+_BIASED = Style(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias")
+
+
+def _falcon_h1(fields: Fields) -> Stack:
+    """Falcon-H1: attention and a state space side by side on the same input, then a feed-forward part.
+
+    The two stand as two layers here, because each is launched on its own.
+    """
+    hidden, count = fields.size("hidden_size"), fields.layers()
+    layers = [
+        Layers(count=count, mixer=attention(fields, _BIASED)),
+        Layers(
+            count=count,
+            mixer=mamba2(fields, hidden),
+            feed_forward=feed_forward(fields, _BIASED),
+            extra_parameter_count=2 * hidden,
+        ),
+    ]
+    return _stack(fields, layers, tied=False)
+
+
+def _bamba(fields: Fields) -> Stack:
+    """Bamba: state spaces, and attention in the layers of ``attn_layer_indices``."""
+    attending = set(fields.items("attn_layer_indices", int))
+    kinds = ["attention" if index in attending else "mamba" for index in range(fields.layers())]
+    return _mixed(fields, kinds, mamba2(fields, fields.size("hidden_size")), feed_forward(fields, _BIASED))
+
+
+def _granite_hybrid(fields: Fields) -> Stack:
+    """Granite 4: ``layer_types`` names state spaces and attention; one part serves every token, beside it experts."""
+    hidden, count = fields.size("hidden_size"), fields.size("num_experts", 0, least=0)
+    shared = fields.size("shared_intermediate_size", 1024)
+    part: FeedForward | Experts = FeedForward(size=shared)
+    if count:
+        chosen = fields.size("num_experts_per_tok", most=count)
+        part = Experts(count=count, per_token=chosen, size=fields.size("intermediate_size"), shared_size=shared)
+    kinds = fields.items("layer_types", str) or fields.items("layers_block_type", str) or ("mamba",) * fields.layers()
+    state = mamba2(fields, hidden) if "mamba" in kinds else None
+    return _mixed(fields, kinds, state, part)
+
+
+def _lfm2(fields: Fields) -> Stack:
+    """LFM2: short gated convolutions, and attention in some layers; the feed-forward size may be adjusted."""
+    hidden, kernel = fields.size("hidden_size"), fields.size("conv_L_cache", 3)
+    bias = fields.flag("conv_bias", False)
+    convolution = Recurrence(
+        kind="short convolution",
+        matrix_parameter_count=4 * hidden * hidden,
+        state_value_count=hidden * kernel,
+        state_mac_count=hidden * kernel,
+        extra_parameter_count=hidden * kernel + 5 * hidden * bias,
+    )
+    attending = set(fields.items("full_attn_idxs", int)) or set(range(fields.layers()))
+    kinds = fields.items("layer_types", str) or tuple(
+        "full_attention" if index in attending else "conv" for index in range(fields.layers())
+    )
+    return _mixed(fields, kinds, convolution, FeedForward(size=_lfm2_size(fields)), Style(qk_norm="head"), tied=True)
+
+
+def _lfm2_size(fields: Fields) -> int:
+    size = fields.size("block_ff_dim", 0, least=0) or fields.size("intermediate_size")
+    if not fields.flag("block_auto_adjust_ff_dim", True):
+        return size
+    each = fields.size("block_multiple_of", 256)
+    size = int(fields.number("block_ffn_dim_multiplier", 1.0, least=0.01, most=100) * int(2 * size / 3))
+    return -(-size // each) * each
+
+
+def _mixed(
+    fields: Fields,
+    kinds: Sequence[str],
+    state: Recurrence | None,
+    part: FeedForward | Experts,
+    style: Style = _BIASED,
+    *,
+    tied: bool = False,
+) -> Stack:
+    """Return layers of attention or of a state by their kinds, each with two norms and the same feed-forward part."""
+    hidden = fields.size("hidden_size")
+    if len(kinds) != fields.layers():
+        raise fields.refuse("layer_types", f"a list of {fields.layers()} layers", f"{len(kinds)} entries")
+    seen = attention(fields, style) if any("attention" in kind for kind in kinds) else None
+    layers = [
+        Layers(
+            count=1,
+            mixer=seen if "attention" in kind else state,
+            feed_forward=part,
+            extra_parameter_count=2 * hidden,
+        )
+        for kind in kinds
+    ]
+    return _stack(fields, layers, tied=tied)
+
+
 READERS = {
+    "bamba": _bamba,
+    "falcon_h1": _falcon_h1,
+    "granitemoehybrid": _granite_hybrid,
+    "lfm2": _lfm2,
     "mamba": _mamba,
     "falcon_mamba": _mamba,
     "mamba2": _mamba2,

@@ -70,6 +70,11 @@ def _bart(fields: Fields) -> tuple[Stack, ...]:
     return _both(fields, positions, norms=2)
 
 
+def _mbart(fields: Fields) -> tuple[Stack, ...]:
+    """mBART: as BART, with one more norm after the last layer, on both sides."""
+    return _both(fields, fields.size("max_position_embeddings") + 2, norms=4)
+
+
 def _pegasus(fields: Fields) -> tuple[Stack, ...]:
     """Pegasus: positions that are computed but stored, and a norm after the last layer, on both sides."""
     return _both(fields, fields.size("max_position_embeddings"), norms=2)
@@ -152,4 +157,10 @@ def audio_tower(fields: Fields) -> Stack:
     )
 
 
-READERS = {"whisper": _whisper, "bart": _bart, "pegasus": _pegasus, "t5": _t5}
+def _mt5(fields: Fields) -> tuple[Stack, ...]:
+    """mT5: T5 with gated parts and a head of its own, where the file says nothing."""
+    usual = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+    return _t5(replace(fields, values={**usual, **fields.values}))
+
+
+READERS = {"whisper": _whisper, "bart": _bart, "mbart": _mbart, "pegasus": _pegasus, "t5": _t5, "mt5": _mt5}

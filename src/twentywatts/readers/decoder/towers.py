@@ -8,8 +8,9 @@ from dataclasses import replace
 from twentywatts.architecture import Attention, FeedForward, Layers, Stack
 from twentywatts.readers.decoder.encoders import block
 from twentywatts.readers.decoder.fields import Fields
+from twentywatts.readers.decoder.mllama import mllama_tower
 
-__all__ = ["TOWERS", "VISION", "clip_text", "patches"]
+__all__ = ["TOWERS", "VISION", "clip_text", "patches", "siglip_text"]
 
 
 def patches(fields: Fields, *, class_token: bool) -> tuple[int, int]:
@@ -59,6 +60,33 @@ def _clip_vision(fields: Fields) -> Stack:
 def _siglip_vision(fields: Fields) -> Stack:
     """SigLIP's image side, without the head that pools by attention (language models take it off)."""
     return _patched(fields, _block_of(fields), class_token=False, extra=3)
+
+
+def _siglip_alone(fields: Fields) -> Stack:
+    """SigLIP's image side as it stands alone: a head in which one query attends to all patches, and a dense part."""
+    stack, hidden = _siglip_vision(fields), fields.size("hidden_size")
+    if not fields.flag("vision_use_head", True):
+        return stack
+    size = fields.size("intermediate_size")
+    extra = hidden + 4 * hidden + 2 * hidden + size + hidden
+    return replace(
+        stack,
+        output_parameter_count=4 * hidden * hidden + 2 * hidden * size,
+        output_token_frac=0.0,
+        extra_parameter_count=stack.extra_parameter_count + extra,
+    )
+
+
+def siglip_text(fields: Fields) -> Stack:
+    """SigLIP's text side: every token sees every other, a head with a bias on one token."""
+    stack, hidden = clip_text(fields), fields.size("hidden_size")
+    out = fields.size("projection_size", hidden)
+    return replace(
+        stack,
+        causal=False,
+        output_parameter_count=out * hidden,
+        extra_parameter_count=stack.extra_parameter_count + out,
+    )
 
 
 def clip_text(fields: Fields) -> Stack:
@@ -139,6 +167,23 @@ def _pixtral(fields: Fields) -> Stack:
     return _patched(fields, layer, class_token=False, positions=False, extra=1)
 
 
+def _intern_vision(fields: Fields) -> Stack:
+    """InternVL's tower: a class token, patches with a bias, a scale after each part; sizes may be given by side."""
+    sides = {name: fields.values.get(name) for name in ("image_size", "patch_size")}
+    whole = {name: side[0] for name, side in sides.items() if isinstance(side, list) and side}
+    fields = replace(fields, values={**fields.values, **whole})
+    hidden, layer = fields.size("hidden_size"), _block_of(fields)
+    norm = hidden * (1 if fields.text("norm_type", "layer_norm") == "rms_norm" else 2)
+    biases = hidden * (4 if fields.flag("attention_bias", False) else 1)
+    biases += 2 * hidden if fields.flag("use_qk_norm", False) else 0
+    mixer = layer.mixer
+    assert isinstance(mixer, Attention)
+    mixer = replace(mixer, extra_parameter_count=biases)
+    layer = replace(layer, mixer=mixer, extra_parameter_count=2 * norm + 2 * hidden)
+    last = 0 if fields.flag("use_mean_pooling", True) else 2
+    return _patched(fields, layer, class_token=True, extra=2 + last)
+
+
 def _llama4_vision(fields: Fields) -> Stack:
     """Llama 4's tower: a class token, biases, then 2 × 2 tokens to one through two matrices."""
     inner = fields.size("projector_input_dim", fields.size("vision_output_dim", fields.size("hidden_size")))
@@ -151,10 +196,16 @@ def _llama4_vision(fields: Fields) -> Stack:
     )
 
 
-VISION: Mapping[str, Callable[[Fields], Stack]] = {"vit": _vit, "deit": _vit}
+VISION: Mapping[str, Callable[[Fields], Stack]] = {
+    "vit": _vit,
+    "deit": _vit,
+    "clip_vision_model": _clip_vision,
+    "siglip_vision_model": _siglip_alone,
+}
 TOWERS: Mapping[str, Callable[[Fields], Stack]] = {
     **VISION,
-    "clip_vision_model": _clip_vision,
+    "mllama_vision_model": mllama_tower,
+    "internvl_vision": _intern_vision,
     "phi3_v_tower": _clip_vision,
     "siglip_vision_model": _siglip_vision,
     "pixtral": _pixtral,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.support.repository import PACKAGE, ROOT
 
+from twentywatts.counting.decoder import cache_bytes_per_token, state_bytes_per_sequence
 from twentywatts.counting.parameters import active_parameter_count, parameter_count
 from twentywatts.errors import ModelError
 from twentywatts.figures import GRADES
@@ -79,7 +80,7 @@ def test_a_dense_model_meets_all_its_parameters(name: str) -> None:
 
 
 # what the readers leave out or add, by family; the reasons stand in docs/validation/architectures.md
-DIFFERENT = {"deepseek_v3": 24, "glm4_moe": 24, "clip": -1, "gemma3": -526_848, "chameleon": -29_423_616}
+DIFFERENT = {"deepseek_v3": 24, "glm4_moe": 24, "clip": -1, "siglip": -2, "gemma3": -526_848, "chameleon": -29_423_616}
 FAMILIES = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))
 
 
@@ -95,7 +96,7 @@ def test_nearly_every_family_was_compared_with_the_library() -> None:
     """What it does not have: names of files from elsewhere, and families that share another one's reader."""
     compared = {entry["config"]["model_type"] for entry in FAMILIES}
     elsewhere = {"phi3small", "phi3_v", "nemotron_h", "transformer", "qwen3_omni_moe", "deepseek_v32", "kimi_k2"}
-    alike = {"camembert", "xlm-roberta", "deit", "chameleon_text", "llama4"}
+    alike = {"camembert", "xlm-roberta", "deit", "chameleon_text", "llama4", "RefinedWeb", "RefinedWebModel"}
     assert set(model_types()) - compared == elsewhere | alike
 
 
@@ -212,7 +213,10 @@ def test_a_file_that_is_no_config_is_refused_in_one_line(tmp_path: Path, content
         ({"hidden_size": "4096"}, "'hidden_size' must be .* got '4096'"),
         ({"hidden_size": True}, "'hidden_size' must be .* got True"),
         ({"hidden_size": float("nan")}, "'hidden_size' must be .* got nan"),
-        ({"hidden_size": None}, "'hidden_size' or 'n_embd' or 'd_model' or 'dim' or 'model_dim' is missing"),
+        (
+            {"hidden_size": None},
+            "'hidden_size' or 'n_embd' or 'n_embed' or 'd_model' or 'dim' or 'model_dim' is missing",
+        ),
         ({"num_hidden_layers": 10**9}, "'num_hidden_layers' must be a whole number from 1 to 10,000"),
         ({"num_attention_heads": 7}, "'num_attention_heads' must be a divisor of hidden_size 64, got 7"),
         ({"num_key_value_heads": 3}, "'num_key_value_heads' must be a divisor of the 4 attention heads, got 3"),
@@ -299,3 +303,32 @@ def test_quantised_weights_are_read(tmp_path: Path, table: dict[str, Any], preci
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"quantization_config": table}))
     found = load_architecture(tmp_path)
     assert (found.precision, found.stored.linear, found.stored.other) == (precision, bits, 16)
+
+
+def test_falcon_40b_is_the_same_under_the_name_of_its_first_release() -> None:
+    """The first files say RefinedWeb, heads as n_head_kv, and nothing of an architecture."""
+    first = {"model_type": "RefinedWeb", "n_layer": 60, "n_head": 128, "n_head_kv": 8, "bias": False}
+    found = read_config(first | {"hidden_size": 8192, "vocab_size": 65024}, name="first")
+    assert found.main == load_architecture("falcon-40b").main
+
+
+def test_windows_may_be_given_as_a_word() -> None:
+    """EXAONE 4: LLLG is three layers that look back so far, then one that looks all the way."""
+    config = CONFIG | {"model_type": "exaone4", "num_hidden_layers": 8, "sliding_window": 64}
+    by_word, by_number = (
+        read_config(config | {"sliding_window_pattern": pattern}, name="tiny") for pattern in ("LLLG", 4)
+    )
+    assert by_word.main == by_number.main
+    counts = {group.mixer.window_tokens: group.count for group in by_word.main.layers}  # type: ignore[union-attr]
+    assert counts == {64: 6, 0: 2}
+
+
+def test_a_parallel_hybrid_keeps_a_cache_and_a_state_in_every_layer() -> None:
+    """Falcon-H1 7B by hand: 44 layers of 2 key-value heads of 128, and 24 heads of 128 with a state of 256 each."""
+    sizes = {"hidden_size": 3072, "intermediate_size": 12288, "num_hidden_layers": 44, "vocab_size": 130048}
+    heads = {"num_attention_heads": 12, "num_key_value_heads": 2, "head_dim": 128, "mamba_rms_norm": False}
+    state = {"mamba_n_heads": 24, "mamba_d_head": 128, "mamba_d_state": 256, "mamba_n_groups": 1, "mamba_d_ssm": 3072}
+    found = read_config({"model_type": "falcon_h1"} | sizes | heads | state, name="falcon-h1-7b")
+    assert cache_bytes_per_token(found) == 44 * 2 * 2 * 128 * 2
+    kept = 24 * 128 * 256 + 4 * (3072 + 2 * 256)
+    assert state_bytes_per_sequence(found) == 44 * kept * 2
