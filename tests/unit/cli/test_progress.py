@@ -49,7 +49,8 @@ def test_a_long_step_is_shown_again_until_it_ends(monkeypatch: pytest.MonkeyPatc
     assert screen.getvalue() == text
 
 
-def test_what_is_quick_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_quick_shows_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "_QUIET_S", 600.0)  # of a machine however busy
     shown = Progress()
     shown("reading", 0.1)
     shown.close()

@@ -17,7 +17,7 @@ def threads() -> list[str]:
 
 
 def until(done: Callable[[], bool]) -> bool:
-    end_s = time.monotonic() + 5
+    end_s = time.monotonic() + 60
     while not done() and time.monotonic() < end_s:
         time.sleep(0.002)
     return done()

@@ -35,7 +35,7 @@ PLAN = Rounds(rounds=7, window_s=0.002)
 def terms() -> Terms:
     parts = Parts(tuning=samples("search", 200), reported=samples("guard", 400), sentence="")
     goal = Goal(metric=metric_of("accuracy"), max_drop=0.03)
-    return Terms(parts=parts, goal=goal, train=samples("train", 600), budget_s=60)
+    return Terms(parts=parts, goal=goal, train=samples("train", 600), budget_s=6000)
 
 
 def test_a_network_that_is_far_too_wide_gets_the_narrowest_that_is_proved(terms: Terms) -> None:

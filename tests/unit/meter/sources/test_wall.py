@@ -27,6 +27,12 @@ REDFISH = {"PowerControl": [{"PowerConsumedWatts": 344, "PowerMetrics": {"Interv
 ENVIRONMENT = {"PowerWatts": {"Reading": 374.5}, "EnergykWh": {"Reading": 325675.0}}
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no deadline is named, a busy machine has its time."""
+    monkeypatch.setitem(Client._defaults, "deadline_s", 60.0)
+
+
 def _open(tmp_path: Path, meter: FakeMeter, text: str, **environ: str) -> tuple[list[Channel], str]:
     """Return the channels and the reason of the first finding."""
     file = tmp_path / "wall.toml"
@@ -150,11 +156,11 @@ def test_redirects_are_not_followed() -> None:
 
 
 def test_a_slow_meter_is_left_at_the_deadline() -> None:
-    with served(lambda _, __: answer({"apower": 1}), drip_s=0.02) as meter:
+    with served(lambda _, __: answer({"apower": 1}), drip_s=0.5) as meter:
         started_s = time.monotonic()
         with pytest.raises(ReadError, match=r"slow|in time"):
             Client(host=meter.host, deadline_s=0.2).get("/")
-        assert time.monotonic() - started_s < 5.0
+        assert time.monotonic() - started_s < 30.0, "the whole answer takes a minute"
 
 
 def test_nobody_there_is_a_finding(tmp_path: Path) -> None:
