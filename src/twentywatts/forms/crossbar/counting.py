@@ -13,6 +13,7 @@ from twentywatts.forms.crossbar.arrays import Layer
 from twentywatts.forms.crossbar.graph import DigitalNode, Plan
 from twentywatts.forms.crossbar.products import Product
 from twentywatts.forms.runtime import open_session, run_session, with_outputs
+from twentywatts.operation_counts import OPS_PER_VALUE
 from twentywatts.workload import CrossbarWorkload
 
 __all__ = ["Shapes", "digital_op_count", "ones_share", "shapes_of", "vector_count", "workload_of"]
@@ -24,8 +25,10 @@ _FREE = frozenset(
     """Reshape Flatten Transpose Identity Dropout Cast Shape Squeeze Unsqueeze Concat Split Slice Gather GatherElements
     GatherND Expand Tile Pad Constant ConstantOfShape DepthToSpace SpaceToDepth Size Range NonZero""".split()
 )
-_PER_ELEMENT = {"Softmax": 4, "LogSoftmax": 4, "LayerNormalization": 7, "InstanceNormalization": 7, "Gelu": 8}
-_PER_ELEMENT |= {"GroupNormalization": 7, "BatchNormalization": 2, "Sigmoid": 3, "Tanh": 3, "LRN": 8, "Erf": 6}
+# with their affine pair; LRN over five channels
+_NORMALISATIONS = {"LayerNormalization": 7, "InstanceNormalization": 7, "GroupNormalization": 7}
+_NORMALISATIONS |= {"BatchNormalization": 2, "LRN": 10}
+_PER_VALUE = {**OPS_PER_VALUE, **_NORMALISATIONS}
 _OVER_INPUT = ("GlobalAveragePool", "GlobalMaxPool")
 
 
@@ -43,7 +46,7 @@ def digital_op_count(node: DigitalNode, shapes: Shapes) -> float:
     """Return the operations of a digital operator on the batch that ``shapes`` hold.
 
     A product of two activations counts 2 per multiply-accumulate; pooling one per element of its window; copies and
-    changes of shape none; everything else one per output element, or what ``_PER_ELEMENT`` says.
+    changes of shape none; everything else per output element as on any other machine, one where nothing is said.
     """
     outputs = prod(shapes[node.outputs[0]])
     first = shapes.get(node.inputs[0], ()) if node.inputs else ()
@@ -53,7 +56,7 @@ def digital_op_count(node: DigitalNode, shapes: Shapes) -> float:
         return 2.0 * outputs * (first[-1] if first else 1)
     if node.op in _OVER_INPUT or node.op.startswith("Reduce"):
         return float(prod(first))
-    return float(outputs * node.kernel_count * _PER_ELEMENT.get(node.op, 1))
+    return float(outputs * node.kernel_count * _PER_VALUE.get(node.op, 1))
 
 
 def ones_share(codes: NDArray[np.int32], bits: int) -> tuple[float, float]:

@@ -11,11 +11,10 @@ from twentywatts.forms.lowering import Floats, Geometry, Lowered
 from twentywatts.forms.spiking.conversion import Converted, Group
 from twentywatts.forms.spiking.simulation import Run
 from twentywatts.network import Layer
+from twentywatts.operation_counts import OPS_PER_VALUE
 from twentywatts.workload import SpikingWorkload
 
 __all__ = ["output_of", "workload_of"]
-
-_READOUT_COSTS = {"Softmax": 3, "LogSoftmax": 3, "Sigmoid": 3, "ArgMax": 1}  # operations for each value
 
 
 def workload_of(converted: Converted, done: Run, timesteps: int) -> SpikingWorkload:
@@ -65,10 +64,10 @@ def _synapse_count(group: Group) -> int:
 
 
 def _op_count(converted: Converted) -> Floats:
-    """Return digital operations: one division for each output, and the readout's layers."""
+    """Return digital operations: one division for each output, and those of the readout's layers."""
     counts = np.zeros(len(converted.groups))
     outputs = prod(converted.lowered.output_shape)
-    counts[-1] = outputs * (1 + sum(_READOUT_COSTS[layer.op] for layer in converted.lowered.readout))
+    counts[-1] = outputs * (1 + sum(OPS_PER_VALUE.get(layer.op, 1) for layer in converted.lowered.readout))
     return counts
 
 
