@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.support.golden import check_schema
 from tests.support.slim_models import FEATURES, MIDDLE, WIDE, lucky, network, padded, samples, written
+from tests.support.steady import steady
 
 from twentywatts.errors import DataError, InputError, ModelError
 from twentywatts.reports.slim_document import slim_document
@@ -25,13 +26,15 @@ from twentywatts.slimming.searching import ladder, making
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.rungs import Rung
 from twentywatts.slimming.shipping import folder
-from twentywatts.slimming.timing import outcome
-from twentywatts.slimming.timing.measuring import Rounds
 from twentywatts.uncertain import Interval
 
 GOOD, BAD, SAME = 0.5, 0.75, 0.25  # names of what is planted: the shares that are said to be cut
-BRIEF = Rounds(rounds=5, window_s=0.003)  # the planted are many times faster
 Planted = Callable[..., Slimmed]
+
+
+@pytest.fixture(autouse=True)
+def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    steady(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +64,10 @@ def planter(files: tuple[Path, Path], patch: pytest.MonkeyPatch) -> Planted:
         def rungs(lab: Lab, *, is_trained: bool) -> Iterator[Rung]:
             yield from (Rung(cut=cut) for cut in (0.0, *plants))
 
+        steady(patch)
         patch.setattr(job_module, "made", make)
         patch.setattr(job_module, "rungs", rungs)
         patch.setattr(job_module, "search", lambda *_: None)
-        patch.setattr(outcome, "_FRESH", BRIEF)
-        patch.setattr(finish, "_FINAL", BRIEF)
         patch.setattr(folder, "find_spec", lambda name: None)  # torch is slow to load, and has tests of its own
         patch.setattr(finish, "advice_for", lambda *_: ((), ()))  # trains classical methods, and has tests of its own
         for name, stage in (stages or {}).items():

@@ -11,6 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 from tests.support.onnx_models import constant, info, model_of
 from tests.support.planted import network, samples
+from tests.support.steady import steady
 
 from twentywatts.comparison.metrics import metric_of
 from twentywatts.comparison.search import Goal
@@ -29,6 +30,11 @@ pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 PLAN = Rounds(rounds=7, window_s=0.002)
+
+
+@pytest.fixture(autouse=True)
+def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    steady(monkeypatch)
 
 
 @pytest.fixture(scope="module")
