@@ -20,7 +20,7 @@ from twentywatts.reports.review_page import review_page
 GOLDEN = Path(__file__).with_name("review-1.json")
 TABLE = """Model,T,Spike rate,#OP_ANN (M),#OP_SNN (M),Energy,ANN energy
 a paper,,0.1366,18.39,2.51,3.09e-7 J,845.94e-7 J
-<b>another</b>,4,15 %,1 G,,0.54 mJ,4.6 mJ
+<b>another</b>,4,25 %,1 G,,0.9 mJ,4.6 mJ
 a third,4,,1 G,,1 mJ,
 """
 

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from twentywatts.claims.review import Formula, ReviewedRow, Verdict, review
 from twentywatts.claims.review_table import PaperRow
-from twentywatts.price.shortcuts import dense_j, lemaire_j, spiking_j, sram_j, values_of
+from twentywatts.price.shortcuts import constants, dense_j, lemaire_j, spiking_j, sram_j, values_of
 from twentywatts.reports.review import review_document, review_view
+from twentywatts.uncertain import interval_of
 from twentywatts.units import format_si
 
 # Table 3 of doi:10.3389/fnins.2023.1091097
@@ -122,11 +123,20 @@ def test_any_row_gets_a_verdict(
 
 
 def test_memory_is_what_makes_the_difference() -> None:
-    """Per event at mid: 0.1 pJ + 8/64 × 20 pJ + 2 × 32/64 × 20 pJ = 22.6 pJ, 25 times the shortcut's 0.9 pJ."""
-    assert spiking_j(1.0, MID)[0] == pytest.approx(22.6e-12)
+    """Per event at mid: 0.1 pJ + 8/64 × 20 pJ + 0.45 × 32/64 × 20 pJ = 7.1 pJ, 7.9 times the shortcut's 0.9 pJ."""
+    assert spiking_j(1.0, MID)[0] == pytest.approx(7.1e-12)
     assert spiking_j(0.0, MID, update_count=1.0)[0] == pytest.approx(20.1e-12)
     assert dense_j(1.0, MID)[0] == pytest.approx(0.2e-12 + 0.1e-12 + 0.5 * 20e-12 * 8 / 64)
     assert dense_j(1.0, MID, bits=4)[0] < dense_j(1.0, MID)[0]
+
+
+def test_spikes_break_even_where_others_found_them_to() -> None:
+    """At mid between 0.15 and 1.38 spikes per synapse (dampfhoffer2023); at T = 5 the 90 % hold 5.7 % (yan2024)."""
+    values, limits = values_of(draws=1000), constants()
+    known = limits["break_even_spikes_count"]
+    assert known.low <= dense_j(1.0, MID)[0] / spiking_j(1.0, MID)[0] <= known.high
+    rate = interval_of(dense_j(1.0, values, bits=3) / spiking_j(1.0, values) / 5)
+    assert rate.low < limits["break_even_rate_frac"].value < rate.high
 
 
 def test_a_cache_access_lies_between_the_published_sizes() -> None:
