@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from twentywatts.comparison.result import Baseline, Comparison, Role, Row
@@ -27,6 +28,7 @@ _SETTING_WORDS |= {"training": "training {}"}
 _SETTING_WORDS |= {"weight_bits": "{}-bit weights", "input_bits": "{}-bit inputs"}
 _IMPLIED = {("precision", "fp32"), ("precision", "int8")}  # the names of the forms float and int8 say it
 _METRICS = {"f1": "F1 score", "mean-error": "mean error"}
+_SHARES = re.compile("(acc|accuracy|top|topk|f1|balanced)(score)?(?![a-z])")  # whole words: `accumulated` is none
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _HEADERS = ("machine", "form", "accuracy", "energy per inference (90 %)", "against reference", "latency", "evidence")
 
@@ -76,7 +78,7 @@ def points_text(drop: float, metric: str) -> str:
 
 def is_share(metric: str) -> bool:
     """Tell metrics that are shares, 0 to 1, where more is better, from errors and functions of a user's own."""
-    return metric.lower().startswith(("acc", "top", "f1", "balanced"))
+    return bool(_SHARES.match(metric.lower()))
 
 
 def ratio_text(ratio: float) -> str:

@@ -7,6 +7,7 @@ from tests.support.example_comparison import example_comparison
 
 from twentywatts.comparison.text import (
     accuracy_text,
+    is_share,
     plain_table,
     points_text,
     ratio_interval_text,
@@ -51,6 +52,18 @@ def test_a_ratio_and_its_inverse_say_the_same_the_other_way_round(ratio):
     if there != "the same":
         value = float(there.split("×")[0].replace(",", ""))
         assert math.isclose(value, max(ratio, 1 / ratio), rel_tol=0.06)
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "acc", "top-5", "top_k_accuracy_score", "f1", "f1_score", "balanced_accuracy"]
+)
+def test_shares_are_known_by_their_name(name: str) -> None:
+    assert is_share(name)
+
+
+@pytest.mark.parametrize("name", ["accumulated_cost", "acceleration", "topology_distance", "mean-error", "r2"])
+def test_a_name_that_only_begins_like_a_share_is_none(name: str) -> None:
+    assert not is_share(name)
 
 
 def test_metrics_and_settings_for_people():
