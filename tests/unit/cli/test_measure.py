@@ -123,27 +123,17 @@ def test_a_signal_reaches_the_command_and_the_file_is_written(
     assert found["command"]["exit_code"] == process.returncode
 
 
-def test_keys_of_a_terminal_reach_the_command_once(bare: dict[str, str], tmp_path: Path) -> None:
-    import pty
+def test_keys_of_a_terminal_reach_the_command_once(bare: dict[str, str]) -> None:
+    from tests.support.terminal import Terminal
 
     script = "import signal,time\nn=[]\nsignal.signal(2,lambda *a:n.append(1))\nprint('up',flush=True)\nt=time.time()\n"
     script += "while not n and time.time()-t<60: time.sleep(0.05)\ntime.sleep(0.5)\nprint('times',len(n),flush=True)"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(sys.executable, [*MEASURE, "-q", "--", sys.executable, "-c", script], bare)
-    seen = b""
-    while b"up" not in seen:
-        seen += os.read(terminal, 1024)
-    os.write(terminal, b"\x03")
-    try:
-        while chunk := os.read(terminal, 1024):
-            seen += chunk
-    except OSError:
-        pass
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    assert b"times 1" in seen, seen
-    assert os.waitstatus_to_exitcode(status) == 0
+    terminal = Terminal([*MEASURE, "-q", "--", sys.executable, "-c", script], bare)
+    terminal.until(lambda seen: b"up" in seen)
+    terminal.press(b"\x03")
+    code = terminal.end()
+    assert b"times 1" in terminal.seen, terminal.seen
+    assert code == 0
 
 
 def test_a_command_that_forks_and_exits_is_named(bare: dict[str, str], tmp_path: Path) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from tests.support.living import living
+from tests.support.terminal import Terminal
 
 COMMAND = [sys.executable, "-m", "twentywatts"]
 
@@ -27,22 +23,11 @@ def environment(root: Path) -> dict[str, str]:
 
 def screen(root: Path, key: bytes, **terminal_says: str) -> tuple[str, int]:
     """Return what watch draws on a terminal of 80 by 24 until ``key`` is pressed, and its exit code."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(sys.executable, [*COMMAND, "watch", "--interval", "0.3"], environment(root) | terminal_says)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    seen, end_s = b"", time.monotonic() + 60
-    while seen.count(b" W") < 3 and time.monotonic() < end_s:
-        seen += os.read(terminal, 65536)
-    os.write(terminal, key)
-    try:
-        while chunk := os.read(terminal, 65536):
-            seen += chunk
-    except OSError:
-        pass
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return seen.decode("utf-8", "replace"), os.waitstatus_to_exitcode(status)
+    terminal = Terminal([*COMMAND, "watch", "--interval", "0.3"], environment(root) | terminal_says)
+    terminal.until(lambda seen: seen.count(b" W") >= 3)
+    terminal.press(key)
+    code = terminal.end()
+    return terminal.seen.decode("utf-8", "replace"), code
 
 
 @pytest.mark.parametrize("key", [b"q", b"\x03"])
