@@ -179,7 +179,8 @@ class Architecture:
     name: the alias it is found by. model_type: its family, as its config.json calls it. main: the stack that writes
     text (or reads it, in an encoder). towers: stacks that feed it, such as a vision tower or a speech encoder. stored:
     bits per parameter as published. precision: how that is called (bf16, fp8, int4, mxfp4, ...). max_tokens: the
-    longest text it takes, 0 where nothing limits it. sources: keys of sources.toml. notes: what a reader should know.
+    longest text it takes, 0 where nothing limits it. active_tables: which tables its publisher counts among the
+    parameters that a token uses: both, head or none. sources: keys of sources.toml. notes: what a reader should know.
     """
 
     name: str
@@ -190,6 +191,7 @@ class Architecture:
     stored: StoredBits = StoredBits()
     precision: str = "bf16"
     max_tokens: int = 0
+    active_tables: str = "both"
     origin: str = "bundled"
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -28,8 +28,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--prompt", type=int, metavar="N", help="tokens of the prompt (500)")
     parser.add_argument("--output", type=int, metavar="N", help="tokens of the answer (300)")
     parser.add_argument("--precision", metavar="P", help="of the weights, such as bf16, fp8, int4 (as published)")
+    parser.add_argument("--cache", metavar="P", help="of keys and values, such as fp8 (16 bits)")
     parser.add_argument("--software", metavar="ERA", help="era of the serving software (the newest)")
-    parser.add_argument("--images", type=int, metavar="N", help="images or videos made together")
+    parser.add_argument("--images", type=int, metavar="N", help="made together; of a model that sees: in one request")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of a diffusion model (as published)")
     boundaries = ["chip", "device", "system", "facility"]
     parser.add_argument("--boundary", choices=boundaries, default="device", help="what is counted (default device)")
@@ -62,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
 def _estimate(args: argparse.Namespace) -> Estimation:
     from twentywatts.estimation import estimate
 
-    names = {"prompt": "prompt_tokens", "output": "output_tokens"}
-    wanted = ("prompt", "output", "precision", "software", "images", "steps", "boundary", "seed")
+    names = {"prompt": "prompt_tokens", "output": "output_tokens", "cache": "cache_precision"}
+    wanted = ("prompt", "output", "precision", "cache", "software", "images", "steps", "boundary", "seed")
     options = {names.get(name, name): getattr(args, name) for name in wanted if getattr(args, name) is not None}
     return estimate(args.model, on=args.on, batch=args.batch, **options)
 

@@ -77,7 +77,9 @@ def weight_bytes(architecture: Architecture, precision: Precision | None = None)
 
 
 def cache_bytes_per_token(architecture: Architecture, precision: Precision | None = None) -> float:
-    """Return bytes of keys and values that one token adds to the cache, while no window is full."""
+    """Return bytes of keys and values that one token adds to the cache, while no window is full; 0 if it only reads."""
+    if not architecture.main.causal:
+        return 0.0
     bits = (precision or precision_of(architecture)).cache_bits
     return sum(count * part.cache_values for count, part in stack_parts(architecture.main)) * bits / 8.0
 
@@ -119,7 +121,7 @@ def _resident_cache(main: Stack, arrays: dict[str, Array], *, precision: Precisi
     """Return bytes of keys and values when every sequence is complete; a window stores no more than it looks back."""
     length, total = arrays["begun"] + arrays["output"], arrays["batch"] * 0.0
     for count, part in stack_parts(main):
-        if part.cache_values:
+        if part.cache_values and main.causal:
             kept = arrays["source"] if part.source else np.minimum(length, part.kept_tokens or np.inf)
             copies = max(1.0, parallelism.tensor / part.cache_heads)
             total = total + kept * (count * part.cache_values * precision.cache_bits / 8.0 * copies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from twentywatts.counting.precision import Precision, precision_of
 from twentywatts.counting.use import DecoderUse
 from twentywatts.errors import InputError, ModelError, RefusedError, counted
 from twentywatts.estimation.places import Place
+from twentywatts.estimation.request import Request, request_of
 from twentywatts.estimation.result import EstimationRow, ModelCard
 from twentywatts.estimation.subject import Subject, row_of, with_batch
 from twentywatts.figures import Figure, load_figures
@@ -30,7 +32,7 @@ from twentywatts.workload_decoder import DecoderWorkload, Parallelism
 
 __all__ = ["card_of", "chips_needed", "language_model"]
 
-_REPLY_TOKENS = 300  # of an answer, where nobody says; printed with the result
+_FULL_BITS = 16
 _MOST_CHIPS = 4096
 _LADDER = 4  # batches between a lone user and a full server grow by this factor
 
@@ -41,27 +43,40 @@ def _figures() -> dict[str, Figure]:
 
 
 def language_model(
-    model: str | Path, *, prompt_tokens: int, output_tokens: int | None, precision: str, cache: str = ""
+    model: str | Path,
+    *,
+    prompt_tokens: int | None,
+    output_tokens: int | None,
+    precision: str,
+    cache: str = "",
+    images: int = 0,
 ) -> Subject:
     """Return a language model and one request to it; raises ModelError and InputError for what cannot be used.
 
-    precision: of the weights, as published where empty. cache: of keys and values, 16 bits where empty.
+    prompt_tokens, output_tokens: of text; where None as usual for such a model. precision: of the weights, as published
+    where empty. cache: of keys and values, 16 bits where empty. images: that a request brings, beside its text.
     """
     architecture = _architecture(model)
+    if cache and not architecture.main.causal:
+        raise InputError(f"'{architecture.name}' only reads: it keeps no keys and values, so that --cache says nothing")
     held = precision_of(architecture, precision, cache_name=cache)
-    writes = architecture.main.causal
-    written = (_REPLY_TOKENS if writes else 0) if output_tokens is None else output_tokens
-    DecoderUse(batch=1, prompt_tokens=prompt_tokens, output_tokens=written)  # says what is wrong with the lengths
-    if writes and written < 1:
-        raise InputError(f"'{architecture.name}' writes text: --output must be at least 1, got {written}")
-    request = _Request(architecture, held, prompt_tokens, written)
+    request = request_of(architecture, prompt_tokens, output_tokens, images=images)
+    served = _Served(architecture, held, request)
     return Subject(
         model=card_of(architecture, held),
-        use={"prompt_tokens": float(prompt_tokens), "output_tokens": float(written)},
-        what=_what(architecture, prompt_tokens, written),
-        batches=request.batches,
-        row=request.row,
-        notes=architecture.notes,
+        use=request.use,
+        what=request.what,
+        batches=served.batches,
+        row=served.row,
+        notes=(*architecture.notes, *request.notes, *_cache_notes(held, architecture)),
+    )
+
+
+def _cache_notes(held: Precision, architecture: Architecture) -> tuple[str, ...]:
+    if held.cache_bits >= _FULL_BITS or not architecture.main.causal:
+        return ()
+    return (
+        f"no measured run has a cache of {held.cache_bits:.3g} bits: its kernels are taken to do as well as others",
     )
 
 
@@ -86,13 +101,6 @@ def _architecture(model: str | Path) -> Architecture:
         raise ModelError(f"{maker} publishes no sizes of '{model}', so that nothing can be counted; {way}") from None
 
 
-def _what(architecture: Architecture, prompt: int, written: int) -> str:
-    if written:
-        reply = "answer" if any(tower.kind in ("audio", "encoder") for tower in architecture.towers) else "chat reply"
-        return f"One {reply} ({counted(prompt, 'token')} in, {written:,} out)"
-    return f"One pass over {counted(prompt, 'token')}"
-
-
 def card_of(architecture: Architecture, held: Precision) -> ModelCard:
     """Return what a language model is, its weights held at a precision."""
     return ModelCard(
@@ -101,26 +109,37 @@ def card_of(architecture: Architecture, held: Precision) -> ModelCard:
         kind="language model",
         precision=held.name,
         parameter_count=float(parameter_count(architecture)),
-        active_parameter_count=float(active_parameter_count(architecture)),
+        active_parameter_count=float(active_parameter_count(architecture, tables=architecture.active_tables)),
         weight_bytes=weight_bytes(architecture, held),
         cache_bytes_per_token=cache_bytes_per_token(architecture, held),
         sources=architecture.sources,
     )
 
 
-class _Request:
-    """One request of so many tokens to a model, wherever it is served."""
+class _Served:
+    """A model that is asked one kind of request, wherever it is served."""
 
-    def __init__(self, architecture: Architecture, precision: Precision, prompt: int, output: int) -> None:
-        self.architecture, self.precision = architecture, precision
-        self.prompt, self.output = prompt, output
+    def __init__(self, architecture: Architecture, precision: Precision, request: Request) -> None:
+        self.architecture, self.precision, self.request = architecture, precision, request
+
+    @property
+    def _read_by(self) -> Architecture:
+        """The architecture without towers that the request does not meet: an image is nothing to hear."""
+        if not self.request.images:
+            return self.architecture
+        towers = tuple(tower for tower in self.architecture.towers if tower.kind != "audio")
+        return replace(self.architecture, towers=towers)
 
     def workload(self, batch: Any, chips: int) -> DecoderWorkload:
         """Return the workload of a batch (or an array of them) on so many chips."""
         spread = chips if self.architecture.is_routed else 1
-        use = DecoderUse(batch=batch, prompt_tokens=self.prompt, output_tokens=self.output)
+        asked = self.request
+        use = DecoderUse(
+            batch=batch, prompt_tokens=asked.seen_tokens, output_tokens=asked.output_tokens, inputs=asked.images
+        )
         parallelism = Parallelism(tensor=chips, expert=spread)
-        return decoder_workload(self.architecture, use, precision=self.precision, parallelism=parallelism)
+        found = decoder_workload(self._read_by, use, precision=self.precision, parallelism=parallelism)
+        return replace(found, weight_bytes=weight_bytes(self.architecture, self.precision))
 
     def batches(self, place: Place) -> tuple[int, ...]:
         """Return batches from a lone user to a full server: as many as fit the memory, or as a server lets in."""
@@ -141,7 +160,8 @@ class _Request:
         chips = chips_needed(self, place, batch)
         base = place.name if place.chip_count == 1 else place.name.rpartition("x")[0]
         way = f"it takes {counted(chips, 'chip')}: {base}x{chips}" if chips else "no number of these chips holds it"
-        what = f"{self.architecture.name} in {self.precision.name} with the cache of {counted(batch, 'request')}"
+        cache = f" with the cache of {counted(batch, 'request')}" if self.architecture.main.causal else ""
+        what = f"{self.architecture.name} in {self.precision.name}{cache}"
         usable = f"{format_si(room, 'B')} of the memory can be used"
         raise RefusedError(f"{what} needs {format_si(needed, 'B')}, and {usable}; {way}")
 
@@ -152,8 +172,9 @@ class _Request:
         found = decoder_price(workload, place.machine, software=scenario.software)
         ledger = price(cast(Any, workload), place.machine, with_batch(scenario, batch), per="request")
         steps = np.asarray(found.decode.time_s / found.time_s)
-        unit = "token" if self.output else "request"
-        return row_of(place, batch, ledger, units=float(self.output), unit=unit, step_share=float(steps))
+        written = self.request.output_tokens
+        unit = "token" if written else "request"
+        return row_of(place, batch, ledger, units=float(written), unit=unit, step_share=float(steps))
 
 
 def _room_bytes(place: Place) -> float:
@@ -162,12 +183,12 @@ def _room_bytes(place: Place) -> float:
     return place.chip_count * usable * rates_of(place.machine).capacity_bytes
 
 
-def chips_needed(request: _Request, place: Place, batch: int) -> int:
+def chips_needed(served: _Served, place: Place, batch: int) -> int:
     """Return the smallest power of two of chips that holds the model and the cache of a batch, 0 for none."""
     each = _room_bytes(place) / place.chip_count
     chips = 1
     while chips <= _MOST_CHIPS:
-        if float(np.max(request.workload(batch, chips).resident_bytes)) <= each * chips:
+        if float(np.max(served.workload(batch, chips).resident_bytes)) <= each * chips:
             return chips
         chips *= 2
     return 0

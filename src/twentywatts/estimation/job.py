@@ -20,12 +20,16 @@ from twentywatts.scenario import Boundary, Scenario
 __all__ = ["estimate"]
 
 
+_WORDS = ("prompt_tokens", "output_tokens", "cache_precision")  # of models that read or write
+
+
 class EstimateOptions(TypedDict, total=False):
     """What ``estimate`` takes by name besides the machines and the batch."""
 
     prompt_tokens: int
     output_tokens: int
     precision: str
+    cache_precision: str
     software: str
     images: int
     steps: int
@@ -45,9 +49,10 @@ def estimate(
     model: a bundled name, a folder or file with a config.json, a hub id, a bundled image or video model, or an .onnx
     file. on: machines, ``h100-sxm,b200x8``; NAMExN takes N chips together. batch: requests served together, a number,
     several, or ``1..256``; without it the range from a lone user to a full server. prompt_tokens (500) and
-    output_tokens (300): of a request. precision: of the weights, as published if empty. software: era of the serving
-    software. steps: of a diffusion model. images: served together, for a diffusion model. boundary: chip, device,
-    system or facility. seed: of the draws.
+    output_tokens (300): of a request. precision: of the weights, as published if empty. cache_precision: of keys and
+    values, 16 bits if empty. software: era of the serving software. steps: of a diffusion model. images: of a diffusion
+    model those served together, of a language model that sees those of one request. boundary: chip, device, system or
+    facility. seed: of the draws.
 
     Raises InputError for what cannot be used, and where no machine at all can hold or be priced for the model.
     """
@@ -93,17 +98,19 @@ def _subject(model: str | Path, options: EstimateOptions) -> Subject:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9):
             raise InputError(f"{name.replace('_', ' ')} must be a whole number from 0 to 1,000,000,000, got {value!r}")
     if str(model).endswith(".onnx"):
-        _check_meant(model, options, "a network in an ONNX file", ("prompt_tokens", "output_tokens", "images", "steps"))
+        _check_meant(model, options, "a network in an ONNX file", (*_WORDS, "images", "steps"))
         return network(Path(model), precision=options.get("precision", ""))
     if is_diffusion(str(model)):
-        _check_meant(model, options, "an image or video model", ("prompt_tokens", "output_tokens", "precision"))
+        _check_meant(model, options, "an image or video model", (*_WORDS, "precision"))
         return diffusion_model(str(model), steps=options.get("steps"))
-    _check_meant(model, options, "a language model", ("images", "steps"))
+    _check_meant(model, options, "a language model", ("steps",))
     return language_model(
         model,
-        prompt_tokens=options.get("prompt_tokens", 500),
+        prompt_tokens=options.get("prompt_tokens"),
         output_tokens=options.get("output_tokens"),
         precision=options.get("precision", ""),
+        cache=options.get("cache_precision", ""),
+        images=options.get("images") or 0,
     )
 
 

@@ -73,7 +73,14 @@ def _bundled(name: str) -> Architecture:
     notes = tuple(table.get("notes", ()))
     # what was read, and whom it describes where that is another
     sources = tuple(table["read"][key] for key in ("source", "publisher_source") if key in table["read"])
-    return replace(found, title=table["title"], origin="bundled", sources=sources, notes=notes)
+    return replace(
+        found,
+        title=table["title"],
+        origin="bundled",
+        active_tables=table.get("active_tables", "both"),
+        sources=sources,
+        notes=notes,
+    )
 
 
 def _from_path(path: Path) -> Architecture:

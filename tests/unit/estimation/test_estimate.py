@@ -14,6 +14,7 @@ import twentywatts as tw
 from twentywatts.cli import main
 from twentywatts.errors import InputError, MachineError, ModelError
 from twentywatts.estimation.places import batches_of, places_of
+from twentywatts.readers.architectures import published_figures
 from twentywatts.units import convert
 
 
@@ -196,3 +197,53 @@ def test_a_file_that_fixes_its_batch_reads_its_weights_in_every_run(tmp_path: Pa
     rows = tw.estimate(path, on="t4", batch="4,8,64").rows
     energies = [row.ledger.by_part()[row.ledger.entries[0].part].mid for row in rows]
     assert energies == pytest.approx([energies[0]] * 3)
+
+
+def test_a_model_of_images_reads_one_and_a_model_of_sound_a_clip() -> None:
+    image = tw.estimate("vit-base", on="l4", batch=1)
+    assert image.answer.startswith("One image (197 tokens) by ViT base")
+    assert image.model.cache_bytes_per_token == 0
+    with pytest.raises(InputError, match="reads one image"):
+        tw.estimate("vit-base", on="l4", batch=1, prompt_tokens=500)
+    clip = tw.estimate("whisper-base", on="l4", batch=1)
+    assert clip.answer.startswith("One clip of sound (1,500 frames in, 300 tokens out) by Whisper base")
+    prompted = tw.estimate("whisper-base", on="l4", batch=1, prompt_tokens=100, output_tokens=400)
+    assert "after 100 tokens" in prompted.answer
+    assert any("takes 448 tokens, and 500 were asked for" in note for note in prompted.rows[0].ledger.notes)
+
+
+def test_images_are_tokens_on_top_of_the_prompt_and_work_for_the_tower() -> None:
+    found = {images: tw.estimate("llava-1.5-7b", on="h100-sxm", batch=4, images=images) for images in (0, 1, 3)}
+    costs = [one.rows[0].ledger.energy_j.mid for one in found.values()]
+    assert costs[0] < costs[1] < costs[2]
+    assert found[3].answer.startswith("One chat reply (3 images and 500 tokens in, 300 out)")
+    assert found[1].use["tokens_per_image"] == 577
+    as_text = tw.estimate("llava-1.5-7b", on="h100-sxm", batch=4, prompt_tokens=1077).rows[0].ledger.energy_j.mid
+    assert costs[1] > as_text
+    with pytest.raises(InputError, match="it has no images"):
+        tw.estimate("llama-3.1-8b", on="h100-sxm", images=1)
+
+
+def test_an_image_is_nothing_to_hear() -> None:
+    """The tower of sound keeps its place in the memory and does nothing."""
+    (row,) = tw.estimate("qwen3-omni-30b-a3b", on="h100-sxm", batch=1, images=1).rows
+    (text,) = tw.estimate("qwen3-omni-30b-a3b", on="h100-sxm", batch=1, prompt_tokens=500 + 576).rows
+    assert text.ledger.energy_j.mid < row.ledger.energy_j.mid < 1.1 * text.ledger.energy_j.mid
+
+
+def test_a_narrow_cache_holds_more_requests_and_costs_less() -> None:
+    long = {"prompt_tokens": 30_000, "output_tokens": 300}
+    wide, narrow = (tw.estimate("llama-3.1-8b", on="h100-sxm", cache_precision=cache, **long) for cache in ("", "fp8"))
+    assert narrow.model.cache_bytes_per_token == wide.model.cache_bytes_per_token / 2
+    assert narrow.rows[-1].batch == 2 * wide.rows[-1].batch
+    assert narrow.rows[-1].energy_j_per_unit.mid < wide.rows[-1].energy_j_per_unit.mid
+    assert any("cache of 8 bits" in note for note in narrow.notes)
+    with pytest.raises(InputError, match="keeps no keys and values"):
+        tw.estimate("bert-base", on="l4", cache_precision="fp8")
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-120b", "kimi-k2", "deepseek-v2-lite", "mixtral-8x7b", "glm-4.5"])
+def test_parameters_in_use_are_told_as_their_publisher_counts_them(name: str) -> None:
+    published = published_figures(name)["active_parameter_count"]
+    told = tw.estimate(name, on="b200x16", batch=1).model.active_parameter_count
+    assert 0.99 * published.low <= told <= 1.01 * published.high
