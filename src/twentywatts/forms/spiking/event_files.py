@@ -26,6 +26,14 @@ _OVERFLOW_ROW, _OVERFLOW_US = 240, 2**13
 _PACKET = struct.Struct("<hhiiiiii")
 _POLARITY, _EVENT_BYTES = 1, 8
 _MOST_PACKET_BYTES = 2**28
+_LOOKED_AT_BYTES = 256
+_OTHER_FORMATS = {
+    b"\x89HDF\r\n": "an HDF5 file",
+    b"PK\x03\x04": "a zip archive (or .npz)",
+    b"\x1f\x8b\x08": "compressed by gzip",
+    b"\x93NUMPY": "an array of NumPy",
+    b"#ROSBAG": "a ROS bag",
+}
 _HEADER_LINES, _HEADER_LINE_BYTES = 1000, 2**16
 
 
@@ -37,7 +45,7 @@ def event_chunks(path: str | Path) -> Iterator[AddressEvents]:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            start = file.read(12)
+            start = file.read(_LOOKED_AT_BYTES)
             file.seek(0)
             if start.startswith(b"#!AER-DAT4"):
                 yield from _aedat4(path)
@@ -47,10 +55,30 @@ def event_chunks(path: str | Path) -> Iterator[AddressEvents]:
                 raise InputError(
                     f"{path.name} is {start[2:12].decode('ascii', 'replace')}: 3.1, 4.0 and N-MNIST are read"
                 )
+            elif other := _other_format(start):
+                raise InputError(
+                    f"{path.name} is {other}: AEDAT 3.1, AEDAT 4.0 and N-MNIST's binary are read; give the events of "
+                    "any other format as AddressEvents"
+                )
             else:
                 yield from _nmnist(file, path.name)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _other_format(start: bytes) -> str:
+    """Return which other kind of file begins like this, or nothing: N-MNIST's events have no sign of their own."""
+    for sign, kind in _OTHER_FORMATS.items():
+        if start.startswith(sign):
+            return kind
+    line, end, _ = start.partition(b"\n")
+    return (
+        "a recording with a text header (Prophesee RAW or DAT)" if end and line[:2] == b"% " and _is_text(line) else ""
+    )
+
+
+def _is_text(line: bytes) -> bool:
+    return all(32 <= letter < 127 for letter in line.rstrip(b"\r"))
 
 
 def _nmnist(file: BinaryIO, name: str) -> Iterator[AddressEvents]:

@@ -52,12 +52,18 @@ def _table_bytes(projection: Projection, source: tuple[int, ...], count: int) ->
     return taps + weights + fan_out
 
 
-def check_memory(network: SpikingNetwork, *, samples: int, limit_bytes: int | None) -> None:
-    """Raise InputError where the network does not fit; limit_bytes: what there is, asked from the system if None."""
+def check_memory(network: SpikingNetwork, *, samples: int, limit_bytes: int | None, outputs_bytes: int = 0) -> None:
+    """Raise InputError where the network does not fit, or what it is to return.
+
+    limit_bytes: what there is, asked from the system if None. outputs_bytes: of the outputs, which are held twice
+    while the windows are put together.
+    """
     limit = available_bytes() if limit_bytes is None else limit_bytes
-    needed = needed_bytes(network, samples=samples)
+    needed = needed_bytes(network, samples=samples) + 2 * outputs_bytes
     if limit is not None and needed > limit:
+        outputs = f" and {2 * outputs_bytes / 2**30:.3g} GiB of it for what it returns" if outputs_bytes else ""
         raise InputError(
             f"a network of {network.neuron_count:,} neurons needs about {needed / 2**30:.3g} GiB for {samples} samples "
-            f"at once, and {limit / 2**30:.3g} GiB can be had: use a smaller network or batch, or a larger machine"
+            f"at once{outputs}, and {limit / 2**30:.3g} GiB can be had: use a smaller network, fewer samples or steps, "
+            "or a larger machine"
         )

@@ -31,6 +31,7 @@ __all__ = ["SpikingEngine", "SpikingRun"]
 Array = NDArray[Any]
 _WINDOW_LANES = 2**22  # frames × lanes of the widest layer that one window may hold
 _AT_ONCE = 8
+_LITTLE_BYTES = 2**22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,12 +82,14 @@ class SpikingEngine:
     def run(self, inputs: Array | Mapping[str, Array], *, record: Sequence[str] = ()) -> SpikingRun:
         """Return what all samples give; inputs: (samples, steps, *shape), by name where there are several.
 
-        record: layers to show besides the results. Raises InputError for inputs that do not fit, or no step at all.
+        record: layers to show besides the results. Raises InputError for inputs that do not fit, for no step at all,
+        and where states and outputs do not fit into memory.
         """
         arrays = self._arrays(inputs)
         samples, steps = next(iter(arrays.values())).shape[:2]
         payloads = any(_has_payloads(array) for array in arrays.values())
         at_once = self._at_once(samples, steps)
+        self._check_memory(samples, steps, at_once, record)
         if samples <= at_once:
             shown, counts = self._run_part(arrays, payloads=payloads, record=record)
             return SpikingRun(outputs=shown, counts=counts, sample_count=samples, timesteps=steps)
@@ -100,6 +103,16 @@ class SpikingEngine:
         outputs = {name: np.concatenate([shown[name] for shown, _ in done]) for name in done[0][0]}
         counts = {name: sum((c[name] for _, c in done[1:]), start=done[0][1][name]) for name in done[0][1]}
         return SpikingRun(outputs=outputs, counts=counts, sample_count=samples, timesteps=steps)
+
+    def _check_memory(self, samples: int, steps: int, at_once: int, record: Sequence[str]) -> None:
+        """Raise InputError where the states of samples run side by side and all outputs do not fit."""
+        shown = [layer for layer in self.plan.layers if layer.layer.name in {*self.plan.network.results, *record}]
+        values = sum(
+            layer.layer.neurons.count * (4 if layer.sends_payloads or layer.shows_membrane else 1) for layer in shown
+        )
+        side_by_side, outputs_bytes = min(samples, at_once * self.workers), samples * steps * values
+        if max(outputs_bytes, side_by_side * self.plan.widest) > _LITTLE_BYTES:  # asking the system takes its time
+            check_memory(self.network, samples=side_by_side, limit_bytes=self.limit_bytes, outputs_bytes=outputs_bytes)
 
     def _at_once(self, samples: int, steps: int) -> int:
         share = -(-samples // self.workers)

@@ -23,6 +23,7 @@ from twentywatts.forms.spiking.session import Window
 __all__ = ["AddressEvents", "EventStream"]
 
 Array = NDArray[Any]
+_LAST_STEP = 2.0**53  # further ones are no whole numbers any more
 _MOST_EVENTS = 2**24  # that wait for their window to close
 
 
@@ -108,7 +109,12 @@ class EventStream:
         self._check(events)
         if self.start_s is None:
             self.start_s = float(events.time_s[0])
-        steps = np.floor((events.time_s - self.start_s) / self.step_s + 1e-9).astype(np.int64)
+        places = np.floor((events.time_s - self.start_s) / self.step_s + 1e-9)
+        if places[-1] >= _LAST_STEP:
+            raise InputError(
+                f"an event at {events.time_s[-1]:g} s lies {places[-1]:.3g} steps after the start: times are seconds"
+            )
+        steps = places.astype(np.int64)
         if steps[0] < self.session.step:
             raise InputError(
                 f"an event at {events.time_s[0]:.6f} s comes too late: its window has been run; feed events in order "

@@ -305,6 +305,14 @@ def test_a_network_too_large_for_the_machine_is_refused_before_it_is_built() -> 
         SpikingEngine(network, limit_bytes=2**28)
 
 
+def test_outputs_too_large_for_the_machine_are_refused_before_the_run() -> None:
+    engine = SpikingEngine(dense_network(np.random.default_rng(0), SIMPLE[0]), limit_bytes=2**26)
+    count = engine.network.shape_of(engine.network.results[0])[0]
+    steps = 2**27 // (1000 * count)
+    with pytest.raises(InputError, match=r"0\.25 GiB of it for what it returns.* 0\.0625 GiB can be had"):
+        engine.run(np.broadcast_to(np.False_, (1000, steps, 20)))
+
+
 def test_the_estimate_of_memory_is_near_what_is_used() -> None:
     kernel = Conv(weight=np.ones((8, 1, 3, 3), np.float32), padding=1)
     network = SpikingNetwork(

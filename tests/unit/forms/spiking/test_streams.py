@@ -97,6 +97,7 @@ def bad(**changed: Any) -> AddressEvents:
         ({"p": [0, 2]}, "p = 2"),
         ({"x": [1]}, "one length"),
         ({"time_s": [0.0, np.nan]}, "NaN"),
+        ({"time_s": [0.0, 1e300]}, "1e.303 steps after the start: times are seconds"),
         ({"x": [0.5, 1.0]}, "fractions"),
     ],
 )
@@ -137,6 +138,8 @@ def test_the_binary_of_n_mnist(tmp_path: Path) -> None:
     assert found.y.tolist() == [4, 1]
     assert found.p.tolist() == [1, 0]
     np.testing.assert_allclose(found.time_s, [100e-6, (2**22 + 7 + 2**13) * 1e-6])
+    path.write_bytes(b"% \x05\x06\x07" + raw)
+    assert next(event_chunks(path)).x.tolist() == [37, 3, 33], "an event, not a header: its line never ends"
     path.write_bytes(raw[:-2])
     with pytest.raises(InputError, match="5 bytes an event"):
         list(event_chunks(path))
@@ -174,6 +177,9 @@ def test_aedat_3(tmp_path: Path) -> None:
         (b"#!AER-DAT3.1\r\nno header", "no end"),
         (b"#!AER-DAT2.0\r\n", "AER-DAT2.0"),
         (b"\x00\x01\x02", "5 bytes"),
+        (b"% evt 3.0\n", "Prophesee RAW or DAT.*AddressEvents"),
+        (b"% Data file containing CD events.\r\n% end\n" + bytes(20), "Prophesee RAW or DAT"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(7), "an HDF5 file"),
     ],
 )
 def test_damaged_recordings_are_refused(tmp_path: Path, raw: bytes, words: str) -> None:
