@@ -126,7 +126,8 @@ def judge(lost: int, gained: int, n: int, max_drop: float) -> Verdict:
     bound = drop_bound(lost, gained, n)
     drop = (lost - gained) / n
     if bound <= max_drop:
-        return Verdict(keeps=True, bound=bound, sentence=f"keeps it: drop below {_percent(bound)} at 95 % confidence")
+        said = f"drop below {_percent(bound)}" if bound >= 0 else f"a gain of more than {_percent(-bound)}"
+        return Verdict(keeps=True, bound=bound, sentence=f"keeps it: {said} at 95 % confidence")
     if -drop_bound(gained, lost, n) > max_drop:
         return Verdict(
             keeps=False, bound=bound, sentence=f"loses {_percent(drop)}, more than {_percent(max_drop)} is shown"

@@ -28,6 +28,7 @@ from twentywatts.reports.slim_words import (
     target_sentence,
     time_text,
     times,
+    untried_of,
     use_text,
 )
 from twentywatts.reports.table import answer_view
@@ -60,9 +61,7 @@ def slim_view(document: Record) -> RenderableType:
     parts += _section("Where the order differs", _orders(document))
     parts += _section("What else would save, without compression", map(_advice, advice_of(document)))
     parts += _section("What the search cost", [f"{name}: {value}" for name, value in cost_facts(document).items()])
-    parts += _section(
-        "What could not be tried", [f"{clean(one['title'])}: {clean(one['reason'])}" for one in document["refused"]]
-    )
+    parts += _section("What could not be tried", [f"{what}: {why}" for what, why in untried_of(document)])
     parts += _section("What to know", notes_of(document))
     return Group(*parts)
 

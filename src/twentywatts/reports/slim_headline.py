@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twentywatts.comparison.text import accuracy_text, metric_text, points_text
+from twentywatts.comparison.text import accuracy_text, metric_text
 from twentywatts.errors import clean
-from twentywatts.reports.slim_words import candidate_of, less, names_of, ranking_of, times, worst_text
+from twentywatts.reports.slim_words import bound_text, candidate_of, less, names_of, ranking_of, times, worst_text
 from twentywatts.reports.words import interval_text
 
 __all__ = ["headline"]
@@ -64,7 +64,15 @@ def _unslimmed(document: Record) -> str:
             " One inference at a time, the runtime's own work can hide what smaller layers save: where inferences can "
             "wait for each other, --batch 64 asks again."
         )
-    return f"The model stays as it was given: {why}.{hint}"
+    return f"The model stays as it was given: {why}.{_undecided(document)}{hint}"
+
+
+def _undecided(document: Record) -> str:
+    """Return what the guard samples said of the last candidate that they were asked about, and how many it takes."""
+    asked = [one for one in document["candidates"] if one["guard"] and one["guard"]["keeps"] is None and one["steps"]]
+    if not asked:
+        return ""
+    return f" Of {names_of(document)[asked[-1]['digest']]}: {clean(asked[-1]['guard']['sentence'])}."
 
 
 def _joules(measured: Record) -> str:
@@ -79,9 +87,10 @@ def _kept(document: Record, best: Record) -> str:
     if guard is None or not best["steps"]:
         return ""
     kept = f"It keeps the {metric_text(metric)}: {accuracy_text(guard['score'], metric)}"
-    bound = points_text(guard["bound"], metric)
+    bound = bound_text(guard, metric)
+    said = f"a loss of at most {bound}" if guard["bound"] >= 0 else f"a gain of at least {bound}"
     worst = f" ({worst_text(guard)})" if worst_text(guard) else ""
-    return f"{kept} on {guard['sample_count']:,} guard samples, a loss of at most {bound} at 95 % confidence{worst}."
+    return f"{kept} on {guard['sample_count']:,} guard samples, {said} at 95 % confidence{worst}."
 
 
 def _likely(document: Record) -> str:

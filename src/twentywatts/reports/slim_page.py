@@ -27,6 +27,7 @@ from twentywatts.reports.slim_words import (
     ranking_of,
     time_text,
     times,
+    untried_of,
     use_text,
     worst_text,
 )
@@ -99,7 +100,7 @@ def _sections(document: Record) -> list[Markup]:
     if facts := cost_facts(document):
         parts.append(section("What the search cost", _facts(facts)))
     if document["refused"]:
-        rows = [(clean(one["title"]), clean(one["reason"])) for one in document["refused"]]
+        rows = untried_of(document)
         parts.append(
             section(
                 "What could not be tried", table("Each with its reason", ["What", "Why"], rows, class_="cards single")

@@ -8,6 +8,7 @@ from typing import Any
 from twentywatts.comparison.text import (
     accuracy_mark,
     accuracy_text,
+    is_share,
     metric_text,
     points_text,
     ratio_interval_text,
@@ -22,6 +23,7 @@ from twentywatts.units import format_si
 __all__ = [
     "advice_of",
     "advice_saving",
+    "bound_text",
     "candidate_of",
     "cost_facts",
     "drawn_name",
@@ -38,6 +40,7 @@ __all__ = [
     "target_sentence",
     "time_text",
     "times",
+    "untried_of",
     "use_text",
     "worst_text",
 ]
@@ -114,9 +117,28 @@ def guard_text(guard: Record | None, metric: str) -> str:
     """Return what the guard samples said of a candidate: its score, a mark, the bound; ``not asked``."""
     if guard is None:
         return "not asked"
-    mark = accuracy_mark(guard["keeps"])
-    what = "more" if metric == _ERROR else "lost"
-    return f"{accuracy_text(guard['score'], metric)} {mark} at most {points_text(guard['bound'], metric)} {what}"
+    mark, bound = accuracy_mark(guard["keeps"]), guard["bound"]
+    lost, won = ("more", "less") if metric == _ERROR else ("lost", "won")
+    said = (
+        f"at most {bound_text(guard, metric)} {lost}" if bound >= 0 else f"at least {bound_text(guard, metric)} {won}"
+    )
+    return f"{accuracy_text(guard['score'], metric)} {mark} {said}"
+
+
+def bound_text(guard: Record, metric: str) -> str:
+    """Return the size of a bound; of one beyond the limit with digits that tell it from that."""
+    bound = abs(guard["bound"])
+    if guard["keeps"] or not is_share(metric):
+        return points_text(bound, metric)
+    return f"{100 * bound:.3g} points"
+
+
+def untried_of(document: Record) -> list[tuple[str, str]]:
+    """Return what could not be tried and why; what has one reason stands in one line."""
+    found: dict[str, list[str]] = {}
+    for one in document["refused"]:
+        found.setdefault(clean(one["reason"]), []).append(clean(one["title"]))
+    return [("; ".join(titles), reason) for reason, titles in found.items()]
 
 
 def use_text(document: Record) -> str:

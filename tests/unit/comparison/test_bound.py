@@ -103,3 +103,7 @@ def test_a_limit_of_nothing_is_judged_where_a_form_gained() -> None:
     verdict = judge(15, 20, 121, 0.0)
     assert verdict.keeps is None
     assert judge(0, 60, 121, 0.0).keeps is True
+
+
+def test_a_bound_below_zero_is_called_a_gain() -> None:
+    assert judge(0, 12, 598, 0.01).sentence == "keeps it: a gain of more than 0.46 % at 95 % confidence"

@@ -100,6 +100,33 @@ def test_effects_the_worst_class_and_the_payback_are_told(page: str) -> None:
     assert "Inferences that pay it back: never: nothing is saved" in " ".join(text_of(never).split())
 
 
+def test_a_bound_below_zero_is_a_gain_and_one_beyond_the_limit_is_told_apart_from_it() -> None:
+    document = example_slim()
+    guard = next(one for one in document["candidates"] if one["digest"] == document["best"])["guard"]
+    guard["bound"] = -0.0046
+    assert "a gain of at least 0.46 points at 95 % confidence" in " ".join(headline(document))
+    assert guard_text(guard, "accuracy").endswith("✓ at least 0.46 points won")
+    assert guard_text({**guard, "bound": -0.02}, "mean-error").endswith("at least 0.02 less")
+    beyond = {**guard, "bound": 0.0101027, "keeps": None}  # of a limit of one point
+    assert guard_text(beyond, "accuracy").endswith("? at most 1.01 points lost")
+
+
+def test_where_nothing_is_proved_the_number_of_samples_that_it_takes_is_told() -> None:
+    document = {**example_slim(), "best": "d0", "likely": "d0"}
+    for one in document["candidates"]:
+        if one["guard"]:
+            sentence = "598 samples cannot tell (drop 0.33 %, could be 1.34 %); about 1,100 would"
+            one["guard"] |= {"keeps": None, "sentence": sentence}
+    assert "598 samples cannot tell (drop 0.33 %, could be 1.34 %); about 1,100 would." in " ".join(headline(document))
+
+
+def test_what_could_not_be_tried_for_one_reason_stands_in_one_line() -> None:
+    document = example_slim()
+    refusal = document["refused"][0]
+    document["refused"] = [{**refusal, "title": title, "reason": "no axis is known"} for title in ("a cut", "another")]
+    assert "- a cut; another: no axis is known" in " ".join(text_of(document).split())
+
+
 def test_an_interval_of_no_width_is_not_printed() -> None:
     document = example_slim()
     document["advice"][0]["saving"] = {"low": 63.9, "mid": 63.95, "high": 63.99}

@@ -30,6 +30,7 @@ _EPOCHS = 60
 _ROUND_TO = 8
 _FIRST, _NEXT = 0.5, (0.25, 0.75)  # shares of the widths that go; the next where the first fails, and where it will do
 _LEAST_S = 1.0  # below which no training is begun
+_ERROR = "mean-error"  # the one metric of which less is better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +193,17 @@ def _width(share_frac: float) -> str:
 def _told(one: _Tried, score: Score, terms: Terms) -> str:
     """Return how an architecture was trained and what it scores on the guard samples."""
     name = terms.goal.metric.name
+    than = f"{_beyond(score.verdict.bound, name)} the model as given"
     return (
         f"trained from nothing in {one.epochs} passes over the same samples: {metric_text(name)} "
-        f"{accuracy_text(score.value, name)} on the guard samples, at most {points_text(score.verdict.bound, name)} "
-        "below the model as given"
+        f"{accuracy_text(score.value, name)} on the guard samples, {than}"
     )
+
+
+def _beyond(bound: float, metric: str) -> str:
+    worse, better = ("above", "below") if metric == _ERROR else ("below", "above")
+    size = points_text(abs(bound), metric)
+    return f"at most {size} {worse}" if bound >= 0 else f"at least {size} {better}"
 
 
 def _beside(share_frac: float, cut: Mapping[float, float], terms: Terms) -> str:
