@@ -1,4 +1,4 @@
-"""Callbacks for the Trainer of Hugging Face transformers and of Lightning: joules per step and per epoch in the logs.
+"""Callbacks for the Trainer of Hugging Face transformers and of Lightning: joules so far in everything that is logged.
 
     trainer = transformers.Trainer(…, callbacks=[hugging_face_callback()])
     trainer = lightning.Trainer(callbacks=[lightning_callback()])
@@ -32,25 +32,27 @@ class TrainingMeter:
 
     def lap(self, name: str) -> dict[str, float]:
         """End a lap and return what goes to the logs."""
-        if self.meter is None:
-            return {}
-        self.meter.mark(name)
-        laps = self.meter.laps
-        known = [lap.energy_j for lap in laps if lap.energy_j is not None]
-        if len(known) < len(laps):
-            return {}
-        return {"energy_j": sum(known), "energy_measured": float(all(lap.is_measured for lap in laps))}
+        if self.meter is not None:
+            self.meter.mark(name)
+        return self.so_far()
+
+    def so_far(self) -> dict[str, float]:
+        """Return what goes to the logs in the middle of a lap: the training up to now."""
+        return {} if self.meter is None else _logged(self.meter.now())
 
     def end(self) -> dict[str, float]:
         """Stop and return what goes to the logs: the whole training."""
         if self.meter is None:
             return {}
         meter, self.meter = self.meter, None
-        span = meter.stop().span
-        self.span = span
-        if span.energy_j is None:
-            return {}
-        return {"energy_j": span.energy_j, "energy_measured": float(span.is_measured)}
+        self.span = meter.stop().span
+        return _logged(self.span)
+
+
+def _logged(span: Any) -> dict[str, float]:
+    if span.energy_j is None:
+        return {}
+    return {"energy_j": span.energy_j, "energy_measured": float(span.is_measured)}
 
 
 def hugging_face_callback(*, require_measured: bool = False) -> Any:
@@ -75,6 +77,7 @@ def hugging_face_callback(*, require_measured: bool = False) -> Any:
             self._latest = self.energy.lap(f"epoch {getattr(state, 'epoch', '')}")
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            self._latest = self.energy.so_far() or self._latest  # an epoch of a language model may be all there is
             if isinstance(logs, dict):
                 logs.update(self._latest)
             history = getattr(state, "log_history", None)
@@ -104,6 +107,11 @@ def lightning_callback(*, require_measured: bool = False) -> Any:
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             if getattr(trainer, "local_rank", 0) == 0:
                 self.energy.begin("training")
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            every = getattr(trainer, "log_every_n_steps", 0)
+            if every and (batch_idx + 1) % every == 0:
+                _log(trainer, self.energy.so_far())
 
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             _log(trainer, self.energy.lap(f"epoch {getattr(trainer, 'current_epoch', '')}"))

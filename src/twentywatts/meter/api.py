@@ -82,7 +82,7 @@ class Meter:
         """Close the window; raises TwentyWattsError where a measurement is required and none was possible."""
         running = self._instrument
         if running is None:
-            raise InputError(f"the meter '{self.name}' is not running")
+            raise InputError(self._not_running())
         from twentywatts.meter.window import Edge
 
         cpu_s, busy_s = self._times()
@@ -103,14 +103,13 @@ class Meter:
 
     def mark(self, name: str = "") -> None:
         """End a lap: the stretch since the last mark, or since the start, gets this name."""
-        if self._instrument is None:
-            raise InputError(f"the meter '{self.name}' is not running: nothing to mark")
-        from twentywatts.meter.window import Edge
-
-        cpu_s, busy_s = self._times()
-        time_s, states = self._instrument.sampler.states()
-        self._edges.append(Edge(time_s, states, cpu_s, busy_s))
+        self._edges.append(self._edge())
         self._names.append(name)
+
+    def now(self) -> Span:
+        """Return the window so far; this ends no lap. Raises InputError where the meter is not running."""
+        edge = self._edge()
+        return self._between(self.name, self._assembly(), self._edges[0], edge)
 
     @property
     def laps(self) -> tuple[Span, ...]:
@@ -193,6 +192,20 @@ class Meter:
         counted = [reading for reading in shared_out if reading.how == "counter"]
         parts = [attribute(reading, share, busy_s=self.span.busy_s, idle_w=idle_w) for reading in counted]
         return tuple(reading for pair in parts for reading in pair if reading is not None)
+
+    def _edge(self) -> Edge:
+        """Read everything once; raises InputError where the meter is not running."""
+        if self._instrument is None:
+            raise InputError(self._not_running())
+        from twentywatts.meter.window import Edge
+
+        cpu_s, busy_s = self._times()
+        time_s, states = self._instrument.sampler.states()
+        return Edge(time_s, states, cpu_s, busy_s)
+
+    def _not_running(self) -> str:
+        name = f" '{self.name}'" if self.name else ""
+        return f"the meter{name} is not running: start it first, by `with meter:` or meter.start()"
 
     def _times(self) -> tuple[float, float | None]:
         """Return the processor time of the program and the busy time of the host, None where nothing is shared out.

@@ -51,6 +51,22 @@ def test_hugging_face_logs_carry_joules(monkeypatch: pytest.MonkeyPatch) -> None
     assert last["energy_j"] >= logs["energy_j"]
 
 
+def test_hugging_face_logs_carry_joules_before_the_first_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch, "transformers", TrainerCallback=type("TrainerCallback", (), {}))
+    callback = hugging_face_callback()
+    state = SimpleNamespace(is_local_process_zero=True, epoch=0.1, global_step=1, log_history=[])
+    callback.on_train_begin(None, state, None)
+    told = []
+    for _ in range(2):
+        time.sleep(0.1)
+        logs: dict[str, float] = {"loss": 1.0}
+        callback.on_log(None, state, None, logs=logs)
+        told.append(logs["energy_j"])
+    assert told[1] > told[0] > 0
+    assert callback.energy.meter.laps == ()
+    callback.on_train_end(None, state, None)
+
+
 def test_other_processes_of_a_node_stay_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     fake(monkeypatch, "transformers", TrainerCallback=type("TrainerCallback", (), {}))
     callback = hugging_face_callback()
@@ -68,10 +84,25 @@ def test_lightning_logs_carry_joules(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = SimpleNamespace(local_rank=0, current_epoch=0, global_step=3, logger=logger)
     callback.on_train_start(trainer, None)
     time.sleep(0.2)
+    callback.on_train_batch_end(trainer, None, None, None, 0)  # this trainer does not tell when it logs
     callback.on_train_epoch_end(trainer, None)
     callback.on_train_end(trainer, None)
     assert [step for _, step in logged] == [3, 3]
     assert logged[1][0]["energy_j"] >= logged[0][0]["energy_j"] > 0
+
+
+def test_lightning_logs_carry_joules_when_steps_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch, "lightning.pytorch", Callback=type("Callback", (), {}))
+    callback, logged = lightning_callback(), list[float]()
+    logger = SimpleNamespace(log_metrics=lambda found, step: logged.append(found["energy_j"]))
+    trainer = SimpleNamespace(local_rank=0, current_epoch=0, global_step=3, logger=logger, log_every_n_steps=5)
+    callback.on_train_start(trainer, None)
+    time.sleep(0.1)
+    for number in range(11):
+        callback.on_train_batch_end(trainer, None, None, None, number)
+    callback.on_train_end(trainer, None)
+    assert len(logged) == 3
+    assert 0 < logged[0] <= logged[1] <= logged[2]
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

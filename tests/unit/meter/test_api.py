@@ -199,12 +199,23 @@ def test_a_board_alone_is_measured_and_the_processor_is_told_apart(bench: Bench)
     assert "the processor: no live counter" in m.ledger.not_covered
 
 
+def test_a_window_so_far_ends_no_lap(bench: Bench) -> None:
+    with tw.Meter("x", sources=assembly(bench.package)) as meter:
+        bench.clock.wait(10.0)
+        so_far = meter.now()
+        bench.clock.wait(10.0)
+    assert (so_far.duration_s, meter.duration_s, meter.laps) == (10.0, 20.0, ())
+    assert so_far.energy_j == pytest.approx(meter.energy_j / 2, abs=1e-3)
+
+
 def test_a_meter_is_started_and_stopped_in_order(bench: Bench) -> None:
     meter = tw.Meter("x", sources=assembly(bench.package))
     with pytest.raises(TwentyWattsError, match="not running"):
         meter.stop()
-    with pytest.raises(TwentyWattsError, match="not running"):
+    with pytest.raises(TwentyWattsError, match=r"the meter 'x' is not running: start it first, by `with meter:`"):
         meter.mark("a")
+    with pytest.raises(TwentyWattsError, match="not running"):
+        meter.now()
     with pytest.raises(TwentyWattsError, match="no result yet"):
         _ = meter.energy_j
     meter.start()
