@@ -16,7 +16,9 @@ from twentywatts.meter.contract import Channel, Finding, Quantity, ReadError
 from twentywatts.meter.here import Here, look
 from twentywatts.records import record, replace
 
-__all__ = ["Examination", "RuleFile", "apply", "examine", "rule_files"]
+__all__ = ["SEEN_TWICE", "Examination", "RuleFile", "apply", "examine", "rule_files"]
+
+SEEN_TWICE = ("the same counter as", "a mirror of")  # begin the reasons of counters that another one shows already
 
 # the one line of a fix that is safe: text goes to a file of rules, nothing is run
 _TEE = re.compile(r"echo '([^'\n]+)' \| sudo tee (/etc/(?:udev/rules\.d|tmpfiles\.d)/[\w.-]+\.(?:rules|conf))")
@@ -61,7 +63,7 @@ def _probed(finding: Finding, assembly: Assembly) -> Finding:
     apart = {channel.key: reason for channel, reason in assembly.apart}
     if finding.what in refused:
         reason = refused[finding.what]
-        is_twin = reason.startswith(("the same counter as", "a mirror of"))
+        is_twin = reason.startswith(SEEN_TWICE)
         return replace(finding, alive=None if is_twin else False, reason=_joined(reason, finding.reason))
     channel = next((channel for channel in assembly.channels if channel.key == finding.what), None)
     if channel is None:

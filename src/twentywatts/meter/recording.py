@@ -14,7 +14,8 @@ from twentywatts.errors import InputError
 from twentywatts.meter.contract import Reading
 from twentywatts.meter.replay import Story
 from twentywatts.meter.sources.wall.config import MeterConfig, load
-from twentywatts.meter.sources.wall.csv import Trace, fit_offset, read_csv, reading_between
+from twentywatts.meter.sources.wall.csv import Offset, Trace, fit_offset, read_csv, reading_between
+from twentywatts.records import replace
 
 __all__ = ["recorded_readings"]
 
@@ -42,9 +43,21 @@ def _reading(meter: MeterConfig, own: Trace, story: Story) -> Reading:
     start_s, end_s = story.edges[0][1].time_s, story.edges[-1][1].time_s
     length_s = trace.time_s[-1] - trace.time_s[0]
     within_s = min(max(length_s, _WITHIN_S[0]), _WITHIN_S[1])
-    offset = fit_offset(trace, own, around_s=_guess_s(trace, story), within_s=within_s)
+    guess_s = _guess_s(trace, story)
+    offset = fit_offset(trace, own, around_s=guess_s, within_s=within_s)
     name = meter.name or path.stem
-    return reading_between(trace, offset, start_s, end_s, error_frac=meter.error_frac, component=name)
+    reading = reading_between(trace, offset, start_s, end_s, error_frac=meter.error_frac, component=name)
+    return replace(reading, notes=(_clock_note(offset, guess_s, is_dated=trace.time_s[0] >= _EPOCH_S),))
+
+
+def _clock_note(offset: Offset, guess_s: float, *, is_dated: bool) -> str:
+    """Return how far the two clocks are apart, in words: by their dates, or of a clock without one by its beginning."""
+    early_s, half_s = guess_s - offset.offset_s, (offset.high_s - offset.low_s) / 2
+    if is_dated:
+        words = ("its clock is", "ahead of this machine's" if early_s > 0 else "behind this machine's")
+    else:
+        words = ("it began", "before the run" if early_s > 0 else "after the run began")
+    return f"{words[0]} {abs(early_s):.3g} s (±{half_s:.2g}) {words[1]}, fitted"
 
 
 def _own_trace(story: Story) -> Trace:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twentywatts.errors import clean
+from twentywatts.meter.doctor import SEEN_TWICE
 
 if TYPE_CHECKING:
     from twentywatts.meter.contract import Finding
@@ -79,6 +80,8 @@ def doctor_lines(document: Document) -> list[str]:
 
 def _row(row: Document) -> list[str]:
     alive = {True: "alive", False: "DEAD", None: "not probed"}[row["alive"]]
+    if row["reason"].startswith(SEEN_TWICE):
+        alive = "seen twice"
     state = alive if row["readable"] else "NOT READABLE"
     use = "counted" if row["in_total"] else "not counted"
     lines = [f"  {row['what']:<34} {state:<13} {use:<12} {row['accuracy']}".rstrip()]

@@ -60,6 +60,8 @@ def test_a_mirror_is_neither_alive_nor_dead(tmp_path: Path) -> None:
     mirrors = [finding for finding in seen.findings if "mirror of" in finding.reason]
     assert mirrors
     assert all(finding.alive is None for finding in mirrors)
+    lines = doctor_lines(document_of(seen))
+    assert sum("seen twice" in line for line in lines) == len(mirrors)
 
 
 def test_a_closed_counter_brings_its_rule(tmp_path: Path) -> None:

@@ -278,5 +278,4 @@ def reading_between(
         covered_s=end_s - start_s,
         samples=sum(start_s <= time_s + offset.offset_s <= end_s for time_s in meter.time_s),
         period_s=meter.period_s,
-        notes=(f"clock offset {offset.offset_s:+.3g} s [{offset.low_s:+.3g}, {offset.high_s:+.3g}], fitted",),
     )
