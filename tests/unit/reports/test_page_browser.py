@@ -18,16 +18,27 @@ pytestmark = [
 ]
 
 
+PATIENCE_MS = 180_000  # of a machine however busy
+
+
+def launched(playwright):
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS)
+
+
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            started = launched(playwright)
+        except sync_api.Error:  # a loaded machine lets it start too late
+            started = launched(playwright)
         yield started
         started.close()
 
 
 def opened(browser, path, *, width, height=844, **options):
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.troubles, page.loads = [], []
     page.on("pageerror", lambda error: page.troubles.append(str(error)))
@@ -38,7 +49,7 @@ def opened(browser, path, *, width, height=844, **options):
 
 
 def drawn(page):
-    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'", timeout=60_000)
+    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'", timeout=PATIENCE_MS)
     return page
 
 

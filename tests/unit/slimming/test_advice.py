@@ -32,7 +32,7 @@ def terms() -> Terms:
 def found(terms: Terms) -> tuple[Advice, ...]:
     given = Candidate(content=network())
     on = targets([given], ["h100-sxm"], terms=terms)
-    return advise(given, given, terms=terms, targets=on, eager=lambda: sum(range(20_000)), plan=PLAN)
+    return advise(given, given, terms=terms, targets=on, eager=lambda: sum(range(200_000)), plan=PLAN)
 
 
 def test_the_most_joules_come_first(found: tuple[Advice, ...]) -> None:
