@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -36,6 +37,8 @@ RULES: tuple[Rule, ...] = (
     published,
 )
 WORDS: tuple[Rule, ...] = (statement,)
+_BARE: tuple[Rule, ...] = (dimension,)  # of RULES, what looks at a sentence without any quantity or name
+_TELLING = re.compile(r"[^\W_]")  # rules and dots between sentences are none
 LAST: tuple[Rule, ...] = (rhetoric, missing)  # where nothing else was found
 
 
@@ -67,14 +70,15 @@ def audit(text: str, *, name: str = "text") -> Audit:
 
 def audited(text: str, context: Context) -> Iterator[tuple[Sentence, tuple[Finding, ...]]]:
     """Yield each sentence with its findings, in the order of the text; context: what is remembered on the way."""
-    for index, raw in enumerate(cut(text)):
+    for index, raw in enumerate(filter(_TELLING.search, cut(text))):
         sentence = parsed(raw, index)
         yield sentence, _findings(sentence, context)
 
 
 def _findings(sentence: Sentence, context: Context) -> tuple[Finding, ...]:
     context.used.clear()
-    found = [finding for rule in (*RULES, *WORDS) for finding in rule(sentence, context)]
+    rules = RULES if sentence.quantities or sentence.mentions else _BARE
+    found = [finding for rule in (*rules, *WORDS) for finding in rule(sentence, context)]
     if not found:
         found = [finding for rule in LAST for finding in rule(sentence, context)]
     context.thousand = sentence.has("per_thousand")

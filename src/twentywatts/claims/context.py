@@ -50,13 +50,21 @@ def off_by(quantity: Quantity, fact: Fact, *, scale: float = 1.0) -> float:
 
 
 def owner(sentence: Sentence, quantity: Quantity) -> Mention | None:
-    """Return the name that a quantity speaks of: the nearest of its clause with facts, else the last one before it."""
+    """Return the name that a quantity speaks of: the nearest of its clause with facts, else the last one before it.
+
+    After "A takes ten times what B takes, about 3 kWh" that is A: what is compared with is not what is told of.
+    """
     low, high = sentence.clause_of(quantity.start)
     known = [mention for mention in sentence.mentions if mention.kind != "region" and facts_of(mention.name)]
     inside = [mention for mention in known if low <= mention.start < high]
     if inside:
         return min(inside, key=lambda mention: nearest_of(mention, quantity))
     before = [mention for mention in known if mention.end <= quantity.start]
+    times = [item for item in sentence.of("ratio") if item.end <= quantity.start]
+    if times and before:
+        first, last = sentence.clause_of(times[-1].start)
+        compared = [mention for mention in before if first <= mention.start < last]
+        return compared[0] if compared else before[-1]
     return before[-1] if before else None
 
 

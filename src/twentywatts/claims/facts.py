@@ -57,7 +57,15 @@ def facts() -> Mapping[str, Fact]:
 
 def facts_of(entity: str) -> tuple[Fact, ...]:
     """Return the facts of one entity, in the order of the file."""
-    return tuple(fact for fact in facts().values() if fact.entity == entity)
+    return _by_entity().get(entity, ())
+
+
+@cache
+def _by_entity() -> Mapping[str, tuple[Fact, ...]]:
+    found: dict[str, tuple[Fact, ...]] = {}
+    for fact in facts().values():
+        found[fact.entity] = (*found.get(fact.entity, ()), fact)
+    return found
 
 
 def _fact(key: str, entry: Mapping[str, Any]) -> Fact:

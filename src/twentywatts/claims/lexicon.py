@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -29,17 +30,52 @@ def lowered(folded: str) -> str:
     return lower if len(lower) == len(folded) else folded
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """Words of names, tried only where one may start. starts: those places.
+
+    by_letter: the words that begin with a letter; others: those that may begin with any other.
+    """
+
+    starts: re.Pattern[str]
+    by_letter: Mapping[str, re.Pattern[str]]
+    others: re.Pattern[str] | None
+
+    def found(self, lower: str) -> Iterator[re.Match[str]]:
+        """Yield the words of a text in order, none within another."""
+        end = 0
+        for start in self.starts.finditer(lower):
+            words = self.by_letter.get(start[0], self.others) if start.start() >= end else None
+            match = words.match(lower, start.start()) if words else None
+            if match is not None:
+                end = match.end()
+                yield match
+
+
 @cache
-def _patterns() -> tuple[tuple[tuple[str, str], ...], re.Pattern[str], re.Pattern[str]]:
-    """Return every (name, kind), and the patterns of their Latin and Chinese words; a group is named by its place."""
+def _patterns() -> tuple[tuple[tuple[str, str], ...], tuple[_Names, _Names]]:
+    """Return every (name, kind), and its Latin and Chinese words; a group is named by the place of its name."""
     entries = table("audit_entities")
     named = [(name, str(entry["kind"]), entry) for name, entry in entries["entities"].items()]
     named += [(name, "region", entry) for name, entry in entries["regions"].items()]
     latin = [(word, place) for place, (_, _, entry) in enumerate(named) for word in entry.get("latin", [])]
     han = [(re.escape(word), place) for place, (_, _, entry) in enumerate(named) for word in entry.get("han", [])]
     names = tuple((name, kind) for name, kind, _ in named)
-    whole = re.compile(rf"(?<![{_EDGE}])(?:{_alternatives(latin)})(?![{_EDGE}])")
-    return names, whole, re.compile(_alternatives(han))
+    return names, (_names(latin, rf"(?<![{_EDGE}])[{_EDGE}]", rf"(?![{_EDGE}])"), _names(han, "", ""))
+
+
+def _names(words: list[tuple[str, int]], starts: str, after: str) -> _Names:
+    """Return the words by the letter that they begin with; those that may begin with several stand under each."""
+    open_words = [item for item in words if not item[0][0].isalnum() or item[0][1:2] in ("?", "*", "{")]
+    letters = {item[0][0] for item in words if item not in open_words}
+    by_letter = {
+        letter: [item for item in words if item in open_words or item[0][0] == letter] for letter in sorted(letters)
+    }
+    return _Names(
+        starts=re.compile(starts or f"[{''.join(sorted(letters))}]"),
+        by_letter={letter: re.compile(f"(?:{_alternatives(own)}){after}") for letter, own in by_letter.items()},
+        others=re.compile(f"(?:{_alternatives(open_words)}){after}") if open_words else None,
+    )
 
 
 def _alternatives(words: list[tuple[str, int]]) -> str:
@@ -50,16 +86,18 @@ def _alternatives(words: list[tuple[str, int]]) -> str:
 
 def mentions_in(lower: str) -> tuple[Mention, ...]:
     """Return the names in a folded sentence of small letters, in order; of two that overlap, the longer one."""
-    names, latin, han = _patterns()
+    names, both = _patterns()
     found = []
-    for pattern in (latin, han):
-        for match in pattern.finditer(lower):
+    for words in both:
+        for match in words.found(lower):
             name, kind = names[int(str(match.lastgroup).rpartition("_")[2])]
             found.append(Mention(name=name, kind=kind, start=match.start(), end=match.end()))
     found.sort(key=lambda mention: (mention.start - mention.end, mention.start))
     kept: list[Mention] = []
+    taken = bytearray(len(lower))
     for mention in found:
-        if all(mention.end <= other.start or other.end <= mention.start for other in kept):
+        if not any(taken[mention.start : mention.end]):
+            taken[mention.start : mention.end] = b"\1" * (mention.end - mention.start)
             kept.append(mention)
     return tuple(sorted(kept, key=lambda mention: mention.start))
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from twentywatts.claims.words import ARTICLES, COUNTED, SCALES, spoken_numbers, words_of
+
 __all__ = ["Numeral", "has_number", "numerals_in", "plain_number"]
 
 _LEAST, _MOST = 1e-30, 1e60  # smaller and larger than anything that an article counts; zero is no claim
@@ -24,82 +26,11 @@ class Numeral:
     scale: float = 1.0
 
 
-_EN: dict[str, float] = {
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
+# after digits: "5 hundred", "300k", "2 dozen"
+_SCALES = {
+    "en": {**SCALES["en"], **COUNTED["en"], "hundred": 100.0, "k": 1e3},
+    "fr": {**SCALES["fr"], **COUNTED["fr"]},
 }
-_EN |= {"eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
-_EN |= {"eighty": 80, "ninety": 90, "a dozen": 12, "half a": 0.5, "a third": 1 / 3, "a quarter": 0.25, "half": 0.5}
-_EN |= {
-    "a hundred": 100,
-    "hundred": 100,
-    "a thousand": 1000,
-    "a million": 1e6,
-    "a billion": 1e9,
-    "seventy": 70,
-    "an": 1,
-    "a": 1,
-}
-_FR: dict[str, float] = {
-    "un": 1,
-    "une": 1,
-    "deux": 2,
-    "trois": 3,
-    "quatre": 4,
-    "cinq": 5,
-    "six": 6,
-    "sept": 7,
-    "huit": 8,
-    "neuf": 9,
-    "dix": 10,
-}
-_FR |= {
-    "douze": 12,
-    "quinze": 15,
-    "vingt": 20,
-    "trente": 30,
-    "quarante": 40,
-    "cinquante": 50,
-    "soixante": 60,
-    "cent": 100,
-}
-_FR |= {"une dizaine": 10, "une douzaine": 12, "une vingtaine": 20, "une trentaine": 30, "une centaine": 100}
-_FR |= {
-    "un tiers": 1 / 3,
-    "un quart": 0.25,
-    "la moitié": 0.5,
-    "un millier": 1000,
-    "un million": 1e6,
-    "un milliard": 1e9,
-}
-_FR |= {"mille": 1000, "vingtaine": 20, "dizaine": 10, "centaine": 100}
-_SCALES_EN: dict[str, float] = {
-    "thousand": 1e3,
-    "million": 1e6,
-    "millions": 1e6,
-    "billion": 1e9,
-    "billions": 1e9,
-    "trillion": 1e12,
-    "bn": 1e9,
-}
-_SCALES_EN |= {"trillions": 1e12, "hundred": 100, "k": 1e3}
-_SCALES_FR: dict[str, float] = {
-    "mille": 1e3,
-    "milliers": 1e3,
-    "million": 1e6,
-    "millions": 1e6,
-    "milliard": 1e9,
-    "milliards": 1e9,
-}
-_SCALES_FR |= {"billion": 1e12, "billions": 1e12, "trillion": 1e18, "trillions": 1e18}
 _HAN_DIGITS = dict(zip("零〇一二两三四五六七八九", (0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 _HAN_SCALES = {"十": 10.0, "百": 100.0, "千": 1e3, "万": 1e4, "亿": 1e8, "兆": 1e12}
 _DIGITS = re.compile(
@@ -113,25 +44,23 @@ _DIGITS_HAN = re.compile(
 )
 _UNIT_HEAD = r"(?!\s?(?:瓦|焦|克|米|赫|卡|字节|伏|瓩))"
 _HAN_SCALE = re.compile(rf"\s?(?P<scale>(?:[十百千万亿兆]{_UNIT_HEAD})+)")
+_HAN_TAIL = rf"(?:[十百千万亿兆]{_UNIT_HEAD})*"
 _HAN_WORD = re.compile(
-    rf"百分之[零〇一二两三四五六七八九十百点\d.]+|[一二两三四五六七八九十](?:[零〇一二两三四五六七八九十]|[百千万亿兆]{_UNIT_HEAD})*(?:点[零一二三四五六七八九]+)?"
+    r"百分之[零〇一二两三四五六七八九十百点\d.]+"
+    r"|[一二两三四五六七八九十]个半(?=小时|钟头|月)|(?<![上下大小多一过夜])半(?=个?(?:小时|钟头|月)|[天年度]|[千兆吉太]瓦)"
+    rf"|[一二两三四五六七八九十](?:[零〇一二两三四五六七八九十]|[百千万亿兆]{_UNIT_HEAD})*(?:点[零一二三四五六七八九]+{_HAN_TAIL})?"
 )
-_WORDS = {
-    "en": re.compile(rf"\b(?:{'|'.join(sorted(_EN, key=len, reverse=True))})\b", re.IGNORECASE),
-    "fr": re.compile(rf"\b(?:{'|'.join(sorted(_FR, key=len, reverse=True))})\b", re.IGNORECASE),
-}
 _SCALE = {
-    "en": re.compile(rf"[\s-]?(?P<scale>{'|'.join(sorted(_SCALES_EN, key=len, reverse=True))})(?![\w])", re.IGNORECASE),
-    "fr": re.compile(rf"\s?(?P<scale>{'|'.join(sorted(_SCALES_FR, key=len, reverse=True))})(?![\w])", re.IGNORECASE),
+    language: re.compile(
+        rf"{gap}(?P<scale>{'|'.join(sorted(_SCALES[language], key=len, reverse=True))})(?![\w])", re.IGNORECASE
+    )
+    for language, gap in (("en", r"[\s-]?"), ("fr", r"\s?"))
 }
-
-
-_ARTICLES = {"a", "an", "un", "une"}
 _TOLD = {
-    language: re.compile(rf"\d|\b(?:{'|'.join(sorted(set(names) - _ARTICLES, key=len, reverse=True))})\b")
-    for language, names in (("en", _EN), ("fr", _FR))
+    language: re.compile(rf"\d|\b(?:{'|'.join(sorted(words_of(language) - ARTICLES, key=len, reverse=True))})\b")
+    for language in ("en", "fr")
 }
-_TOLD["zh"] = re.compile(r"\d|[零一二两三四五六七八九十百千万亿兆]")
+_TOLD["zh"] = re.compile(r"\d|[零一二两三四五六七八九十百千万亿兆半]")
 
 
 def has_number(lower: str, language: str) -> bool:
@@ -153,28 +82,20 @@ def _overlaps(item: Numeral, others: list[Numeral]) -> bool:
 
 
 def _latin(text: str, language: str) -> Iterator[Numeral]:
-    scales = _SCALES_EN if language == "en" else _SCALES_FR
+    taken: list[Numeral] = []
     for match in _DIGITS.finditer(text):
         times, end = 1.0, match.end()
         for _ in range(2):  # "100 mille milliards"
             scale = _SCALE[language].match(text, end)
             if scale:
-                times, end = times * scales[scale["scale"].lower()], scale.end()
+                times, end = times * _SCALES[language][scale["scale"].lower()], scale.end()
         value = _value(match, language) * times
-        yield Numeral(value=value, start=match.start(), end=end, digits=match["digits"] or "", scale=times)
-    yield from _words(text, language)
-
-
-def _words(text: str, language: str) -> Iterator[Numeral]:
-    names = _EN if language == "en" else _FR
-    scales = _SCALES_EN if language == "en" else _SCALES_FR
-    for match in _WORDS[language].finditer(text):
-        times, end = 1.0, match.end()
-        scale = _SCALE[language].match(text, end)
-        if scale:
-            times, end = scales[scale["scale"].lower()], scale.end()
-        value = float(names[match[0].lower()]) * times
-        yield Numeral(value=value, start=match.start(), end=end, word=True, scale=times)
+        taken.append(Numeral(value=value, start=match.start(), end=end, digits=match["digits"] or "", scale=times))
+    yield from taken
+    for item in spoken_numbers(text, language):
+        word = Numeral(value=item.value, start=item.start, end=item.end, word=True, scale=item.scale)
+        if not _overlaps(word, taken):
+            yield word
 
 
 def _value(match: re.Match[str], language: str) -> float:
@@ -218,7 +139,9 @@ def _han(text: str) -> Iterator[Numeral]:
         taken.append(Numeral(value=value * times, start=match.start(), end=end, digits=match["digits"], scale=times))
         yield taken[-1]
     for match in _HAN_WORD.finditer(text):
-        item = Numeral(value=_han_value(match[0]), start=match.start(), end=match.end(), word=True)
+        last = match[0][len(match[0].rstrip("".join(_HAN_SCALES))) :]
+        scale_of = math.prod(_HAN_SCALES[letter] for letter in last)
+        item = Numeral(value=_han_value(match[0]), start=match.start(), end=match.end(), word=True, scale=scale_of)
         if not _overlaps(item, taken):
             yield item
 
@@ -228,7 +151,11 @@ def _han_value(text: str) -> float:
     if text.startswith("百分之"):
         rest = text[3:]
         return (_float(rest) if re.fullmatch(r"\d+(\.\d+)?", rest) else _han_value(rest)) / 100
-    whole, _, decimals = text.partition("点")
+    if text.endswith("半"):
+        return 0.5 + _HAN_DIGITS.get(text[0], 10.0 if text[0] == "十" else 0.0)
+    whole, _, after = text.partition("点")
+    decimals = after.rstrip("".join(_HAN_SCALES))
+    times = math.prod(_HAN_SCALES[letter] for letter in after[len(decimals) :])
     total = section = digit = 0.0
     for letter in whole:
         if letter in _HAN_DIGITS:
@@ -240,4 +167,4 @@ def _han_value(text: str) -> float:
             total = (total + section + digit or 1.0) * _HAN_SCALES[letter]
             section = digit = 0.0
     fraction = sum(_HAN_DIGITS.get(letter, 0) * 10.0**-place for place, letter in enumerate(decimals, 1))
-    return total + section + digit + fraction
+    return (total + section + digit + fraction) * times

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from twentywatts.claims.numerals import Numeral, numerals_in
 from twentywatts.claims.terms import Mention, Quantity
+from twentywatts.claims.words import ARTICLES, words_of
 from twentywatts.units import to_base
 
 __all__ = ["PERIODS", "quantities_in"]
@@ -79,6 +80,7 @@ _UNITS = (
     _unit("money", "", rf"{_GAP}(?:dollars?|euros?|€|\$|yuan){_END}|\s?(?:美元|元|欧元)"),
     _unit("ratio", "×", rf"\s?(?:times|fois|[x×](?!\s?\d)){_END}|\s?倍"),
 )
+_UNIT_START = re.compile(r"[\s-]?\s?[^\W\d_]|\s?[%€$×]")  # where none of them may begin, none is tried
 _PER_NAMES = {
     "hour": r"(?:hour|heure|h|小时)",
     "day": r"(?:day|jour|天|日)",
@@ -96,7 +98,10 @@ _PER = re.compile(
     re.IGNORECASE,
 )
 _PER_BEFORE = re.compile(rf"每(?:{_PER_ONE})[^,,。;;0-9]{{0,12}}$")
+_RANGE = re.compile(r"\s?(?:[-–—~〜]|to|à|至|到)\s?", re.IGNORECASE)
 _CONNECTOR = re.compile(r"\s?(?:[-–—~〜]|to|and|et|à|or|ou|至|到|和|或)\s?", re.IGNORECASE)
+_AND_HALF = re.compile(r"\s(?:and a half|et demie?)\b", re.IGNORECASE)  # an hour and a half, un kilowattheure et demi
+_NUMBER_WORDS = words_of("en") | words_of("fr")
 _NOUN_GAP = re.compile(
     r"[\s-]?(?:[^\W\d]+[\s-]|['’-]){0,3}(?:d['’]|de |of )?|[个块颗台张户名次\s]{0,2}[^\W\d]{0,4}", re.UNICODE
 )
@@ -113,29 +118,38 @@ def quantities_in(folded: str, language: str, mentions: Sequence[Mention]) -> tu
     ]  # the 3 of GPT-3 counts nothing
     found: list[Quantity] = []
     for place, numeral in enumerate(numerals):
+        if found and numeral.start < found[-1].end:  # the half of "an hour and a half"
+            continue
         following = numerals[place + 1] if place + 1 < len(numerals) else None
         quantity = _with_unit(folded, numeral) or _bare(folded, numeral, mentions)
-        if quantity is not None and quantity.dimension == "count" and not quantity.noun and following is not None:
-            quantity = _first_of_range(folded, numeral, following) or quantity
+        open_ended = quantity is None or quantity.dimension == "count"
+        if open_ended and following is not None and not _is_article(folded, numeral):
+            quantity = _first_of_range(folded, numeral, following, mentions) or quantity
         if quantity is not None:
             found.append(quantity)
     return tuple(_merged(folded, found))
 
 
+def _is_article(text: str, numeral: Numeral) -> bool:
+    return text[numeral.start : numeral.end].lower() in ARTICLES
+
+
 def _with_unit(text: str, numeral: Numeral) -> Quantity | None:
+    if not _UNIT_START.match(text, numeral.end):
+        return None
     for unit in _UNITS:
         match = unit.pattern.match(text, numeral.end)
         if match is None or not match[0].strip():
             continue
         factor = unit.factor * _prefix(match)
-        dimension, value = unit.dimension, numeral.value * factor
+        half = _AND_HALF.match(text, match.end())
+        end = half.end() if half else match.end()
+        dimension, value = unit.dimension, (numeral.value + (0.5 if half else 0.0)) * factor
         if dimension == "time" and unit.name == "year" and _is_year(numeral):
             return _quantity(text, numeral, "year", end=match.end())
-        if dimension == "time" and numeral.word and numeral.value == 1:
+        if dimension == "time" and numeral.word and numeral.value == 1 and not half:
             dimension = "period"
-        return _quantity(
-            text, numeral, dimension, end=match.end(), value=value, unit=unit.name, per=_per(text, numeral, match.end())
-        )
+        return _quantity(text, numeral, dimension, end=end, value=value, unit=unit.name, per=_per(text, numeral, end))
     return None
 
 
@@ -201,17 +215,21 @@ def _noun(text: str, numeral: Numeral, mentions: Sequence[Mention]) -> str | Non
     return None
 
 
-def _first_of_range(text: str, numeral: Numeral, following: Numeral) -> Quantity | None:
-    """Return the first end of a range in the unit of the second: "85 to 134 TWh"."""
-    if not _CONNECTOR.fullmatch(text[numeral.end : following.start]):
+def _first_of_range(text: str, numeral: Numeral, following: Numeral, mentions: Sequence[Mention]) -> Quantity | None:
+    """Return the first end of a range in the unit, or of the noun, of the second: "85 to 134 TWh", "5 to 10 homes"."""
+    between = text[numeral.end : following.start]
+    if not _CONNECTOR.fullmatch(between):
         return None
     second = _with_unit(text, following)
+    if second is None and _RANGE.fullmatch(between):
+        second = _bare(text, following, mentions)
+        second = second if second is not None and second.noun else None
     if second is None or second.dimension in ("year", "period") or not following.value:
         return None
     value = numeral.value * second.value / following.value
     if numeral.scale == 1 and numeral.value * following.scale <= following.value:
         value *= following.scale  # "2 to 3 million": the scale word belongs to both
-    return _quantity(text, numeral, second.dimension, end=numeral.end, value=value, unit=second.unit)
+    return _quantity(text, numeral, second.dimension, end=numeral.end, value=value, unit=second.unit, noun=second.noun)
 
 
 def _merged(text: str, found: list[Quantity]) -> list[Quantity]:
@@ -230,8 +248,10 @@ def _merged(text: str, found: list[Quantity]) -> list[Quantity]:
 
 def _is_range(text: str, first: Quantity, second: Quantity) -> bool:
     """Tell "85 to 134 TWh" from "9 seconds or 3.5 minutes" and "20 W and 700 W"."""
-    if first.dimension != second.dimension or not first.unit or first.unit != second.unit:
+    if first.dimension != second.dimension or (first.unit, first.noun) != (second.unit, second.noun):
         return False
-    between = text[first.end : second.start].strip().lower()
-    written_once = text[first.start : first.end].strip()[-1:].isdecimal()
-    return between in ("-", "–", "—", "~", "〜", "to", "à", "至", "到") or (written_once and between in ("and", "et"))
+    if not first.unit and not first.noun:
+        return False
+    between = text[first.end : second.start]
+    written_once = first.text.strip()[-1:].isdecimal() or first.text.rpartition(" ")[2].lower() in _NUMBER_WORDS
+    return bool(_RANGE.fullmatch(between)) or (written_once and between.strip().lower() in ("and", "et"))

@@ -13,6 +13,7 @@ __all__ = ["cut", "fold", "language_of", "normalised"]
 
 _LONGEST = 2000  # characters of a sentence: what runs on longer is a table or noise and is cut
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_CHINESE = re.compile(f"[{_HAN}]")
 _END = re.compile(r"[。！？!?]+[”’」』\"')）]*|\.+[”’\"')]*(?=\s|$)|\n+|…+(?=\s|$)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|approx|ca|vs|dr|mr|mrs|ms|prof|no|fig|env|p|U\.S|U\.K)|\b[A-Z])$", re.IGNORECASE
@@ -40,13 +41,14 @@ def _table() -> dict[int, int]:
 
 def fold(text: str) -> str:
     """Return a text with simplified characters and small letters' case kept; its length does not change."""
-    return text.translate(_table())
+    return text if text.isascii() else text.translate(_table())
 
 
 def normalised(raw: str) -> str:
     """Return a sentence with full-width letters folded, doubled punctuation single and stray readings dropped."""
-    text = unicodedata.normalize("NFKC", _SPACES.sub(" ", _INVISIBLE.sub("", raw)))
-    text = _PINYIN.sub("", text)
+    text = _SPACES.sub(" ", raw)
+    if not text.isascii():
+        text = _PINYIN.sub("", unicodedata.normalize("NFKC", _SPACES.sub(" ", _INVISIBLE.sub("", text))))
     text = _DOUBLED.sub(r"\1", text)
     return _SPACES.sub(" ", text).strip(" ,，、;")
 
@@ -74,9 +76,8 @@ def cut(text: str) -> Iterator[str]:
 
 def language_of(text: str) -> str:
     """Return zh, fr or en: Chinese where a fifth of the letters are, else the one with more of its small words."""
-    han = len(re.findall(f"[{_HAN}]", text))
-    letters = sum(letter.isalpha() for letter in text)
-    if han and han * 5 >= letters:
+    han = 0 if text.isascii() else len(_CHINESE.findall(text))
+    if han and han * 5 >= sum(map(str.isalpha, text)):
         return "zh"
     french, english = len(_FRENCH.findall(text)), len(_ENGLISH.findall(text))
     if french == english:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from twentywatts.errors import counted
@@ -76,6 +76,11 @@ class Sentence:
     quantities: tuple[Quantity, ...]
     mentions: tuple[Mention, ...]
     cues: Mapping[str, tuple[int, ...]]
+    _of: dict[str, list[Quantity]] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for quantity in self.quantities:
+            self._of.setdefault(quantity.dimension, []).append(quantity)
 
     def clause_of(self, place: int) -> tuple[int, int]:
         """Return the clause that holds a place."""
@@ -88,7 +93,7 @@ class Sentence:
 
     def of(self, dimension: str) -> list[Quantity]:
         """Return the quantities of a dimension, in order."""
-        return [quantity for quantity in self.quantities if quantity.dimension == dimension]
+        return self._of.get(dimension, [])
 
     def names(self, *kinds: str) -> list[Mention]:
         """Return the mentions of these kinds, in order."""

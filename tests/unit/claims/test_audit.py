@@ -40,7 +40,8 @@ def test_numbers_are_told_in_few_digits_and_without_powers_of_ten() -> None:
     assert the(fleet, "product").arithmetic.startswith("15.3 million × 750 W × 240 h = 2.75 TWh")
     search = audit("A ChatGPT query uses ten times the electricity of a Google search, about 3 kWh.")
     assert the(search, "ratio").message.endswith("it is about 1.13.")
-    assert "= 10,000;" in the(search, "published").arithmetic
+    # the number is the query's, not of the search that it is compared with
+    assert the(search, "published").arithmetic.startswith("3 kWh / 340 mWh = 8,820; an average ChatGPT query")
     homes = audit("Training GPT-3 consumed 1,287 MWh, as much as 120 American homes use in a year.")
     assert "is 120 × a home" in the(homes, "equivalence").message
 
@@ -174,3 +175,18 @@ def test_every_template_and_statement_speaks_three_languages() -> None:
     for name, entry in table("audit_words").items():
         groups = [entry] if "en" in entry else list(entry.values())
         assert all(set(group) == {"en", "fr", "zh"} for group in groups), name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A ChatGPT query uses ten times the electricity of a Google search, about 3 kWh.",
+        "Compared with a Google search, a ChatGPT query uses ten times as much, about 3 kWh.",
+        "Une requête ChatGPT consomme dix fois plus qu'une recherche Google, environ 3 kWh.",
+        "ChatGPT一次查询的用电量是谷歌搜索的十倍,约3千瓦时。",
+    ],
+)
+def test_what_follows_a_comparison_is_told_of_its_subject(text: str) -> None:
+    finding = the(audit(text), "published")
+    assert finding.sources == ("altman2025",)  # the query's figure
+    assert finding.factor == pytest.approx(3000 / 0.34, rel=0.01)

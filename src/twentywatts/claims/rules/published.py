@@ -43,13 +43,17 @@ def _remember(context: Context, quantity: Quantity, mention: Mention, fact: Fact
 
 
 def _subjects(sentence: Sentence, quantity: Quantity) -> list[Mention]:
-    """Return the names that a quantity may speak of, the likeliest first."""
+    """Return the names that a quantity may speak of, the likeliest first, each once."""
     first = owner(sentence, quantity)
     low, high = sentence.clause_of(quantity.start)
     known = [m for m in sentence.mentions if m.kind != "region" and facts_of(m.name) and m != first]
     known.sort(key=lambda mention: (not low <= mention.start < high, nearest_of(mention, quantity)))
     others = [mention for mention in known if low <= mention.start < high or mention.end <= quantity.start]
-    return [first, *others] if first else others
+    ordered = [first, *others] if first else others
+    found: dict[str, Mention] = {}
+    for mention in ordered:
+        found.setdefault(mention.name, mention)
+    return list(found.values())
 
 
 def _meant(sentence: Sentence, context: Context, quantity: Quantity, mention: Mention) -> list[tuple[Fact, float]]:

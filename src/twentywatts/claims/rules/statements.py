@@ -86,9 +86,10 @@ def rhetoric(sentence: Sentence, context: Context) -> Iterator[Finding]:
 
 def missing(sentence: Sentence, context: Context) -> Iterator[Finding]:
     """Yield energies of AI that nothing published answers, with what a check would need."""
-    if not sentence.has("consume") or not _SUBJECT.search(sentence.folded):
+    told = context.open([*sentence.of("energy"), *sentence.of("power")])
+    if not told or not sentence.has("consume") or not _SUBJECT.search(sentence.folded):
         return
-    for quantity in context.open([*sentence.of("energy"), *sentence.of("power")]):
+    for quantity in told:
         if owner(sentence, quantity) is not None and not sentence.names("sector"):
             continue
         language = sentence.language
