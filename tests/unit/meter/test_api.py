@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -316,7 +317,9 @@ def test_a_forked_child_opens_its_own_counters() -> None:
     shared._LOCK.acquire()
     api._stack().append(tw.Meter())
     try:
-        pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads that other tests left
+            pid = os.fork()
         if pid == 0:
             os._exit(0 if not (shared._SHARED or shared._LOCK.locked() or api._stack()) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 
 import pytest
 from tests.support.machines import STEP_15_NJ, STEP_61_NJ, Simulation, parts, range_uj
 
 from twentywatts.meter.checks import Judge
-from twentywatts.meter.contract import Channel, ReadError, Scope
+from twentywatts.meter.contract import Channel, Scope
 from twentywatts.meter.sources import find_all, perf, powercap
 from twentywatts.meter.sources.perf_open import open_event
 
@@ -175,8 +175,9 @@ def test_the_system_call_counts() -> None:
         event = open_event(1, 0, 0)
     except OSError as error:
         pytest.skip(f"no perf events here: {error}")
-    first = event.read()
-    assert event.read() > first
+    first, end_s = event.read(), time.monotonic() + 60
+    while event.read() <= first:  # some kernels let this clock go on in ticks
+        assert time.monotonic() < end_s
     event.close()
     event.close()
     with pytest.raises(OSError, match=r"."):
@@ -189,12 +190,10 @@ def test_the_system_call_counts() -> None:
 def test_the_energy_events_of_this_machine_are_readable_and_judged() -> None:
     source = perf.find()
     assert source.findings()
-    for channel in source.channels():
-        try:
-            assert channel.read() >= 0.0
-        except ReadError as error:
-            pytest.fail(str(error))
-    verdicts = Judge()(source.channels())
-    hypervisor = " hypervisor" in Path("/proc/cpuinfo").read_text()
-    if hypervisor and source.channels() and os.listdir(PMU):
-        assert all("frozen" in verdicts[channel.key] for channel in source.channels())
+    channels = source.channels()
+    before = [channel.read() for channel in channels]
+    assert min(before, default=0.0) >= 0.0
+    verdicts = Judge()(channels)
+    for channel, first in zip(channels, before, strict=True):
+        if channel.read() == first:  # as those that a hypervisor advertises are
+            assert "frozen" in verdicts[channel.key]
