@@ -78,15 +78,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _per_day(args: argparse.Namespace) -> float | None:
     """Return inferences a day, None where none are given; a wrong number or country is told before the long work."""
+    from twentywatts.cli.quantities import quantity
     from twentywatts.errors import InputError
     from twentywatts.plan.carbon import grid
-    from twentywatts.units import parse_quantity
 
     if args.grid is not None:
         grid(args.grid)
         if args.per_day is None:
             raise InputError("--grid tells the carbon of a year: it needs --per-day, such as --per-day 1e9")
-    return None if args.per_day is None else parse_quantity(args.per_day, "1")
+    return quantity(args, "per_day")
 
 
 def _compare(args: argparse.Namespace) -> Comparison:

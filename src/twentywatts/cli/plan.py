@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from twentywatts.cli.quantities import needed, quantity
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -187,44 +189,19 @@ def _print(document: dict[str, Any]) -> None:
     streams.console().print(plan_view(document))
 
 
-_RATIOS = {"mfu": "a share such as 0.4 or 40%", "late": "a share such as 0.05 or 5%"}
-_RATIOS |= {"pue": "a ratio such as 1.2", "peak": "a ratio such as 2.5", "efficiency": "a ratio such as 2"}
-
-
-def _quantity(args: argparse.Namespace, name: str, unit: str = "1") -> float | None:
-    """Return a quantity in SI units, None where nothing was given; an error names the option."""
-    return None if getattr(args, name) is None else _count(args, name, unit)
-
-
-def _count(args: argparse.Namespace, name: str, unit: str = "1") -> float:
-    from twentywatts.errors import InputError, clean
-    from twentywatts.units import parse_quantity
-
-    text = getattr(args, name)
-    option = "--" + {"duration": "for"}.get(name, name.replace("_", "-"))
-    try:
-        if "%" in _RATIOS.get(name, "") and text.endswith("%"):
-            return parse_quantity(text[:-1], unit) / 100
-        return parse_quantity(text, unit)
-    except InputError as error:
-        if name in _RATIOS:
-            raise InputError(f"{option} wants {_RATIOS[name]}, got '{clean(text)[:60]}'") from None
-        raise InputError(f"{option}: {error}" if name != "quantity" else str(error)) from None
-
-
 def _training(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import training
 
     return training(
-        _count(args, "params"),
-        _count(args, "tokens"),
+        needed(args, "params"),
+        needed(args, "tokens"),
         args.on,
-        active_params=_quantity(args, "active_params"),
-        mfu=_quantity(args, "mfu"),
-        pue=_quantity(args, "pue"),
-        chips=_quantity(args, "chips"),
-        context=_quantity(args, "context"),
-        epochs=_count(args, "epochs"),
+        active_params=quantity(args, "active_params"),
+        mfu=quantity(args, "mfu"),
+        pue=quantity(args, "pue"),
+        chips=quantity(args, "chips"),
+        context=quantity(args, "context"),
+        epochs=needed(args, "epochs"),
         seed=args.seed,
     )
 
@@ -233,12 +210,12 @@ def _scaling(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import scaling
 
     return scaling(
-        _count(args, "budget", "J"),
+        needed(args, "budget", "J"),
         args.on,
         law=args.law,
-        served_tokens=_quantity(args, "served_tokens"),
-        mfu=_quantity(args, "mfu"),
-        pue=_quantity(args, "pue"),
+        served_tokens=quantity(args, "served_tokens"),
+        mfu=quantity(args, "mfu"),
+        pue=quantity(args, "pue"),
         seed=args.seed,
     )
 
@@ -250,17 +227,17 @@ def _serving(args: argparse.Namespace) -> Plan:
     return serving(
         token_cost_of(args),
         args.on,
-        users=_quantity(args, "users"),
-        requests_per_user=_quantity(args, "requests_per_user"),
-        concurrent=_quantity(args, "concurrent"),
-        requests_per_s=_quantity(args, "requests"),
-        tokens=_count(args, "tokens"),
-        peak=_quantity(args, "peak"),
-        slo_s=_count(args, "slo", "s"),
-        late_frac=_count(args, "late"),
+        users=quantity(args, "users"),
+        requests_per_user=quantity(args, "requests_per_user"),
+        concurrent=quantity(args, "concurrent"),
+        requests_per_s=quantity(args, "requests"),
+        tokens=needed(args, "tokens"),
+        peak=quantity(args, "peak"),
+        slo_s=needed(args, "slo", "s"),
+        late_frac=needed(args, "late"),
         pools=args.pools,
         climate=args.climate,
-        pue=_quantity(args, "pue"),
+        pue=quantity(args, "pue"),
         grid=args.grid,
         seed=args.seed,
     )
@@ -269,7 +246,7 @@ def _serving(args: argparse.Namespace) -> Plan:
 def _fleet(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import fleet
 
-    return fleet(args.scenario, efficiency=_count(args, "efficiency"), grid=args.grid, seed=args.seed)
+    return fleet(args.scenario, efficiency=needed(args, "efficiency"), grid=args.grid, seed=args.seed)
 
 
 def _grid(args: argparse.Namespace) -> Plan:
@@ -283,13 +260,13 @@ def _equivalents(args: argparse.Namespace) -> Plan:
     from twentywatts.plan import equivalents
     from twentywatts.units import dimension_of
 
-    time_s = _quantity(args, "duration", "s")
+    time_s = quantity(args, "duration", "s")
     if time_s is not None and dimension_of(args.quantity) == "power":
-        energy_j = _count(args, "quantity", "W") * time_s
+        energy_j = needed(args, "quantity", "W") * time_s
     elif dimension_of(args.quantity) == "power":
         raise InputError(f"'{args.quantity}' is a power: joules need a time too, such as --for 1yr")
     else:
-        energy_j = _count(args, "quantity", "J")
+        energy_j = needed(args, "quantity", "J")
     return equivalents(energy_j, time_s=time_s, grid=args.grid)
 
 

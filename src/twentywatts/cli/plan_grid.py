@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from twentywatts.cli.quantities import quantity
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -55,18 +57,18 @@ def plan_grid(args: argparse.Namespace) -> Plan:
         load,
         carbon=carbon,
         grid=args.grid,
-        pv_w=_amount(args.pv, "W"),
-        wind_w=_amount(args.wind, "W"),
-        battery_j=_amount(args.battery, "J"),
-        battery_w=_amount(args.battery_power, "W"),
-        flexible_frac=_share(args.flexible),
-        wait_s=_amount(args.wait, "s"),
-        most_w=_amount(args.most, "W"),
+        pv_w=quantity(args, "pv", "W"),
+        wind_w=quantity(args, "wind", "W"),
+        battery_j=quantity(args, "battery", "J"),
+        battery_w=quantity(args, "battery_power", "W"),
+        flexible_frac=_flexible_frac(args),
+        wait_s=quantity(args, "wait", "s"),
+        most_w=quantity(args, "most", "W"),
         aim=args.aim,
         latitude=latitude,
         longitude=longitude,
-        pv_yield=_amount(args.pv_yield, "1"),
-        wind_yield=_amount(args.wind_yield, "1"),
+        pv_yield=quantity(args, "pv_yield"),
+        wind_yield=quantity(args, "wind_yield"),
         pue=_pue(args.pue),
         seed=args.seed,
     )
@@ -96,15 +98,9 @@ def _load(text: str) -> str | float:
     return text
 
 
-def _amount(text: str | None, unit: str) -> float | None:
-    from twentywatts.units import parse_quantity
-
-    return None if text is None else parse_quantity(text, unit)
-
-
-def _share(text: str | None) -> float | None:
-    """Return a share, which may be 0."""
-    return 0.0 if text is not None and text.strip() in ("0", "0.0") else _amount(text, "1")
+def _flexible_frac(args: argparse.Namespace) -> float | None:
+    """Return the share that may wait, which may be none of it."""
+    return 0.0 if args.flexible in ("0", "0.0", "0%") else quantity(args, "flexible")
 
 
 def _place(text: str | None) -> tuple[float | None, float | None]:

@@ -80,9 +80,9 @@ def run_language(args: argparse.Namespace) -> int:
 
 
 def _advice(args: argparse.Namespace) -> Any:
+    from twentywatts.cli.quantities import quantity
     from twentywatts.errors import InputError
     from twentywatts.slimming.language.ranking import Load, recommend
-    from twentywatts.units import parse_quantity
 
     if args.on == "this-cpu":
         raise InputError("a language model wants --on with the machines that serve it, such as --on h100-sxm,b200")
@@ -90,7 +90,7 @@ def _advice(args: argparse.Namespace) -> Any:
         prompt_tokens=500 if args.prompt is None else args.prompt,
         output_tokens=300 if args.output is None else args.output,
         most_batch=args.requests,
-        step_s=None if args.step is None else parse_quantity(args.step, "s"),
+        step_s=quantity(args, "step", "s"),
     )
     return recommend(args.model, on=args.on, load=load, software=args.software, seed=args.seed)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from twentywatts.cli.quantities import needed, quantity
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.errors import InputError
@@ -36,13 +38,12 @@ def _said(args: argparse.Namespace) -> TokenCost:
     from twentywatts.figures import Boundary
     from twentywatts.plan import TokenCost
     from twentywatts.plan.inputs import point
-    from twentywatts.units import parse_quantity
 
     return TokenCost(
-        energy_j=point(parse_quantity(args.joules_per_token, "J")),
-        stream_s=point(1.0 / parse_quantity(args.tokens_per_s, "1")),
-        streams=parse_quantity(args.streams or "1", "1"),
-        chips=_whole(args.chips or "1", "--chips"),
+        energy_j=point(needed(args, "joules_per_token", "J")),
+        stream_s=point(1.0 / needed(args, "tokens_per_s")),
+        streams=quantity(args, "streams") or 1.0,
+        chips=_whole(args, "chips") or 1,
         boundary=Boundary.DEVICE,
         how="given",
     )
@@ -61,9 +62,7 @@ def _estimated(args: argparse.Namespace) -> TokenCost:
 
 
 def _tokens(args: argparse.Namespace) -> int:
-    from twentywatts.units import parse_quantity
-
-    return round(parse_quantity(args.tokens, "1"))
+    return round(needed(args, "tokens"))
 
 
 def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
@@ -74,8 +73,8 @@ def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
 
     if is_diffusion(args.model):
         raise _no_writer(args.model)
-    batch = None if args.streams is None else _whole(args.streams, "--streams")
-    counts = _REPLICAS if args.chips is None else (_whole(args.chips, "--chips"),)
+    batch, asked = _whole(args, "streams"), _whole(args, "chips")
+    counts = _REPLICAS if asked is None else (asked,)
     found: list[EstimationRow] = []
     refusals: list[InputError] = []
     for chips in counts:
@@ -94,14 +93,13 @@ def _candidates(args: argparse.Namespace) -> list[EstimationRow]:
 
 def _chosen(rows: tuple[EstimationRow, ...], args: argparse.Namespace) -> EstimationRow:
     from twentywatts.errors import InputError
-    from twentywatts.units import parse_quantity
 
     writers = [row for row in rows if row.unit == "token" and row.step_s.mid > 0]
     if not writers:
         raise _no_writer(args.model)
     if args.tokens_per_s is None:
         return max(writers, key=lambda row: row.batch)
-    least = parse_quantity(args.tokens_per_s, "1")
+    least = needed(args, "tokens_per_s")
     # the prompts of others delay an answer, so that a reader gets a share of the whole and not a step at a time
     fast = [row for row in writers if row.units_per_s.mid / row.batch >= least]
     if not fast:
@@ -118,11 +116,13 @@ def _no_writer(model: str) -> InputError:
     return InputError(f"'{clean(model)[:100]}' writes no tokens: a service of tokens needs a language model")
 
 
-def _whole(text: str, name: str) -> int:
-    from twentywatts.errors import InputError
-    from twentywatts.units import parse_quantity
+def _whole(args: argparse.Namespace, name: str) -> int | None:
+    """Return a whole number of the command line, None where nothing was given; raises InputError."""
+    from twentywatts.errors import InputError, clean
 
-    value = parse_quantity(text, "1")
+    value = quantity(args, name)
+    if value is None:
+        return None
     if value != round(value) or value > 1e6:
-        raise InputError(f"{name} must be a whole number, got '{text}'")
+        raise InputError(f"--{name} must be a whole number, got '{clean(getattr(args, name))}'")
     return round(value)

@@ -104,7 +104,11 @@ def test_two_runs_of_one_command_agree(capsys: pytest.CaptureFixture[str]) -> No
         ("plan serving --concurrent 9 --tokens 400 --on h100-sxm --model lama-3.1-8b", "did you mean"),
         ("plan serving --concurrent 9 --tokens 400 --on h100-sxm --model sdxl", "writes no tokens"),
         ("plan serving --concurrent 9 --tokens 400 --on l4 --model llama-3.1-8b --tokens-per-s 1e5", "is the most"),
-        (f"{SERVING} --slo 2W", "is a power"),
+        (f"{SERVING} --slo 2W", "--slo: '2W' is a power"),
+        (f"{SERVING} --joules-per-token 2", "--joules-per-token: '2' has no unit"),
+        (f"{SERVING} --chips 1.5", "--chips must be a whole number"),
+        ("plan grid --load 100MW --grid DE --pv 10MW --battery 5MW", "--battery: '5MW' is a power"),
+        ("plan grid --load 100MW --grid DE --flexible half", "--flexible wants a share such as 0.3 or 30%"),
         ("plan", "KIND"),
     ],
 )
@@ -116,6 +120,14 @@ def test_bad_input_is_one_line_that_says_what_is_wanted(
     assert word in printed.err
     assert len(printed.err.strip().splitlines()) == 1
     assert printed.out == ""
+
+
+def test_a_share_may_stand_in_per_cent_in_every_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = []
+    for share in ("0.3", "30%"):
+        assert main(f"plan grid --load 100MW --grid DE --pv 120MW --flexible {share}".split()) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
 
 
 def test_a_report_is_not_written_over_the_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
