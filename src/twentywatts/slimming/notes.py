@@ -12,6 +12,7 @@ from twentywatts.comparison.text import ratio_text
 from twentywatts.slimming.result import Entry
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.making import why_no_training
+from twentywatts.units import format_si
 
 __all__ = ["chance_of", "contradiction", "notes_of"]
 
@@ -58,6 +59,9 @@ def _ratios(own: Entry, other: Entry) -> tuple[float, float] | None:
 def notes_of(lab: Lab, chance: str, *, is_late: bool) -> tuple[str, ...]:
     """Return what holds for the whole result. chance: see ``chance_of``; is_late: no time was left for advice."""
     found = [chance, why_no_training(lab) if {"prune", "distil"} & lab.question.methods else ""]
+    if lab.memory.run_index:
+        taken = format_si(lab.clock.spent_s, "s")
+        found.append(f"it went on where an earlier search in the same folder stopped, whose {taken} the budget counts")
     batch, count = lab.question.scenario.batch, lab.parts.tuning.count
     if lab.question.is_timed and batch > count:
         found.append(f"a batch of {batch:,} is timed with the {count} search samples over and over: there are no more")

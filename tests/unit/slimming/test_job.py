@@ -172,6 +172,7 @@ def test_a_killed_search_goes_on_where_it_was(planted: Planted, tmp_path: Path) 
     result = planted({GOOD: padded(MIDDLE), BAD: lucky()}, out, made)
     assert made == [BAD]
     assert len(result.entries) == 3
+    assert any("went on where an earlier search in the same folder stopped" in note for note in result.notes)
 
 
 def test_a_step_that_fails_is_refused_with_its_reason_and_the_others_go_on(planted: Planted) -> None:
