@@ -22,6 +22,9 @@ settings.register_profile(
 )
 settings.load_profile("shared")
 
+# read when onnxruntime is loaded: no test of ours reports to its maker
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # in the background (nohup, a script's &) some signals are ignored, and so they would be in every process started here
 for _name, _handler in {
     "SIGINT": signal.default_int_handler,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from tests.support.repository import ROOT
+from tests.support.repository import PACKAGE, ROOT, offenders, tree_of
 
 HEAVY = "numpy rich onnx onnxruntime torch numba plotly scipy sklearn pandas matplotlib".split()
 LIGHT_MODULES = "errors plugins units uncertain figures scenario ledger network workload machines readers".split()
@@ -16,6 +18,14 @@ def test_the_layers_hold(capfd: pytest.CaptureFixture[str]) -> None:
     cli = pytest.importorskip("importlinter.cli")
     code = cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
     assert code == 0, capfd.readouterr().out
+
+
+def test_onnxruntime_is_loaded_in_one_place_which_tells_it_to_report_to_nobody() -> None:
+    def loads(path: Path) -> list[str]:
+        statements = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+        return [found for node in statements if (found := ast.unparse(node)).split()[1].startswith("onnxruntime")]
+
+    assert not offenders(PACKAGE.rglob("*.py"), loads)
 
 
 def _loaded(code: str) -> set[str]:

@@ -85,6 +85,15 @@ def _meant(message: str) -> str:
     return nearest(found[1], re.findall(r"[\w-]+", found[2])) if found else ""
 
 
+def _check_filled(words: Sequence[str]) -> None:
+    """Raise InputError for an argument without a letter: nobody means that, and no option is passed over for it."""
+    for before, word in zip(("", *words), words, strict=False):
+        option, _, value = word.partition("=") if word.startswith("--") else (before, "", word)
+        if not value and (word == "" or word.endswith("=")):
+            named = option if option.startswith("-") else "an argument"
+            raise InputError(f"{clean(named)[:100]} is empty: is a variable of the shell not set?")
+
+
 def _parser(argv: Sequence[str]) -> _Parser:
     """Return the parser of all verbs, or of the one that is asked for: no verb pays for the others."""
     parser = _Parser(
@@ -107,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args, unknown = parser.parse_known_args(given)
         if unknown:
             parser.refuse(unknown[0], given)
+        _check_filled(given[: len(given) - len(getattr(args, "command", None) or ())])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what libraries think of odd numbers; what matters stands in the report
             code = int(args.run(args))

@@ -49,11 +49,6 @@ def run(args: argparse.Namespace) -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if args.interval is not None and not 0.01 <= args.interval <= 3600:
         raise InputError(f"--interval takes seconds from 0.01 to 3600, got {args.interval}")
-    for name in ("json", "marks", "journal", "resume", "wall"):
-        if getattr(args, name) == "":
-            raise InputError(
-                f"--{name} needs the name of a file, got an empty one: is a variable of the shell not set?"
-            )
     if args.json == args.marks == "-":
         raise InputError("--json and --marks cannot both go to standard output")
     if args.resume and (args.journal or args.interval or args.wait or args.require_measured):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import RefusedError, TwentyWattsError
 from twentywatts.forms.float32 import SessionForm
+from twentywatts.forms.library import onnxruntime
 from twentywatts.forms.protocol import Inputs, Setting
 from twentywatts.forms.runtime import BatchRunner, check_inputs, first_line, folded_model, open_session
 from twentywatts.machines import Traits
@@ -71,8 +72,8 @@ class _Reader:
 def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]], *, is_narrow: bool) -> bytes:
     """Return the quantised model; every file lies in a temporary folder that is removed."""
     import onnx
-    from onnxruntime import quantization
 
+    quantization = onnxruntime("quantization")
     model = _with_newer_opset(folded_model(network))
     with tempfile.TemporaryDirectory() as folder, quiet():
         folded, quantised = Path(folder, "folded.onnx"), Path(folder, "int8.onnx")
@@ -101,9 +102,7 @@ def _name_nodes(model: Any) -> list[str]:
 
 
 def _reader(batches: list[dict[str, NDArray[Any]]]) -> Any:
-    from onnxruntime.quantization import CalibrationDataReader
-
-    kind = type("_CalibrationReader", (_Reader, CalibrationDataReader), {})
+    kind = type("_CalibrationReader", (_Reader, onnxruntime("quantization").CalibrationDataReader), {})
     return kind(batches)
 
 

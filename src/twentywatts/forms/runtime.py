@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import DataError, MissingExtraError, RefusedError, TwentyWattsError
+from twentywatts.errors import DataError, RefusedError, TwentyWattsError
+from twentywatts.forms.library import onnxruntime
 from twentywatts.forms.limits import limited, session_memory
 from twentywatts.forms.protocol import Inputs
 from twentywatts.network import Network
@@ -92,11 +93,7 @@ def usual_session(model: bytes, *, what: str) -> Any:
 
 def _quiet_options() -> Any:
     """Return options with which nothing is logged: the words would be a file's own, unchecked."""
-    try:
-        import onnxruntime as ort
-    except ImportError:
-        raise MissingExtraError("onnxruntime", "lab") from None
-    options = ort.SessionOptions()
+    options = onnxruntime().SessionOptions()
     options.log_severity_level = _FATAL
     if _has_bounded_memory():
         options.add_session_config_entry("session.use_env_allocators", "1")
@@ -106,8 +103,7 @@ def _quiet_options() -> Any:
 @cache
 def _has_bounded_memory() -> bool:
     """Make the one pool of memory that all sessions share, once; return whether there is one. Logs go nowhere."""
-    import onnxruntime as ort
-
+    ort = onnxruntime()
     ort.set_default_logger_severity(_FATAL)  # of what belongs to no session, such as this pool
     most_bytes = session_memory()
     if most_bytes is None:
@@ -118,9 +114,7 @@ def _has_bounded_memory() -> bool:
 
 
 def _options(level: str) -> Any:
-    options = _quiet_options()
-    import onnxruntime as ort
-
+    options, ort = _quiet_options(), onnxruntime()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
@@ -128,12 +122,10 @@ def _options(level: str) -> Any:
 
 
 def _session(model: Path | bytes, options: Any, what: str) -> Any:
-    import onnxruntime as ort
-
     source = model if isinstance(model, bytes) else str(model)
     try:
         with limited(f"{what}: loading it", partial(options.set_load_cancellation_flag, True)):
-            return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            return onnxruntime().InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except TwentyWattsError:
         raise
     except Exception as error:
@@ -162,9 +154,7 @@ def run_session(session: Any, feeds: Mapping[str, Array], outputs: Sequence[str]
 
     A run that takes too long is ended, between two operators or two turns of a loop (forms/limits.py).
     """
-    import onnxruntime as ort
-
-    options = ort.RunOptions()
+    options = onnxruntime().RunOptions()
     try:
         with limited(f"form {what}: one run of the model", partial(setattr, options, "terminate", True)):
             return session.run(list(outputs), dict(feeds), options)

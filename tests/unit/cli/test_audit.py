@@ -43,7 +43,7 @@ def test_bad_input_is_one_line(arguments: list[str], capsys: pytest.CaptureFixtu
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("text", ["", "  \n\n", "…  ."])
+@pytest.mark.parametrize("text", [" ", "  \n\n", "…  ."])
 def test_nothing_to_audit_is_bad_input_and_writes_nothing(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,27 @@ def test_no_report_is_written_over_what_is_read(tmp_path: Path, capsys: pytest.C
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (["compare", str(MODEL), "--data", "d.npz", "--train", ""], "--train"),
+        (["slim", str(MODEL), "--data", "d.npz", "--train="], "--train"),
+        (["count", ""], "an argument"),
+        (["measure", "--resume", ""], "--resume"),
+        (["measure", "--marks", "", "--", "true"], "--marks"),
+        (["plan", "serving", "--on", "h100-sxm", "--tokens", "1e9", "--chips", ""], "--chips"),
+    ],
+)
+def test_an_empty_argument_is_not_passed_over(line: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line) == 2
+    assert capsys.readouterr().err == f"twentywatts: {named} is empty: is a variable of the shell not set?\n"
+
+
+def test_the_command_that_is_measured_may_take_empty_arguments(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", "--quiet", "--", "echo", "", "a="]) == 0
+    assert capfd.readouterr().out == " a=\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_every_encoding_of_the_terminal_can_be_written(encoding: str) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}

@@ -291,7 +291,7 @@ def test_no_report_is_written_over_the_journal(bare: dict[str, str], tmp_path: P
     ("words", "said"),
     [
         ([], "give the command after --"),
-        (["--json", "", "--", "true"], "--json needs the name of a file"),
+        (["--json", "", "--", "true"], "--json is empty"),
         (["--json", "-", "--marks", "-", "--", "true"], "cannot both go"),
         (["--json", "x" * 300, "--", "true"], "File name too long"),
         (["--resume", "/dev/zero"], "is no journal"),

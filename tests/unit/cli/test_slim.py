@@ -46,7 +46,7 @@ def test_a_document_a_page_and_a_folder(folder: Path) -> None:
         (["--on", ","], "machine"),
         (["--train", "missing.npz"], "missing.npz"),
         (["--out", "data.npz"], "not a folder"),
-        (["--out", ""], "the name of a folder"),
+        (["--out", ""], "--out is empty"),
         (["--json", "data.npz"], "reads or writes that file already"),
         (["--html", "nowhere/x.html"], "nowhere"),
         (["--batch", "0"], "batch"),

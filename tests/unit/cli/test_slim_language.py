@@ -30,7 +30,7 @@ def test_settings_are_ranked_and_recipes_written(tmp_path: Path, capsys: pytest.
         (["gpt2"], "a language model wants --on"),
         (["gpt2", "--on", "t4x1", "--html", "missing/page.html"], "does not exist"),
         (["gpt2", "--on", "t4x1", "--step", "50"], "has no unit"),
-        (["gpt2", "--on", "t4x1", "--out", ""], "the name of a folder"),
+        (["gpt2", "--on", "t4x1", "--out", ""], "--out is empty"),
         (["gpt-2000", "--on", "t4x1"], "unknown model"),
         (["gpt2", "--on", "t4x1", "--software", "vllm-1999"], "unknown software"),
         (["model.onnx", "--on", "t4"], "needs --data"),

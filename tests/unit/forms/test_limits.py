@@ -1,5 +1,6 @@
 """Models that nobody vouches for: loops without end, tensors without bound, products without number."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.support.onnx_models import constant, info, model_of, save, zeros
 
 import twentywatts as tw
 from twentywatts.errors import InputError, RefusedError
+from twentywatts.forms.library import onnxruntime
 from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, limit_s
 from twentywatts.forms.runtime import open_session, run_session
 
@@ -77,6 +79,17 @@ def test_products_without_number_are_not_begun(verb: Any, tmp_path: Path) -> Non
     data = (np.ones((60, 4), np.float32), np.arange(60) % 3)
     with pytest.raises(InputError, match=f"1.15e\\+18 multiply-accumulates.* set {VARIABLE} to more"):
         verb(path, data, on="this-cpu")
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, "1"), ("0", "0")])
+def test_the_runtime_reports_to_nobody_unless_told_to(
+    said: str | None, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if said is not None:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", said)
+    assert onnxruntime("quantization").__name__ == "onnxruntime.quantization"
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == kept
 
 
 def test_honest_work_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from twentywatts.errors import MissingExtraError, RefusedError
+from twentywatts.errors import RefusedError
+from twentywatts.forms.library import onnxruntime
 from twentywatts.forms.runtime import first_line
 from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.cutting.settle import drop_unused, read_once, serialised, settle
@@ -48,13 +49,10 @@ def int4(candidate: Candidate, *, block_size: int = 32, int8_products: bool = Tr
 def _quantised(model: Any, *, block_size: int, level: int) -> Any:
     from twentywatts.forms.int8 import quiet
 
-    try:
-        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-    except ImportError as error:  # it has needs of its own
-        raise MissingExtraError(error.name or "onnxruntime", "lab") from None
+    tools = onnxruntime("quantization.matmul_nbits_quantizer")
     try:
         with quiet():
-            tool = MatMulNBitsQuantizer(
+            tool = tools.MatMulNBitsQuantizer(
                 model, bits=_BITS, block_size=block_size, is_symmetric=True, accuracy_level=level
             )
             tool.process()
