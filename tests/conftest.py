@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # these machines are shared: how long an example takes says nothing about it; the same examples are drawn each time, but
 # where someone looks for new ones: TWENTYWATTS_EXPLORE=1 pytest
@@ -21,6 +22,10 @@ settings.register_profile(
     derandomize=not os.environ.get("TWENTYWATTS_EXPLORE"),
 )
 settings.load_profile("shared")
+if not os.environ.get("TWENTYWATTS_EXPLORE") and hasattr(providers, "_get_local_constants"):
+    # constants from the modules that are loaded so far would differ with what ran before in the same process
+    _NO_CONSTANTS = providers.Constants()
+    providers._get_local_constants = lambda: _NO_CONSTANTS
 
 # read when onnxruntime is loaded: no test of ours reports to its maker
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
