@@ -19,7 +19,7 @@ demo: $(VENV)/lab.stamp ## compare the bundled digits network on every bundled m
 	@echo "open report.html"
 
 test: $(VENV)/test$(TORCH).stamp ## install what the tests need and run them all (TORCH=1 runs those with torch too)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 lint: $(VENV)/test.stamp ## format, lint and types
 	$(BIN)/ruff format --check src tests bench examples
