@@ -14,7 +14,7 @@ from tests.support.repository import PACKAGE
 
 SCHEMA = json.loads((PACKAGE / "data/schemas/measurement-1.schema.json").read_text(encoding="utf-8"))
 MEASURE = [sys.executable, "-m", "twentywatts", "measure"]
-SLEEPER = [sys.executable, "-c", "import os,time; print(os.getpid(), flush=True); time.sleep(60)"]
+SLEEPER = [sys.executable, "-c", "import os,time; print(os.getpid(), flush=True); time.sleep(300)"]
 
 
 def environment(root: Path) -> dict[str, str]:

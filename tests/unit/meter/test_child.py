@@ -139,7 +139,7 @@ def test_a_child_inherits_neither_the_mask_nor_ignored_pipes(inbox: Inbox) -> No
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
 def test_processor_time_grows_with_living_and_ended_children(inbox: Inbox) -> None:
     before_s = tree_cpu_time_s()
-    spin = "import time\nwhile time.process_time() < 0.3: pass\nimport os; os.write(1, b'done'); time.sleep(60)"
+    spin = "import time\nwhile time.process_time() < 0.3: pass\nimport os; os.write(1, b'done'); time.sleep(600)"
     reading, writing = os.pipe()
     saved = os.dup(1)
     os.dup2(writing, 1)
@@ -153,8 +153,9 @@ def test_processor_time_grows_with_living_and_ended_children(inbox: Inbox) -> No
     assert child.pid in [process.pid for process in descendants(os.getpid())]
     os.kill(child.pid, signal.SIGKILL)
     ended(child)
-    assert living_s >= 0.25
-    assert tree_cpu_time_s() - before_s >= living_s - 0.02
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    assert living_s >= 0.3 - 5 * tick_s
+    assert tree_cpu_time_s() - before_s >= living_s - 5 * tick_s
 
 
 def test_marks_arrive_in_order_and_nonsense_is_counted(inbox: Inbox) -> None:
@@ -167,7 +168,7 @@ def test_marks_arrive_in_order_and_nonsense_is_counted(inbox: Inbox) -> None:
     child = Child([sys.executable, "-c", script], inbox, environment={**os.environ, **pipe.environment})
     pipe.started()
     assert ended(child) == 0
-    pipe.finish(5.0)
+    pipe.finish(60.0)
     assert seen == ["one", "two  [31m"]
     assert pipe.ignored == 2
     assert marks.VARIABLE in pipe.environment
@@ -178,7 +179,7 @@ def test_the_same_in_a_process_of_its_own() -> None:
     """Other tests leave threads behind; here signals are waited for exactly, as in the command."""
     line = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", __file__]
     environment = {**os.environ, "TWENTYWATTS_TEST_ALONE": "1", "OPENBLAS_NUM_THREADS": "1"}
-    result = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=240, check=False)
+    result = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=900, check=False)
     assert result.returncode == 0, result.stdout
     if Path("/proc/self/task").is_dir():
         assert "other threads" not in result.stdout, result.stdout
