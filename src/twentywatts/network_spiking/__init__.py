@@ -16,7 +16,7 @@ Everything is checked when it is made: shapes, NaN, thresholds, windows, loops w
 from __future__ import annotations
 
 from twentywatts.network_spiking.graph import Projection, SpikingLayer, SpikingNetwork
-from twentywatts.network_spiking.neurons import Emission, Neurons, Reset, relay
+from twentywatts.network_spiking.neurons import Emission, Neurons, Reset, is_relay, relay
 from twentywatts.network_spiking.synapses import Conv, Dense, OneToOne, Pool, Synapses
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "SpikingLayer",
     "SpikingNetwork",
     "Synapses",
+    "is_relay",
     "relay",
 ]

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from twentywatts.errors import InputError
 
-__all__ = ["Emission", "Neurons", "Reset", "Shape", "relay"]
+__all__ = ["Emission", "Neurons", "Reset", "Shape", "is_relay", "relay"]
 
 Shape = tuple[int, ...]
 _LEAST = float(np.finfo(np.float32).tiny)
+_PASSES = 1e-30  # thresholds below it let everything through
 
 
 class Reset(Enum):
@@ -101,3 +102,8 @@ class Neurons:
 def relay(shape: Shape) -> Neurons:
     """Return units without memory that pass their sum on within the step (a pooling or linear map between two maps)."""
     return Neurons(shape=shape, threshold=_LEAST, decay=0.0, reset=Reset.ZERO, emission=Emission.GRADED, signed=True)
+
+
+def is_relay(neurons: Neurons) -> bool:
+    """Return whether units pass everything on, as those of ``relay`` do."""
+    return neurons.emission is Emission.GRADED and bool(np.all(neurons.values("threshold") < _PASSES))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import InputError, ModelError, clean
 from twentywatts.network_spiking import Neurons, Projection, SpikingLayer, SpikingNetwork, relay
-from twentywatts.readers.nir_dialects import Dialect, Shape, dialect_of, neurons_of
+from twentywatts.readers.nir_dialects import DIALECTS, Dialect, Shape, dialect_of, neurons_of
 from twentywatts.readers.nir_file import EXECUTED, load_graph
 from twentywatts.readers.nir_maps import MAPS, bias_of, flat_shape, synapses_of
 
@@ -37,7 +37,8 @@ def read_nir(path: str | Path, *, dialect: str | Dialect = "nir", step_s: float 
     """Return the spiking network of a .nir file.
 
     dialect: the library whose stepping is meant (nir, snntorch, sinabs, norse, spikingjelly), or a Dialect of one's
-    own; a file does not say it. step_s: duration of a step [s] where it is not the dialect's.
+    own; a file does not say it, except for those of ``write_nir``, which need none. step_s: duration of a step [s]
+    where it is not the dialect's.
     Raises ModelError for a file that is not NIR or has nodes that are not executed (by name), InputError for values
     that no neuron can have.
     """
@@ -57,8 +58,10 @@ def from_nir(
     """Return the spiking network of a NIRGraph in memory (nir.NIRGraph); arguments and errors as of ``read_nir``."""
     chosen = dialect_of(dialect)
     written = graph.metadata.get("twentywatts_step_s") if isinstance(graph.metadata, dict) else None
-    if step_s is not None or written is not None:
-        chosen = replace(chosen, step_s=_number(written) if step_s is None else float(step_s))
+    if written is not None:  # this package wrote it as the equations themselves are stepped, whoever's it was before
+        chosen = replace(DIALECTS["nir"], step_s=_number(written))
+    if step_s is not None:
+        chosen = replace(chosen, step_s=float(step_s))
     return _Builder(graph, chosen).network(name)
 
 

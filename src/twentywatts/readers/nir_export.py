@@ -25,12 +25,12 @@ from twentywatts.network_spiking import (
     Reset,
     SpikingLayer,
     SpikingNetwork,
+    is_relay,
 )
 
 __all__ = ["to_nir", "write_nir"]
 
 _STEP_S = 1e-4  # where the network does not know its own
-_RELAY = 1e-30  # thresholds below it let everything through
 
 
 def write_nir(network: SpikingNetwork, path: str | Path) -> None:
@@ -88,14 +88,14 @@ class _Writer:
     def add(self, layer: SpikingLayer) -> None:
         """Add a layer with its maps, flattenings and delays."""
         bias: NDArray[np.float64] | None = layer.biases() if np.any(layer.biases()) else None
-        is_relay = _is_relay(layer.neurons)
+        relays = is_relay(layer.neurons)
         maps = []
         for index, projection in enumerate(layer.projections):
             node, bias = self._map(projection, layer, bias)
             source = self._source(projection, layer.name, index)
             if node is None:
                 maps.append(source)
-            elif is_relay and len(layer.projections) == 1:
+            elif relays and len(layer.projections) == 1:
                 self.nodes[layer.name] = node
                 self.edges.append((source, layer.name))
             else:
@@ -103,7 +103,7 @@ class _Writer:
         if bias is not None:
             _refuse(layer.name, "a bias that is neither a channel's of a convolution nor of dense synapses")
         if layer.name not in self.nodes:
-            self.nodes[layer.name] = self._relay(layer) if is_relay else self._neurons(layer)
+            self.nodes[layer.name] = self._relay(layer) if relays else self._neurons(layer)
             self.edges += [(name, layer.name) for name in maps]
 
     def _relay(self, layer: SpikingLayer) -> Any:
@@ -205,10 +205,6 @@ class _Writer:
             "v_threshold": np.array(neurons.values("threshold")),
             "v_reset": np.array(neurons.values("reset_value")),
         }
-
-
-def _is_relay(neurons: Neurons) -> bool:
-    return neurons.emission is Emission.GRADED and bool(np.all(neurons.values("threshold") < _RELAY))
 
 
 def _has_no_memory(neurons: Neurons) -> bool:

@@ -358,6 +358,21 @@ def test_choices_are_written_as_plain_text(tmp_path: Path) -> None:
     assert json.loads(node.metadata["twentywatts"])["strict"] is True
 
 
+@pytest.mark.parametrize("dialect", ["nir", "snntorch", "sinabs", "norse", "spikingjelly"])
+def test_what_was_written_needs_no_dialect(dialect: str, tmp_path: Path) -> None:
+    graph = graph_of(lif=nir.LIF(**vars_of(lif())))
+    nir.write(tmp_path / "theirs.nir", graph)
+    network = read_nir(tmp_path / "theirs.nir", dialect=dialect, step_s=1e-3)
+    write_nir(network, tmp_path / "ours.nir")
+    for named in ("nir", dialect):
+        again = read_nir(tmp_path / "ours.nir", dialect=named)
+        assert again.step_s == network.step_s
+        for one, other in zip(network.layers, again.layers, strict=True):
+            for name in ("decay", "input_gain", "threshold"):
+                np.testing.assert_allclose(other.neurons.values(name), one.neurons.values(name), rtol=1e-9)
+            assert (other.neurons.emission, other.neurons.reset) == (one.neurons.emission, one.neurons.reset)
+
+
 def test_damaged_files_end_in_one_line(everything: SpikingNetwork, tmp_path: Path) -> None:
     path = tmp_path / "net.nir"
     write_nir(everything, path)

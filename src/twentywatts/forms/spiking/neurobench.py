@@ -2,10 +2,11 @@
 
 Footprint: bytes of weights and biases as they are stored (NeuroBench adds a library's own buffers, such as snnTorch's
 constants of each neuron layer; give them as ``buffer_bytes``). Connection sparsity: zero weights over weights.
-Activation sparsity: 1 − spikes over neurons, steps and samples. Dense: synapses inside the borders, in every step.
+Activation sparsity: zero activations over neurons, steps and samples. Dense: synapses inside the borders, in each step.
 Effective operations: those of them whose event and weight are not zero; accumulations (ACs) where a layer's input is
 0 and ±1 only in that step, multiply-accumulates (MACs) otherwise. All operations are per sample. Pooling and
-one-to-one connections are not counted, as they are no connection layers there.
+one-to-one connections are not counted, as they are no connection layers there. Where a neuron sends several spikes at
+once, which it does not know, each counts as an operation.
 Source: Yik et al. 2023 (arXiv 2304.04640); github.com/NeuroBench/neurobench 2.3.0 for the rules.
 """
 
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import InputError
-from twentywatts.network_spiking import Conv, Dense, Emission, Projection, SpikingLayer, SpikingNetwork
+from twentywatts.network_spiking import Conv, Dense, Emission, Projection, SpikingLayer, SpikingNetwork, is_relay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +32,14 @@ __all__ = ["NeuroBench", "neurobench"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeuroBench:
-    """Metrics of one network on some samples; operations are means per sample over all its steps."""
+    """Metrics of one network on some samples; operations are means per sample over all its steps.
+
+    activation_sparsity: None where neurons send more than single spikes and the run did not record them, or none spike.
+    """
 
     footprint_bytes: int
     connection_sparsity: float
-    activation_sparsity: float
+    activation_sparsity: float | None
     dense_count: float
     effective_mac_count: float
     effective_ac_count: float
@@ -139,8 +143,21 @@ def _connection_sparsity(network: SpikingNetwork) -> float:
     return round(1.0 - sum(int(np.count_nonzero(weight)) for weight in weights) / total, 4) if total else 0.0
 
 
-def _activation_sparsity(network: SpikingNetwork, run: SpikingRun) -> float:
-    spiking = [layer for layer in network.layers if _is_spiking(layer)]
-    slots = sum(layer.neurons.count for layer in spiking) * run.timesteps * run.sample_count
-    spikes = sum(int(run.counts[layer.name].spikes_out.sum()) for layer in spiking)
-    return (slots - spikes) / slots if slots else 0.0
+def _activation_sparsity(network: SpikingNetwork, run: SpikingRun) -> float | None:
+    firing = [layer for layer in network.layers if _fires(layer)]
+    slots = sum(layer.neurons.count for layer in firing) * run.timesteps * run.sample_count
+    active = [_active(layer, run) for layer in firing]
+    known = [count for count in active if count is not None]
+    return (slots - sum(known)) / slots if slots and len(known) == len(firing) else None
+
+
+def _fires(layer: SpikingLayer) -> bool:
+    """Return whether a layer has neurons: relays pass on what they get, integrators send nothing."""
+    return layer.neurons.emission is not Emission.NONE and not is_relay(layer.neurons)
+
+
+def _active(layer: SpikingLayer, run: SpikingRun) -> int | None:
+    """Return how often a neuron of the layer was not silent, None where the run does not tell."""
+    if layer.name in run.outputs:
+        return int(np.count_nonzero(run.outputs[layer.name]))
+    return int(run.counts[layer.name].spikes_out.sum()) if _is_spiking(layer) else None

@@ -9,7 +9,17 @@ from tests.support.spiking_reference import membranes_and_events
 from twentywatts.errors import InputError
 from twentywatts.forms.spiking.network_engine import SpikingEngine
 from twentywatts.forms.spiking.neurobench import neurobench
-from twentywatts.network_spiking import Conv, Dense, Neurons, Pool, Projection, SpikingLayer, SpikingNetwork, relay
+from twentywatts.network_spiking import (
+    Conv,
+    Dense,
+    Emission,
+    Neurons,
+    Pool,
+    Projection,
+    SpikingLayer,
+    SpikingNetwork,
+    relay,
+)
 
 RNG = np.random.default_rng(9)
 
@@ -78,6 +88,25 @@ def test_metrics_are_those_of_plain_counts(kind: str) -> None:
     names = {"Footprint", "ConnectionSparsity", "ActivationSparsity", "SynapticOperations"}
     assert set(found.as_results()) == names
     assert neurobench(net, run, inputs, buffer_bytes=100).footprint_bytes == found.footprint_bytes + 100
+
+
+def test_activity_of_neurons_that_send_several_spikes_is_told_where_it_was_seen() -> None:
+    several = Neurons(shape=(6,), threshold=0.2, emission=Emission.MANY)
+    first = SpikingLayer(
+        name="m", neurons=several, projections=(Projection(source="x", synapses=Dense(weight=sparse(6, 5))),)
+    )
+    last = SpikingLayer(
+        name="o",
+        neurons=Neurons(shape=(3,)),
+        projections=(Projection(source="m", synapses=Dense(weight=sparse(3, 6))),),
+    )
+    net = SpikingNetwork(inputs={"x": (5,)}, layers=(first, last))
+    inputs = RNG.random((2, 8, 5)) < 0.4
+    unseen, seen = SpikingEngine(net).run(inputs), SpikingEngine(net).run(inputs, record=["m"])
+    assert seen.outputs["m"].max() > 1
+    assert neurobench(net, unseen, inputs).activation_sparsity is None
+    silent = int((seen.outputs["m"] == 0).sum() + (seen.outputs["o"] == 0).sum())
+    assert neurobench(net, seen, inputs).activation_sparsity == pytest.approx(silent / (2 * 8 * 9))
 
 
 def test_inputs_of_another_run_are_refused() -> None:
