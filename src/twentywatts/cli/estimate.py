@@ -29,6 +29,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--output", type=int, metavar="N", help="tokens of the answer (300)")
     parser.add_argument("--precision", metavar="P", help="of the weights, such as bf16, fp8, int4 (as published)")
     parser.add_argument("--cache", metavar="P", help="of keys and values, such as fp8 (16 bits)")
+    parser.add_argument("--cached", type=float, metavar="SHARE", help="of the prompt, kept from requests before")
+    parser.add_argument("--draft", metavar="MODEL", help="a small model that writes ahead (speculative decoding)")
+    parser.add_argument("--draft-tokens", type=int, metavar="N", help="tokens that it writes ahead")
+    parser.add_argument("--accepted", type=float, metavar="SHARE", help="of these tokens, as the large model accepts")
     parser.add_argument("--software", metavar="ERA", help="era of the serving software (the newest)")
     parser.add_argument("--images", type=int, metavar="N", help="made together; of a model that sees: in one request")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of a diffusion model (as published)")
@@ -64,7 +68,10 @@ def _estimate(args: argparse.Namespace) -> Estimation:
     from twentywatts.estimation import estimate
 
     names = {"prompt": "prompt_tokens", "output": "output_tokens", "cache": "cache_precision"}
-    wanted = ("prompt", "output", "precision", "cache", "software", "images", "steps", "boundary", "seed")
+    names |= {"cached": "cached_frac", "accepted": "accepted_frac"}
+    wanted = (
+        "prompt output precision cache cached draft draft_tokens accepted software images steps boundary seed".split()
+    )
     options = {names.get(name, name): getattr(args, name) for name in wanted if getattr(args, name) is not None}
     return estimate(args.model, on=args.on, batch=args.batch, **options)
 

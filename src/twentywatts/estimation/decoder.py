@@ -15,10 +15,10 @@ from twentywatts.architecture import Architecture
 from twentywatts.counting.decoder import cache_bytes_per_token, decoder_workload, weight_bytes
 from twentywatts.counting.parameters import active_parameter_count, parameter_count
 from twentywatts.counting.precision import Precision, precision_of
-from twentywatts.counting.use import DecoderUse
+from twentywatts.counting.use import DecoderUse, Speculation
 from twentywatts.errors import InputError, ModelError, RefusedError, counted
 from twentywatts.estimation.places import Place
-from twentywatts.estimation.request import Request, request_of
+from twentywatts.estimation.request import Asked, Request, request_of
 from twentywatts.estimation.result import EstimationRow, ModelCard
 from twentywatts.estimation.subject import Subject, row_of, with_batch
 from twentywatts.figures import Figure, load_figures
@@ -30,7 +30,7 @@ from twentywatts.scenario import Scenario
 from twentywatts.units import format_si
 from twentywatts.workload_decoder import DecoderWorkload, Parallelism
 
-__all__ = ["card_of", "chips_needed", "language_model"]
+__all__ = ["card_of", "chips_needed", "language_model", "speculation_of"]
 
 _FULL_BITS = 16
 _MOST_CHIPS = 4096
@@ -42,25 +42,16 @@ def _figures() -> dict[str, Figure]:
     return load_figures("serving")
 
 
-def language_model(
-    model: str | Path,
-    *,
-    prompt_tokens: int | None,
-    output_tokens: int | None,
-    precision: str,
-    cache: str = "",
-    images: int = 0,
-) -> Subject:
+def language_model(model: str | Path, asked: Asked, *, precision: str = "", cache: str = "") -> Subject:
     """Return a language model and one request to it; raises ModelError and InputError for what cannot be used.
 
-    prompt_tokens, output_tokens: of text; where None as usual for such a model. precision: of the weights, as published
-    where empty. cache: of keys and values, 16 bits where empty. images: that a request brings, beside its text.
+    precision: of the weights, as published where empty. cache: of keys and values, 16 bits where empty.
     """
     architecture = _architecture(model)
     if cache and not architecture.main.causal:
         raise InputError(f"'{architecture.name}' only reads: it keeps no keys and values, so that --cache says nothing")
     held = precision_of(architecture, precision, cache_name=cache)
-    request = request_of(architecture, prompt_tokens, output_tokens, images=images)
+    request = request_of(architecture, asked)
     served = _Served(architecture, held, request)
     return Subject(
         model=card_of(architecture, held),
@@ -86,6 +77,11 @@ def _undisclosed() -> dict[str, str]:
     path = files("twentywatts") / "data" / "undisclosed.toml"
     makers: dict[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["makers"]
     return {start: maker for maker, starts in makers.items() for start in starts}
+
+
+def speculation_of(draft: str | Path, draft_tokens: int, accepted_frac: float) -> Speculation:
+    """Return a draft that writes ahead; raises ModelError for its name and InputError for its numbers."""
+    return Speculation(draft_tokens=draft_tokens, acceptance_frac=accepted_frac, draft=_architecture(draft))
 
 
 def _architecture(model: str | Path) -> Architecture:
@@ -135,11 +131,17 @@ class _Served:
         spread = chips if self.architecture.is_routed else 1
         asked = self.request
         use = DecoderUse(
-            batch=batch, prompt_tokens=asked.seen_tokens, output_tokens=asked.output_tokens, inputs=asked.images
+            batch=batch,
+            prompt_tokens=asked.seen_tokens,
+            output_tokens=asked.output_tokens,
+            inputs=asked.images,
+            cached_prompt_frac=asked.cached_frac,
+            speculation=asked.speculation,
         )
         parallelism = Parallelism(tensor=chips, expert=spread)
         found = decoder_workload(self._read_by, use, precision=self.precision, parallelism=parallelism)
-        return replace(found, weight_bytes=weight_bytes(self.architecture, self.precision))
+        idle = weight_bytes(self.architecture, self.precision) - weight_bytes(self._read_by, self.precision)
+        return replace(found, weight_bytes=found.weight_bytes + idle)
 
     def batches(self, place: Place) -> tuple[int, ...]:
         """Return batches from a lone user to a full server: as many as fit the memory, or as a server lets in."""
@@ -171,7 +173,8 @@ class _Served:
         workload = self.workload(float(batch), place.chip_count)
         found = decoder_price(workload, place.machine, software=scenario.software)
         ledger = price(cast(Any, workload), place.machine, with_batch(scenario, batch), per="request")
-        steps = np.asarray(found.decode.time_s / found.time_s)
+        ahead = self.request.speculation
+        steps = np.asarray(found.decode.time_s / found.time_s) / (ahead.tokens_per_step if ahead else 1.0)
         written = self.request.output_tokens
         unit = "token" if written else "request"
         return row_of(place, batch, ledger, units=float(written), unit=unit, step_share=float(steps))

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from twentywatts.counting.use import Speculation
 from twentywatts.errors import InputError, RefusedError
-from twentywatts.estimation.decoder import language_model
+from twentywatts.estimation.decoder import language_model, speculation_of
 from twentywatts.estimation.diffusion import diffusion_model
 from twentywatts.estimation.networks import network
 from twentywatts.estimation.places import Place, batches_of, places_of
+from twentywatts.estimation.request import Asked
 from twentywatts.estimation.result import Estimation, EstimationRow, Refusal
 from twentywatts.estimation.subject import Subject
 from twentywatts.estimation.words import answer_of
@@ -20,7 +22,8 @@ from twentywatts.scenario import Boundary, Scenario
 __all__ = ["estimate"]
 
 
-_WORDS = ("prompt_tokens", "output_tokens", "cache_precision")  # of models that read or write
+_DRAFT = ("draft", "draft_tokens", "accepted_frac")
+_WORDS = ("prompt_tokens", "output_tokens", "cache_precision", "cached_frac", *_DRAFT)  # of models that read or write
 
 
 class EstimateOptions(TypedDict, total=False):
@@ -30,6 +33,10 @@ class EstimateOptions(TypedDict, total=False):
     output_tokens: int
     precision: str
     cache_precision: str
+    cached_frac: float
+    draft: str | Path
+    draft_tokens: int
+    accepted_frac: float
     software: str
     images: int
     steps: int
@@ -50,9 +57,10 @@ def estimate(
     file. on: machines, ``h100-sxm,b200x8``; NAMExN takes N chips together. batch: requests served together, a number,
     several, or ``1..256``; without it the range from a lone user to a full server. prompt_tokens (500) and
     output_tokens (300): of a request. precision: of the weights, as published if empty. cache_precision: of keys and
-    values, 16 bits if empty. software: era of the serving software. steps: of a diffusion model. images: of a diffusion
-    model those served together, of a language model that sees those of one request. boundary: chip, device, system or
-    facility. seed: of the draws.
+    values, 16 bits if empty. cached_frac: of the prompt, kept from requests before. draft, draft_tokens, accepted_frac:
+    a model that writes so many tokens ahead, of which the large one accepts that share. software: era of the serving
+    software. steps: of a diffusion model. images: of a diffusion model those served together, of a language model that
+    sees those of one request. boundary: chip, device, system or facility. seed: of the draws.
 
     Raises InputError for what cannot be used, and where no machine at all can hold or be priced for the model.
     """
@@ -106,12 +114,29 @@ def _subject(model: str | Path, options: EstimateOptions) -> Subject:
     _check_meant(model, options, "a language model", ("steps",))
     return language_model(
         model,
-        prompt_tokens=options.get("prompt_tokens"),
-        output_tokens=options.get("output_tokens"),
+        Asked(
+            prompt_tokens=options.get("prompt_tokens"),
+            output_tokens=options.get("output_tokens"),
+            images=options.get("images") or 0,
+            cached_frac=options.get("cached_frac", 0.0),
+            speculation=_speculation(options),
+        ),
         precision=options.get("precision", ""),
         cache=options.get("cache_precision", ""),
-        images=options.get("images") or 0,
     )
+
+
+def _speculation(options: EstimateOptions) -> Speculation | None:
+    """Return the draft that was asked for; raises InputError where only a part of it was."""
+    given = [name for name in _DRAFT if options.get(name) is not None]
+    if not given:
+        return None
+    if len(given) < len(_DRAFT):
+        missing = ", ".join(name.replace("_", " ") for name in _DRAFT if name not in given)
+        raise InputError(
+            f"a draft that writes ahead wants a model, its tokens and the share accepted; missing: {missing}"
+        )
+    return speculation_of(options["draft"], options["draft_tokens"], options["accepted_frac"])
 
 
 def _check_meant(model: str | Path, options: EstimateOptions, kind: str, strange: tuple[str, ...]) -> None:

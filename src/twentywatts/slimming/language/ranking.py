@@ -17,6 +17,7 @@ from twentywatts.counting.precision import precision_of
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.estimation.decoder import language_model
 from twentywatts.estimation.places import Place, places_of
+from twentywatts.estimation.request import Asked
 from twentywatts.estimation.result import EstimationRow, ModelCard, Refusal
 from twentywatts.estimation.subject import Subject
 from twentywatts.figures import Evidence
@@ -179,8 +180,7 @@ def _on(place: Place, precision: str) -> str:
 def _subject(model: str | Path, load: Load, precision: str, cache: str) -> Subject:
     return language_model(
         model,
-        prompt_tokens=load.prompt_tokens,
-        output_tokens=load.output_tokens,
+        Asked(prompt_tokens=load.prompt_tokens, output_tokens=load.output_tokens),
         precision="" if precision == PUBLISHED else precision,
         cache=cache,
     )
