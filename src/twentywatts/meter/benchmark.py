@@ -72,7 +72,7 @@ class BenchmarkResult:
         energy, took = self.energy_j, f"{format_si(self.time_s, 's')} per {self.unit}"
         if energy is None:
             return f"{self.name}: energy unavailable, {took}"
-        how = self.how if self.how in (How.COUNTER, How.INTEGRATED) else f"{self.how}, not measured"
+        how = self.how if self.how.is_measured else f"{self.how}, not measured"
         joules = format_interval(energy.low, energy.mid, energy.high, "J")
         return f"{self.name}: {joules} and {took}, {how}"
 

@@ -32,6 +32,11 @@ class How(StrEnum):
     MODELLED = "modelled"  # no counter: computed from cited figures
     UNAVAILABLE = "unavailable"  # null, never 0
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether a counter or a sensor gave the joule itself; a share of what it gave is computed."""
+        return self in (How.COUNTER, How.INTEGRATED)
+
 
 class Scope(StrEnum):
     """What a channel covers. Scopes that overlap are never summed: see ``Channel.inside``."""

@@ -117,7 +117,7 @@ class Span:
     @property
     def is_measured(self) -> bool:
         """Whether every joule of the total comes from a counter or a sensor."""
-        return self.how in (How.COUNTER, How.INTEGRATED)
+        return self.how.is_measured
 
     @property
     def ledger(self) -> Ledger:

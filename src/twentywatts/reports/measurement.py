@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "Measured", "laps_of", "marks_csv", "measurement_document", "summary", "why_nothing_lives"]
 
 SCHEMA = "twentywatts.measurement/1"
-_MEASURED = ("counter", "integrated", "attributed")
 _WORDS = {"counter": "counter", "integrated": "power sensor, integrated", "attributed": "a share of a wider reading"}
 
 _SHOWN_TWICE = ("the same counter as", "a mirror of")
@@ -66,12 +65,11 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
     """Return a measurement as plain values; joules that there are none of are null, never 0. ``run`` comes last."""
     span = measured.span
     total = span.total
-    is_measured = str(total.how) in _MEASURED
     energy_j = _interval(total)
     readings = (*span.readings, *measured.recorded)
     document: Document = {
         "schema": SCHEMA,
-        "measured": is_measured,
+        "measured": span.is_measured,
         "how": str(total.how),
         "evidence": f"L{total.evidence}",
         "energy_j": energy_j,
@@ -88,8 +86,8 @@ def measurement_document(measured: Measured, run: Mapping[str, str]) -> Document
         "complete": measured.is_complete,
         "gaps": [{"from_s": gap.from_s, "to_s": gap.to_s, "reason": gap.reason} for gap in measured.gaps],
         "not_covered": [*_dead(span.assembly), *(clean(text) for text in total.not_covered)],
-        "why_not_measured": None if is_measured else _why(measured),
-        "fix": [] if is_measured else list(_fixes(measured.findings)),
+        "why_not_measured": None if span.is_measured else _why(measured),
+        "fix": [] if span.is_measured else list(_fixes(measured.findings)),
         "notes": list(measured.notes),
         "command": dict(measured.command),
         "run": dict(run),

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twentywatts.errors import DataError, InputError, TwentyWattsError
+from twentywatts.meter.contract import How
 from twentywatts.slimming.timing import measuring
 from twentywatts.slimming.timing.measuring import Rounds, interleaved, median_interval, remeasured, session_call
 from twentywatts.uncertain import Interval
@@ -169,11 +170,18 @@ class Result:
 
 def test_joules_are_what_the_counters_say(monkeypatch):
     told = Interval(low=1.0, mid=2.0, high=3.0)
-    monkeypatch.setattr(measuring, "benchmark_processor", lambda calls, count: {"a": Result(told, "counter")})
+    monkeypatch.setattr(measuring, "benchmark_processor", lambda calls, count: {"a": Result(told, How.COUNTER)})
     assert measuring.joules({"a": lambda: None}, count=1) == {"a": told}
 
 
-@pytest.mark.parametrize("result", [Result(None, "counter"), Result(Interval(low=1, mid=1, high=1), "modelled")])
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(None, How.COUNTER),
+        Result(Interval(low=1, mid=1, high=1), How.MODELLED),
+        Result(Interval(low=1, mid=1, high=1), How.ATTRIBUTED),
+    ],
+)
 def test_joules_that_no_counter_gave_are_refused(monkeypatch, result):
     monkeypatch.setattr(measuring, "benchmark_processor", lambda calls, count: {"a": result})
     with pytest.raises(TwentyWattsError, match="counters"):

@@ -28,7 +28,6 @@ __all__ = ["Rounds", "Timing", "against", "interleaved", "joules", "median_inter
 
 Call = Callable[[], Any]
 _TAIL = 0.05  # outside a 90 % interval, on each side
-_COUNTED = ("counter", "integrated")  # of joules: not modelled, not attributed
 _LEAST_ROUNDS = 5  # below which there is no interval
 _STEPS = 8  # of the clock in a window, at least: shorter ones would show none or one
 _READINGS = 10**6  # of a clock that seems to stand; two ticks of 10 ms are fewer
@@ -252,7 +251,7 @@ def joules(calls: Mapping[str, Call], *, count: int) -> dict[str, Interval]:
     """
     found = {}
     for name, result in benchmark_processor(dict(calls), count).items():
-        if result.energy_j is None or result.how not in _COUNTED:
+        if result.energy_j is None or not result.how.is_measured:
             raise TwentyWattsError("the counters gave nothing while the model ran; see `twentywatts doctor`")
         found[name] = result.energy_j
     return found
