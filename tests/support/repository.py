@@ -16,11 +16,12 @@ _FOLDERS = ("src", "tests", "docs", "bench", "examples", ".ci")
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """Every file under version control; where there is none (an unpacked archive), every file that is not built."""
+    """Every file under version control; where git tells none (an archive, another's clone), all but what is built."""
     if shutil.which("git") and (ROOT / ".git").exists():
         command = ["git", "-C", str(ROOT), "ls-files", "-z"]
-        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
-        return tuple(path for name in names if name and (path := ROOT / name).is_file())
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+        if done.returncode == 0:
+            return tuple(path for name in done.stdout.split("\0") if name and (path := ROOT / name).is_file())
     return tuple(sorted(_walk()))
 
 
