@@ -19,7 +19,9 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL\x01\0\0\0"
 _HEAP_HEAD_BYTES, _LEAST_HEAP_BYTES = 16, 4096  # of a collection and of each object in it; of a whole collection
 _MAX_BYTES = 2**32  # of all arrays, unpacked
-_MAX_OBJECTS = 100_000
+_FREE_BYTES = 2**28  # whatever the file's size
+_MAX_RATIO = 100  # of unpacked to packed; what is beyond was made to be
+_MAX_OBJECTS = 20_000
 _MAX_DEPTH = 24
 
 
@@ -27,7 +29,7 @@ def load_graph(path: str | Path) -> Any:
     """Return the NIR graph of a file; raises ModelError in one line for anything that is not one, or is not executed.
 
     Before a value is read: no links to other files, no external or virtual storage, no Python objects, at most 4 GiB
-    unpacked, and every node of a type that is executed.
+    unpacked (and 256 MiB, or a hundred times the file's size), and every node of a type that is executed.
     """
     path = Path(path)
     try:
@@ -39,7 +41,7 @@ def load_graph(path: str | Path) -> Any:
     try:
         _check_heaps(path)
         with h5py.File(path, "r") as file:
-            _look_through(file, h5py)
+            _look_through(file, h5py, min(_MAX_BYTES, max(_FREE_BYTES, _MAX_RATIO * path.stat().st_size)))
         graph = nir.read(path, type_check=False)
     except ModelError as error:
         raise ModelError(f"'{clean(path)}': {clean(error)}") from None
@@ -102,7 +104,7 @@ def _check_heap(content: mmap.mmap, start: int) -> None:
         place += step
 
 
-def _look_through(file: Any, h5py: Any) -> None:
+def _look_through(file: Any, h5py: Any, most_bytes: int) -> None:
     if "node" not in file:
         raise ModelError("an HDF5 file without a NIR graph (it has no group 'node')")
     found = [0, 0]  # objects, bytes
@@ -119,8 +121,11 @@ def _look_through(file: Any, h5py: Any) -> None:
             waiting += [(key, item, depth + 1) for key in item]
         else:
             found[1] += _checked_bytes(name, item, h5py)
-            if found[1] > _MAX_BYTES:
-                raise ModelError(f"its arrays unpack to more than {_MAX_BYTES:,} bytes")
+            if found[1] > most_bytes:
+                raise ModelError(
+                    f"its arrays unpack to more than {most_bytes:,} bytes: if they are meant, write them without "
+                    "compression, in less than 4 GiB"
+                )
             if name == "type":
                 _check_type(item, h5py)
 

@@ -250,6 +250,10 @@ def _bomb(file: Any) -> None:
     file["node/nodes/dense"].create_dataset("huge", (2**31, 8), "f8", chunks=(2**16, 8), compression="gzip")
 
 
+def _smaller_bomb(file: Any) -> None:
+    file["node/nodes/dense"].create_dataset("huge", (2**27,), "f4")  # not one value of it is stored
+
+
 def _foreign(file: Any) -> None:
     del file["node/nodes/lif/type"]
     file["node/nodes/lif/type"] = "os.system"
@@ -286,6 +290,7 @@ FILES: dict[str, tuple[Callable[[Any], None], str]] = {
     "a link to another file": (_linked, "link to somewhere else"),
     "a link within": (_soft, "link to somewhere else"),
     "values kept elsewhere": (_outside, "another file, which is not opened"),
+    "a smaller bomb": (_smaller_bomb, "unpack to more than 268,435,456 bytes"),
     "a bomb": (_bomb, "unpack to more than"),
     "a type of its own": (_foreign, "node 'lif' is of type os.system"),
     "no graph": (_empty, "without a NIR graph"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from twentywatts.errors import InputError
 from twentywatts.forms.limits import available_bytes
 from twentywatts.network_spiking import Conv, Dense, OneToOne, Projection, SpikingLayer, SpikingNetwork
@@ -12,6 +14,9 @@ __all__ = ["bytes_per_neuron", "check_memory", "needed_bytes"]
 
 _PARAMETERS = 8 * 4 + 8  # seven parameters and a start in 32 bits, a resting value in 64
 _STATES = 3 * 4 + 2  # membrane, current, sum; bits and marks
+_LISTS = (
+    4 * 8
+)  # of a step of delay and sample, where its events begin: what is kept, what comes, the two merged, the late ones
 _SOME = 2**20
 
 
@@ -35,7 +40,8 @@ def _layer_bytes(network: SpikingNetwork, layer: SpikingLayer, samples: int) -> 
     tables = sum(
         _table_bytes(projection, network.shape_of(projection.source), count) for projection in layer.projections
     )
-    return count * (_PARAMETERS + samples * _STATES) + tables + samples * _SOME
+    late = sum(_LISTS * samples * int(np.max(projection.delay_steps)) for projection in layer.projections)
+    return count * (_PARAMETERS + samples * _STATES) + tables + late + samples * _SOME
 
 
 def _table_bytes(projection: Projection, source: tuple[int, ...], count: int) -> int:
@@ -64,6 +70,6 @@ def check_memory(network: SpikingNetwork, *, samples: int, limit_bytes: int | No
         outputs = f" and {2 * outputs_bytes / 2**30:.3g} GiB of it for what it returns" if outputs_bytes else ""
         raise InputError(
             f"a network of {network.neuron_count:,} neurons needs about {needed / 2**30:.3g} GiB for {samples} samples "
-            f"at once{outputs}, and {limit / 2**30:.3g} GiB can be had: use a smaller network, fewer samples or steps, "
-            "or a larger machine"
+            f"at once{outputs}, and {limit / 2**30:.3g} GiB can be had: use a smaller network, shorter delays, fewer "
+            "samples or steps, or a larger machine"
         )

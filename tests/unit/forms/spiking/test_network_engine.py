@@ -305,6 +305,14 @@ def test_a_network_too_large_for_the_machine_is_refused_before_it_is_built() -> 
         SpikingEngine(network, limit_bytes=2**28)
 
 
+@pytest.mark.parametrize("delay", [10**12, np.array([1, 2, 10**12])])
+def test_a_delay_too_long_for_the_machine_is_refused_before_it_is_built(delay: Any) -> None:
+    late = Projection(source="x", synapses=Dense(weight=np.eye(3, dtype=np.float32)), delay_steps=delay)
+    network = SpikingNetwork(inputs={"x": (3,)}, layers=(layer("late", Neurons(shape=(3,)), late),))
+    with pytest.raises(InputError, match=r"needs about .*e\+04 GiB.* shorter delays"):
+        SpikingEngine(network, limit_bytes=2**34)
+
+
 def test_outputs_too_large_for_the_machine_are_refused_before_the_run() -> None:
     engine = SpikingEngine(dense_network(np.random.default_rng(0), SIMPLE[0]), limit_bytes=2**26)
     count = engine.network.shape_of(engine.network.results[0])[0]
