@@ -351,3 +351,22 @@ def test_a_text_longer_than_the_model_takes_is_noted() -> None:
     assert not decoder_workload(llama, use()).notes
     (note,) = decoder_workload(llama, use(prompt_tokens=5000)).notes
     assert note == "the model takes 4,096 tokens, and 5,005 were asked for"
+
+
+def test_requests_that_began_at_different_times_hold_half_of_their_answers() -> None:
+    """Llama 3.1 8B by hand: a lone request is held to its end, sixty-four take little more than the mean of theirs."""
+    llama = load_architecture("llama-3.1-8b")
+    lone, many = (
+        decoder_workload(llama, use(batch=batch, prompt_tokens=1000, output_tokens=8000)) for batch in (1, 64)
+    )
+    per_token = 32 * 2 * 8 * 128 * 2
+    assert float(lone.cache_bytes) == per_token * 9000
+    assert float(many.cache_bytes) == per_token * (64 * (1000 + 4000) + 4000 * 8)
+    assert float(many.cache_bytes) < 0.65 * 64 * float(lone.cache_bytes)
+
+
+def test_a_batch_that_was_served_on_a_chip_fits_it() -> None:
+    """ML.ENERGY v3: Qwen3 8B on one H100, 63 requests at a time in the mean, answers of 8,367 tokens."""
+    qwen = load_architecture("qwen3-8b")
+    held = decoder_workload(qwen, use(batch=63, prompt_tokens=180, output_tokens=8367)).resident_bytes
+    assert float(held) < 0.9 * 80e9
