@@ -8,10 +8,9 @@ from typing import Any
 from twentywatts.plan.carbon import Grid, carbon_of, grid
 from twentywatts.plan.inputs import number
 from twentywatts.uncertain import Interval
+from twentywatts.units import DAY_S, YEAR_S
 
 __all__ = ["at_scale"]
-
-_DAYS = 365.0
 
 
 def at_scale(rows: Iterable[Mapping[str, Any]], per_day: float, place: str | None) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def _grid(found: Grid) -> dict[str, Any]:
 
 def _row(row: Mapping[str, Any], per_day: float, found: Grid | None) -> dict[str, Any]:
     each = row["energy_j"]
-    energy = Interval(**{end: each[end] * per_day * _DAYS for end in ("low", "mid", "high")})
+    energy = Interval(**{end: each[end] * per_day * YEAR_S / DAY_S for end in ("low", "mid", "high")})
     result: dict[str, Any] = {"machine": row["machine"], "form": row["form"], "year_energy_j": energy.as_dict()}
     if found is not None:
         result["year_carbon_kg"] = carbon_of(energy, found).as_dict()

@@ -20,7 +20,7 @@ from twentywatts.plan.result import Amount, Input, Plan, Row, Table, cited
 from twentywatts.plan.simulation import Simulation, redrawn, simulate
 from twentywatts.plan.words import count_text, quantity_text
 from twentywatts.uncertain import Interval, interval_of
-from twentywatts.units import DAY_S
+from twentywatts.units import DAY_S, YEAR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
@@ -107,7 +107,7 @@ def _inputs(cost: TokenCost, machine: Machine, demand: Demand, options: ServingO
         inputs.append(cited(machine.figures["idle_power_w"], "idle power of a chip"))
     if cost.boundary.rank < Boundary.SYSTEM.rank:
         host = machine.figures.get("host_power_w")
-        inputs.append(cited(host, "its share of the server") if host else figures["server_overhead_frac"])
+        inputs.append(cited(host, "a chip's share of its server") if host else figures["server_overhead_frac"])
     return [*inputs, _facility(cost, options), figures["site_water_m3_per_j"], *_prices()]
 
 
@@ -211,7 +211,7 @@ _LABELS = {
 
 def _amounts(found: Simulation, demand: Demand, cost: TokenCost) -> list[Amount]:
     amounts = [Amount(key=key, label=label, interval=found.interval(key)) for key, label in _LABELS.items()]
-    year = interval_of(found.outputs["day_energy_j"] * 365.0)
+    year = interval_of(found.outputs["day_energy_j"] * YEAR_S / DAY_S)
     amounts.insert(1, Amount(key="year_energy_j", label="electricity a year", interval=year))
     known = (
         ("concurrent_mean_count", "requests in progress, mean (Little's law)", demand.concurrent),

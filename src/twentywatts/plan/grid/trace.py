@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from twentywatts.errors import InputError
-from twentywatts.units import HOUR_S
+from twentywatts.units import HOUR_S, YEAR_S
 
 if TYPE_CHECKING:
     from twentywatts.uncertain import Array
 
 __all__ = ["Trace", "flat_year", "with_pue"]
 
-_YEAR_HOURS = 8760
+_YEAR_HOURS = round(YEAR_S / HOUR_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
