@@ -199,7 +199,7 @@ def _sentences(found: Simulation, chosen: Law, budget_j: float) -> tuple[str, ..
         more = f"one percent less loss costs {quantity_text('energy_j', point(budget_j * (factor - 1)))} more"
     return (
         f"The best that this budget buys is a loss of {best:.3g} nats per token, with {params} parameters trained on "
-        f"{tokens} tokens ({chosen.title}).",
+        f"{tokens} tokens, by {chosen.title}.",
         f"From there, {more} ({factor:.2g} times the budget).",
     )
 

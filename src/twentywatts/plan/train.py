@@ -94,7 +94,7 @@ def chip_inputs(machine: Machine) -> list[Input]:
     labels = {
         "peak_fp16_flop_per_s": "16-bit peak of the chip, dense",
         "max_power_w": "power limit of the chip",
-        "host_power_w": "its share of the server around it",
+        "host_power_w": "a chip's share of its server",
     }
     missing = [key for key in ("peak_fp16_flop_per_s", "max_power_w") if key not in machine.figures]
     if missing:

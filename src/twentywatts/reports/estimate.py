@@ -162,14 +162,16 @@ def _table(document: Record) -> Table:
 
 
 def _cells(row: Record) -> Iterable[Text]:
-    yield Text(clean(row["machine"]), style="bold").append(f"\nbatch {row['batch']:,}", style="not bold")
+    under = f"\nbatch {row['batch']:,}, {evidence_text(row)}"
+    yield Text(clean(row["machine"]), style="bold").append(under, style="not bold")
     told = ", ".join(_share(cause, share) for cause, share in cause_shares(row) if cause != "unsplit")
     # of a language model the rest is the answer's; of another network the first layer alone says nothing
     first = parts_text(row).partition(",")[0] if row["unit"] == "token" else ""
     yield Text(wh_quantity(row["energy_j"])).append(f"\n{first}", style="dim")
     yield Text(interval_text(row["energy_j_per_unit"], "J")).append(f"\n{told}", style="dim")
     yield Text(speed_text(row))
-    yield Text(quantity_text(row["power_w"], "W")).append(f"\n{evidence_text(row)}", style="dim")
+    power, _, ends = interval_text(row["power_w"], "W").partition(" (")
+    yield Text(power).append(f"\n({ends}" if ends else "", style="dim")
 
 
 def _section(title: str, lines: Iterable[str]) -> list[RenderableType]:

@@ -80,7 +80,7 @@ def _rows(document: Record) -> Markup:
             wh_quantity(row["energy_j"]),
             interval_text(row["energy_j_per_unit"], "J"),
             speed_text(row).replace("\n", ", "),
-            quantity_text(row["power_w"], "W"),
+            interval_text(row["power_w"], "W"),
             evidence_text(row),
         )
         for row in document["rows"]

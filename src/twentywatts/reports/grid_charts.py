@@ -39,7 +39,14 @@ def week_chart(series: Record) -> Chart:
     top = _megawatt(max([*stacked, *values["asked_power_w"]])) * 1.05
     layout = chart_layout(
         height=360,
-        xaxis={"type": "date", "tickformat": "%a %d %b", "gridcolor": _GRID, "fixedrange": True, "automargin": True},
+        xaxis={
+            "type": "date",
+            "tickformat": "%a %d %b",
+            "ticklabelmode": "period",  # a day's name stands below the day and not below its midnight
+            "gridcolor": _GRID,
+            "fixedrange": True,
+            "automargin": True,
+        },
         yaxis={
             "title": {"text": "MW"},
             "range": [0, top],

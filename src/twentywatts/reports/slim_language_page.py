@@ -89,7 +89,7 @@ def _chart(document: Record) -> list[Markup]:
 
 def _short(option: Record) -> str:
     cache = "" if option["cache"] == "full" else f"/{option['cache']}"
-    return clean(f"{option['weights']}{cache} {option['machine']} ×{option['batch']:,}")
+    return clean(f"{option['weights']}{cache} {option['machine']}, batch {option['batch']:,}")
 
 
 def _options(document: Record) -> Markup:
