@@ -31,13 +31,20 @@ def stored(fields: Fields) -> tuple[str, StoredBits]:
     kind = fields.text("torch_dtype") or fields.text("dtype")
     plain = _TYPES.get(kind.removeprefix("torch."), "bf16")
     other = 32.0 if plain == "fp32" else 16.0
-    table = fields.table("quantization_config")
+    table = _table(fields)
     if table is None:
         return plain, StoredBits(linear=other, experts=other, other=other)
     name = _method(table)
     bits = _bits(name)
     linear = 16.0 if name == "mxfp4" else bits
     return name, StoredBits(linear=linear, experts=bits, other=16.0)
+
+
+def _table(fields: Fields) -> Fields | None:
+    """Return how the weights are quantised: of the whole model, under the older name, or of its language model."""
+    found = fields.table("quantization_config") or fields.table("compression_config")
+    text = fields.table("text_config")
+    return found or (text.table("quantization_config") if text else None)
 
 
 def _method(table: Fields) -> str:

@@ -332,3 +332,14 @@ def test_a_parallel_hybrid_keeps_a_cache_and_a_state_in_every_layer() -> None:
     assert cache_bytes_per_token(found) == 44 * 2 * 2 * 128 * 2
     kept = 24 * 128 * 256 + 4 * (3072 + 2 * 256)
     assert state_bytes_per_sequence(found) == 44 * kept * 2
+
+
+def test_quantisation_is_found_under_its_older_name_and_in_the_language_model() -> None:
+    """Files of compressed-tensors of 2024 say compression_config; some models that see quantise their text part alone."""
+    weights = {"num_bits": 8, "type": "float"}
+    table = {"quant_method": "compressed-tensors", "format": "float-quantized"}
+    table |= {"config_groups": {"group_0": {"weights": weights, "input_activations": weights}}}
+    assert read_config(CONFIG | {"compression_config": table}, name="old").precision == "fp8"
+    vision = {"model_type": "clip_vision_model"}
+    parts = {"model_type": "llava", "vision_config": vision, "text_config": CONFIG | {"quantization_config": table}}
+    assert read_config(parts, name="sees").precision == "fp8"
