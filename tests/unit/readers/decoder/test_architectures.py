@@ -335,7 +335,7 @@ def test_a_parallel_hybrid_keeps_a_cache_and_a_state_in_every_layer() -> None:
 
 
 def test_quantisation_is_found_under_its_older_name_and_in_the_language_model() -> None:
-    """Files of compressed-tensors of 2024 say compression_config; some models that see quantise their text part alone."""
+    """Files of 2024 say compression_config; some models that see quantise their text part alone."""
     weights = {"num_bits": 8, "type": "float"}
     table = {"quant_method": "compressed-tensors", "format": "float-quantized"}
     table |= {"config_groups": {"group_0": {"weights": weights, "input_activations": weights}}}
