@@ -20,9 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twentywatts.meter.place import Root
 
-__all__ = ["Judge", "boot_id", "cache_file", "mirrored"]
+__all__ = ["Judge", "boot_id", "cache_file", "can_be_probed", "mirrored"]
 
 SHORTEST_S, LONGEST_S = 0.06, 0.25  # of the spin
+PATIENT_S = 0.5  # where somebody asks for each counter: a board that is renewed every 100 ms is seen to move, too
 _PASSES = 5  # readings of every channel during the spin: at least three deltas
 _ALIVE = "alive"
 _UNREAD = "it could not be read twice during the probe"  # this may pass, so it is not kept
@@ -41,18 +42,20 @@ class Judge:
     """Says which channels must not be trusted, and why; call it with the channels.
 
     cache: file of the verdicts of this boot (None: nothing is kept). fresh: probe again what is in the cache.
+    longest_s: of the spin [s]; slower counters are left to their windows.
     spin: keeps a processor busy for so many seconds. clock: monotonic seconds.
     """
 
     cache: Root | None = None
     fresh: bool = False
+    longest_s: float = LONGEST_S
     clock: Clock = time.monotonic
     spin: Callable[[float], None] = _spin
 
     def __call__(self, channels: Sequence[Channel]) -> dict[str, str]:
         """Return a reason for each channel that is dead, implausible or a mirror."""
         known = {} if self.cache is None else _load(self.cache)
-        asked = [channel for channel in channels if _can_be_probed(channel)]
+        asked = [channel for channel in channels if can_be_probed(channel, self.longest_s)]
         new = [channel for channel in asked if self.fresh or channel.key not in known]
         if new:
             # a mirror shows only beside its original, so one unknown counter has all of them read
@@ -63,7 +66,7 @@ class Judge:
 
     def probe(self, channels: Sequence[Channel]) -> dict[str, str]:
         """Return a reason for each of these energy counters that a busy spin proves dead, implausible or mirrored."""
-        length_s = min(max([SHORTEST_S, *(slowest_tick_s(channel) for channel in channels)]), LONGEST_S)
+        length_s = min(max([SHORTEST_S, *(slowest_tick_s(channel) for channel in channels)]), self.longest_s)
         started_s, passes = self.clock(), []
         for turn in range(_PASSES):
             passes.append((_read(channels), _read(channels)))
@@ -79,9 +82,9 @@ class Judge:
         return found | _mirrors(alive, passes, took_s)
 
 
-def _can_be_probed(channel: Channel) -> bool:
+def can_be_probed(channel: Channel, longest_s: float = LONGEST_S) -> bool:
     """Return whether it can move in time: a wall meter that counts in watt-hours is judged by its windows instead."""
-    return channel.quantity is Quantity.ENERGY and slowest_tick_s(channel) <= LONGEST_S
+    return channel.quantity is Quantity.ENERGY and slowest_tick_s(channel) <= longest_s
 
 
 def _read(channels: Iterable[Channel]) -> dict[str, float]:

@@ -109,6 +109,7 @@ class Finding:
 
     alive: True or False after a probe under load, None where it was not probed. accuracy: class in words ("±5 %,
     published", "counter, error not published"). fix: exact commands that would help, in order; empty if none does.
+    key: of the channel that was found, where ``what`` is a name for people and not that key.
     """
 
     source: str
@@ -119,6 +120,7 @@ class Finding:
     accuracy: str = ""
     reason: str = ""
     fix: tuple[str, ...] = ()
+    key: str = ""
 
 
 @record()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twentywatts.errors import InputError
 from twentywatts.meter.assemble import Assembly
+from twentywatts.meter.checks import PATIENT_S, can_be_probed
 from twentywatts.meter.contract import Channel, Finding, Quantity, ReadError
 from twentywatts.meter.here import Here, look
 from twentywatts.records import record, replace
@@ -53,22 +54,32 @@ class Examination:
 def examine(here: Here | None = None) -> Examination:
     """Return every counter of this machine, probed anew under load."""
     here = look(fresh=True, is_rank=False) if here is None else here
-    findings = tuple(_probed(finding, here.assembly) for finding in here.findings())
+    said = here.findings()
+    named = {finding.key or finding.what for finding in said}
+    found = (*here.assembly.channels, *(channel for channel, _ in here.assembly.rejected))
+    said += [_unsaid(channel) for channel in found if channel.key not in named]
+    findings = tuple(_probed(finding, here.assembly) for finding in said)
     return Examination(findings=findings, assembly=here.assembly)
+
+
+def _unsaid(channel: Channel) -> Finding:
+    """Return what is to be said of a channel that its source says nothing of (the module around a board)."""
+    return Finding(source=channel.source, what=channel.component, found=True, readable=True, key=channel.key)
 
 
 def _probed(finding: Finding, assembly: Assembly) -> Finding:
     """Return the finding with what the probe saw."""
     refused = {channel.key: reason for channel, reason in assembly.rejected}
     apart = {channel.key: reason for channel, reason in assembly.apart}
-    if finding.what in refused:
-        reason = refused[finding.what]
+    key = finding.key or finding.what
+    if key in refused:
+        reason = refused[key]
         is_twin = reason.startswith(SEEN_TWICE)
         return replace(finding, alive=None if is_twin else False, reason=_joined(reason, finding.reason))
-    channel = next((channel for channel in assembly.channels if channel.key == finding.what), None)
+    channel = next((channel for channel in assembly.channels if channel.key == key), None)
     if channel is None:
         return finding
-    reason = _joined(apart.get(finding.what, ""), finding.reason)
+    reason = _joined(apart.get(key, ""), finding.reason)
     return replace(finding, alive=_is_alive(channel), reason=reason)
 
 
@@ -77,9 +88,9 @@ def _joined(*texts: str) -> str:
 
 
 def _is_alive(channel: Channel) -> bool | None:
-    """Return True for a counter that passed the probe; a power sensor lives if it shows more than 0 W."""
+    """Return True for a counter that passed the probe, None for one too slow for it; 0 W of a power sensor is dead."""
     if channel.quantity is Quantity.ENERGY:
-        return True
+        return can_be_probed(channel, PATIENT_S) or None
     try:
         return channel.read() > 0
     except ReadError:

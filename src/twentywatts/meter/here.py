@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from twentywatts.meter.assemble import Assembly, noted, open_channels, without
-from twentywatts.meter.checks import Judge, cache_file
+from twentywatts.meter.checks import LONGEST_S, PATIENT_S, Judge, cache_file
 from twentywatts.meter.contract import Finding, Source
 from twentywatts.meter.place import ROOT, Place
 from twentywatts.meter.shared import RANKS
@@ -58,7 +58,9 @@ def look(*, wall: str | None = None, fresh: bool = False, is_rank: bool = True) 
     root = machine_root()
     sources = tuple(find_all(root=root, options={"wall": {"config": _checked(wall)}} if wall else {}))
     cache = cache_file() if root == ROOT else None
-    assembly = open_channels(sources, judge=Judge(cache=cache, fresh=fresh))
+    assembly = open_channels(
+        sources, judge=Judge(cache=cache, fresh=fresh, longest_s=PATIENT_S if fresh else LONGEST_S)
+    )
     claim = None
     if is_rank and any(name in os.environ for name in RANKS):
         assembly, claim = _claimed(assembly)

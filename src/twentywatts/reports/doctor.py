@@ -53,7 +53,7 @@ def _finding(finding: Finding, summed: Sequence[str]) -> Document:
         "found": finding.found,
         "readable": finding.readable,
         "alive": finding.alive,
-        "in_total": finding.what in summed,
+        "in_total": (finding.key or finding.what) in summed,
         "accuracy": clean(finding.accuracy),
         "reason": clean(finding.reason),
         "fix": [clean(line) for line in finding.fix],

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support.fake_amdsmi import FakeAmdSmi, FakeCard
+from tests.support.fake_nvml import Clock, FakeBoard, FakeNvml
 from tests.support.machines import MACHINES
 from tests.support.repository import PACKAGE
 
 from twentywatts.errors import InputError
 from twentywatts.meter.assemble import open_channels
-from twentywatts.meter.checks import Judge
-from twentywatts.meter.contract import Finding
+from twentywatts.meter.checks import PATIENT_S, Judge
+from twentywatts.meter.contract import Finding, Source
 from twentywatts.meter.doctor import Examination, apply, examine, rule_files
 from twentywatts.meter.here import Here
+from twentywatts.meter.sources import amdsmi, apple, nvml
 from twentywatts.reports.doctor import doctor_document, doctor_lines
 
 SCHEMA = json.loads((PACKAGE / "data/schemas/doctor-1.schema.json").read_text(encoding="utf-8"))
@@ -42,6 +46,45 @@ def test_every_machine_gets_a_document_and_a_text(name: str, tmp_path: Path) -> 
     assert counted == MACHINES[name].summed
     lines = doctor_lines(found)
     assert ("NOTHING can be measured" in lines[0]) is not found["can_measure"]
+
+
+def named(kind: str, clock: Clock) -> Source:
+    """Return a source whose findings bear names for people."""
+    if kind == "apple":
+
+        def energies() -> SimpleNamespace:
+            clock.sleep(1e-4)
+            parts = dict.fromkeys(("gpu_mj", "gpu_sram_mj", "ane_mj", "dram_mj"))
+            return SimpleNamespace(cpu_total_mj=round(1e4 * clock()), **parts)
+
+        return apple.find(monitor=SimpleNamespace(get_cumulative_energy=energies))
+    if kind == "amdsmi":
+        return amdsmi.find(amdsmi=FakeAmdSmi([FakeCard(power_w=300)], clock), environ={})
+    grace = {"name": "NVIDIA GH200 480GB", "module_w": 700.0} if kind == "grace" else {}
+    return nvml.find(nvml=FakeNvml([FakeBoard(power_w=300.0, **grace)], clock), environ={})
+
+
+@pytest.mark.parametrize("kind", ["nvml", "grace", "apple", "amdsmi"])
+def test_counters_with_names_for_people_are_told_alive_and_counted(kind: str) -> None:
+    clock = Clock(100.0)
+    source = named(kind, clock)
+    assembly = open_channels([source], judge=Judge(clock=clock, spin=clock.sleep, longest_s=PATIENT_S))
+    seen = examine(Here(root=Path("/"), sources=(source,), assembly=assembly))
+    found = document_of(seen)
+    counted = [row for row in found["findings"] if row["in_total"]]
+    assert len(counted) == len(seen.summed) > 0
+    assert all(row["alive"] for row in counted)
+    lines = [line for line in doctor_lines(found) if line.startswith("  ")]
+    assert sum(" alive " in line and " counted " in line for line in lines) == len(counted)
+
+
+def test_a_board_whose_counter_stands_still_is_called_dead() -> None:
+    clock = Clock(100.0)
+    source = nvml.find(nvml=FakeNvml([FakeBoard(power_w=0.0)], clock), environ={})
+    assembly = open_channels([source], judge=Judge(clock=clock, spin=clock.sleep, longest_s=PATIENT_S))
+    seen = examine(Here(root=Path("/"), sources=(source,), assembly=assembly))
+    assert (seen.can_measure, [finding.alive for finding in seen.findings]) == (False, [False])
+    assert "what is advertised is dead" in "\n".join(doctor_lines(document_of(seen)))
 
 
 def test_a_dead_perf_event_is_called_dead(tmp_path: Path) -> None:

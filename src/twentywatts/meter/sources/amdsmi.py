@@ -104,7 +104,8 @@ def _found(library: _Library, environ: Mapping[str, str]) -> FoundSource:
             continue
         channels.append(channel)
         kind = "counter" if channel.quantity is Quantity.ENERGY else "power, sampled"
-        said.append(Finding(source=NAME, what=component, found=True, readable=True, accuracy=f"{kind}, {_ACCURACY}"))
+        accuracy = f"{kind}, {_ACCURACY}"
+        said.append(Finding(source=NAME, what=component, found=True, readable=True, accuracy=accuracy, key=channel.key))
     return FoundSource(name=NAME, found=tuple(channels), said=tuple(said) or (_nothing("there is no AMD board"),))
 
 

@@ -55,7 +55,8 @@ def find(*, root: Root = ROOT, reader: Reader = read_text, monitor: Any = None, 
     if not channels:
         return FoundSource(name=NAME, said=(_nothing("IOReport has no energies of this chip"),))
     said = tuple(
-        Finding(source=NAME, what=channel.component, found=True, readable=True, accuracy=_NOTE) for channel in channels
+        Finding(source=NAME, what=channel.component, found=True, readable=True, accuracy=_NOTE, key=channel.key)
+        for channel in channels
     )
     return FoundSource(name=NAME, found=channels, said=said)
 

@@ -159,4 +159,5 @@ def _accepted(item: Listed, sensor: BoardSensor, channel: Channel) -> Finding:
         readable=True,
         accuracy=f"{kind}, ±{sensor.error_frac * 100:.2g} % {published}",
         reason="; ".join(channel.notes),
+        key=channel.key,
     )

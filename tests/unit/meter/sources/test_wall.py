@@ -38,6 +38,7 @@ def _open(tmp_path: Path, meter: FakeMeter, text: str, **environ: str) -> tuple[
     file = tmp_path / "wall.toml"
     file.write_text(f'[[meter]]\nhost = "{meter.host}"\n{text}')
     source = find(config=file, environ=environ, clock=Clock())
+    assert [finding.key for finding in source.findings() if finding.key] == [c.key for c in source.channels()]
     return source.channels(), source.findings()[0].reason
 
 

@@ -33,7 +33,8 @@ def open_meter(meter: MeterConfig, environ: Mapping[str, str], clock: Clock) -> 
     except ReadError as error:
         return None, Finding(source=NAME, what=what, found=True, readable=False, reason=str(error))
     stated = f"±{meter.error_frac * 100:.2g} %, as configured" if meter.error_frac else "error not stated"
-    return channel, Finding(source=NAME, what=what, found=True, readable=True, accuracy=f"{meter.quantity}, {stated}")
+    accuracy = f"{meter.quantity}, {stated}"
+    return channel, Finding(source=NAME, what=what, found=True, readable=True, accuracy=accuracy, key=channel.key)
 
 
 def _channel(meter: MeterConfig, environ: Mapping[str, str], clock: Clock) -> Channel:
