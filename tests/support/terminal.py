@@ -12,11 +12,22 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
-__all__ = ["Terminal"]
+__all__ = ["Terminal", "hears_keys"]
 
 _PATIENCE_S = 120.0
 _TAKE_IT = "import fcntl,os,sys,termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@cache
+def hears_keys() -> bool:
+    """Tell whether this kernel's terminals send Ctrl-C on; some sandboxes' do not."""
+    waits = "import time\nprint('up', flush=True)\ntry: time.sleep(20)\nexcept KeyboardInterrupt: print('heard')"
+    terminal = Terminal([sys.executable, "-c", waits], os.environ)
+    terminal.until(lambda seen: b"up" in seen)
+    terminal.press(b"\x03")
+    return terminal.end() == 0 and b"heard" in terminal.seen
 
 
 class Terminal:

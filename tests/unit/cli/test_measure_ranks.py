@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.support.measured import MEASURE, document, measure, started
 
+from twentywatts.meter.attribution import busy_s
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "posix_spawnp"), reason="commands are measured on POSIX systems")
 
 
@@ -23,7 +25,8 @@ def test_of_several_ranks_one_counts_the_node(machine: dict[str, str], tmp_path:
     assert one["energy_j"]["mid"] > 0
     assert other["energy_j"] is None, "the sum over ranks is the node, once"
     assert any("another rank" in row["reason"] for row in other["not_read"])
-    assert any(row["how"] == "attributed" and not row["in_total"] for row in other["components"])
+    if busy_s():  # some sandboxes tell of no processor time in /proc/stat
+        assert any(row["how"] == "attributed" and not row["in_total"] for row in other["components"])
 
 
 NESTED = "import time, twentywatts as tw\nwith tw.measure() as m: time.sleep(0.2)\nprint(m.how, m.energy_j)"
