@@ -100,3 +100,17 @@ def test_samples_that_do_not_fit_are_refused() -> None:
         prune_repaired(doubled(), inputs(8, 1, 4, 4), ratio=0.5)
     with pytest.raises(DataError):
         prune_repaired(doubled(), {}, ratio=0.5)
+
+
+def test_a_layer_whose_rows_only_a_run_tells_is_repaired_with_the_others() -> None:
+    """A reshape by a number that is counted at run time: what follows has no known axes, and nothing is cut of it."""
+    b = Builder(4)
+    x = b.add("MatMul", b.add("Relu", b.add("MatMul", "x", b.weight(8, 32))), b.weight(32, 8))
+    counted = b.add("Shape", b.add("NonZero", b.add("Abs", x)))
+    rows = b.add("Div", b.add("Gather", counted, b.numbers(1)), b.numbers(8))
+    x = b.add("Reshape", x, b.add("Concat", rows, b.numbers(8), axis=0))
+    given = Candidate(content=b.model(["N", 8], b.add("MatMul", x, b.weight(8, 4))).content)
+    fixed = prune_repaired(given, inputs(200, 8), ratio=0.5)
+    assert [step.name for step in fixed.steps] == ["prune", "repair"]
+    whole, lost = outputs(given.content), outputs(fixed.content) - outputs(given.content)
+    assert np.abs(lost).mean() < np.abs(whole).mean()

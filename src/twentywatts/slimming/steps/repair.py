@@ -103,9 +103,11 @@ def repaired(coupling: Coupling, gone: NDArray[np.int64], content: bytes, calibr
         if product is None:
             continue
         wanted = _values(whole, product.output, feeds)
-        kept = _kept(coupling, product.output, _channel_axis(layer), gone)
+        axis = _channel_axis(layer)
+        kept = _kept(coupling, product.output, axis, gone)
+        wanted = wanted if kept is None else np.compress(kept, wanted, axis=axis)
         given = _values(small, layer.inputs[0], feeds)
-        _fit(small.graph, product, given, np.compress(kept, wanted, axis=_channel_axis(layer)), random)
+        _fit(small.graph, product, given, wanted, random)
     return serialised(small)
 
 
@@ -142,10 +144,11 @@ def _channel_axis(layer: Layer) -> int:
     return -1 if layer.op == "MatMul" else 1
 
 
-def _kept(coupling: Coupling, name: str, index: int, gone: NDArray[np.int64]) -> NDArray[np.bool_]:
-    axis = coupling.axes[name][index]
-    size = int((coupling.settled.first.shape(name) or ())[index])  # type: ignore[arg-type]
-    return np.ones(size, dtype=bool) if axis is None else ~np.isin(axis, gone)
+def _kept(coupling: Coupling, name: str, index: int, gone: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Return which positions of an axis are left; None where its sets are not known, so that nothing was cut of it."""
+    axes = coupling.axes.get(name, ())
+    axis = axes[index] if axes else None
+    return None if axis is None else ~np.isin(axis, gone)
 
 
 def _product(graph: Any, layer: Layer) -> _Product | None:
