@@ -30,7 +30,7 @@ def audit_page(document: Record, text: str) -> str:
             "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
         ),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup('<meta name="color-scheme" content="light">'),
+        Markup('<meta name="color-scheme" content="light dark">'),
         tag("title", title),
         tag("style", Markup(_style("style.css") + _style("audit.css"))),
     )

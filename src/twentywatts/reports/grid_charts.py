@@ -39,16 +39,10 @@ def week_chart(series: Record) -> Chart:
     top = _megawatt(max([*stacked, *values["asked_power_w"]])) * 1.05
     layout = chart_layout(
         height=360,
-        xaxis={
-            "type": "date",
-            "tickformat": "%a %d %b",
-            "ticklabelmode": "period",  # a day's name stands below the day and not below its midnight
-            "gridcolor": _GRID,
-            "fixedrange": True,
-            "automargin": True,
-        },
+        xaxis={"type": "date", **_time_names(series), "gridcolor": _GRID, "fixedrange": True, "automargin": True},
         yaxis={
             "title": {"text": "MW"},
+            "ticklabelstandoff": 6,
             "range": [0, top],
             "gridcolor": _GRID,
             "zeroline": False,
@@ -57,15 +51,24 @@ def week_chart(series: Record) -> Chart:
         },
         yaxis2={
             "title": {"text": "g CO2 per kWh"},
+            "ticklabelstandoff": 6,
             "overlaying": "y",
             "side": "right",
             "rangemode": "tozero",
+            "tickmode": "auto",  # round numbers of its own, not those that stand beside the other axis's
+            "nticks": 6,
             "showgrid": False,
             "fixedrange": True,
             "automargin": True,
         },
     )
     return {"data": traces, "layout": layout}
+
+
+def _time_names(series: Record) -> Chart:
+    """Return days, each named below the whole of it; hours where there are not two days."""
+    hours = convert(series["step_s"] * len(series["values"]["asked_power_w"]), "s", "h")
+    return {"tickformat": "%H:%M"} if hours < 48 else {"tickformat": "%a %d %b", "ticklabelmode": "period"}
 
 
 def _times(series: Record) -> list[str]:

@@ -40,7 +40,7 @@ def whole_page(title: str, body: Markup) -> str:
         Markup('<meta charset="utf-8">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{_policy(library, script)}">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup('<meta name="color-scheme" content="light">'),
+        Markup('<meta name="color-scheme" content="light dark">'),
         tag("title", title),
         tag("style", Markup(_asset("style.css"))),
         tag("noscript", tag("style", Markup(".chart { display: none; }"))),
