@@ -19,6 +19,7 @@ from twentywatts.forms.spiking.conversion import Converted, convert
 from twentywatts.forms.spiking.crossover import crossover_rates
 from twentywatts.forms.spiking.event_files import event_chunks
 from twentywatts.forms.spiking.integers import to_int8
+from twentywatts.forms.spiking.native import workload_of_run
 from twentywatts.forms.spiking.network_engine import SpikingEngine, SpikingRun
 from twentywatts.forms.spiking.session import LayerCounts, Session, Window
 from twentywatts.forms.spiking.simulation import Run, run, spike_trains
@@ -51,6 +52,7 @@ __all__ = [
     "settings",
     "spike_trains",
     "to_int8",
+    "workload_of_run",
 ]
 
 
