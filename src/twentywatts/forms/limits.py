@@ -27,6 +27,8 @@ _TICK_S = 0.25  # how often runs are looked at
 _IDLE_TICKS = 8  # without a run, after which nobody looks any more
 _FASTEST_PER_S = 2e11  # multiply-accumulates: more than one thread of a processor does in float
 _MEMORY_SHARE = 0.5
+_LEAST_BYTES = 2**30
+_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -127,9 +129,12 @@ def check_products(mac_count: float, name: str) -> None:
 
 @cache
 def session_memory() -> int | None:
-    """Return what all sessions together may take [bytes], from the first call on; None where nobody can tell."""
+    """Return what all sessions together may take [bytes], from the first call on; None where nobody can tell.
+
+    A gigabyte at least: on a machine that is short of memory just now no model would run otherwise.
+    """
     free = available_bytes()
-    return None if free is None else int(free * _MEMORY_SHARE)
+    return None if free is None else max(int(free * _MEMORY_SHARE), _LEAST_BYTES)
 
 
 def available_bytes() -> int | None:
@@ -151,9 +156,11 @@ def _meminfo() -> int | None:
         return None
 
 
-def _group() -> int | None:
-    folder = Path("/sys/fs/cgroup")
+def _group(folder: Path = _GROUP) -> int | None:
+    """Return what a control group still may take [bytes]: a cache of files is given back when asked."""
     try:
-        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
-    except (OSError, ValueError):
+        most, used = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+        told = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(most - used + int(told["active_file"]) + int(told["inactive_file"]), 0)
+    except (OSError, ValueError, KeyError):
         return None

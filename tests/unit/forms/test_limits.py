@@ -11,6 +11,7 @@ from tests.support.onnx_models import constant, info, model_of, save, zeros
 
 import twentywatts as tw
 from twentywatts.errors import InputError, RefusedError
+from twentywatts.forms import limits
 from twentywatts.forms.library import onnxruntime
 from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, limit_s
 from twentywatts.forms.runtime import open_session, run_session
@@ -90,6 +91,27 @@ def test_the_runtime_reports_to_nobody_unless_told_to(
         monkeypatch.setenv("ORT_DISABLE_TELEMETRY", said)
     assert onnxruntime("quantization").__name__ == "onnxruntime.quantization"
     assert os.environ["ORT_DISABLE_TELEMETRY"] == kept
+
+
+def test_a_cache_of_files_does_not_count_as_taken(tmp_path: Path) -> None:
+    for name, text in (
+        ("max", "8000"),
+        ("current", "7900"),
+        ("stat", "anon 900\nactive_file 3000\ninactive_file 4000"),
+    ):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert limits._group(tmp_path) == 7100
+    (tmp_path / "memory.current").write_text("99000")
+    assert limits._group(tmp_path) == 0
+    (tmp_path / "memory.max").write_text("max")
+    assert limits._group(tmp_path) is None
+
+
+def test_a_machine_short_of_memory_still_runs_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = limits.session_memory.__wrapped__
+    for free, most in ((0, 2**30), (16 * 2**30, 8 * 2**30), (None, None)):
+        monkeypatch.setattr(limits, "available_bytes", lambda free=free: free)
+        assert told() == most
 
 
 def test_honest_work_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
