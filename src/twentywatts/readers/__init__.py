@@ -34,7 +34,7 @@ def read(path: str | Path, *, batch: int = 1, axes: Mapping[str, int] = _NO_AXES
     if reader is None and ending == "nir":
         raise ModelError(
             f"'{clean(path)}' is a spiking network: tw.read_nir reads it, SpikingEngine of twentywatts.forms.spiking "
-            "runs it, and workload_of_run there prices it; compare and count take the network before it was made spiking"
+            "runs it, workload_of_run there prices it; compare and count take the network before it was made spiking"
         )
     if reader is None and ending in _TORCH:
         raise ModelError(
