@@ -19,7 +19,17 @@ from pathlib import Path
 
 from twentywatts.errors import InputError, RefusedError
 
-__all__ = ["VARIABLE", "Run", "Watchdog", "available_bytes", "check_products", "limit_s", "limited", "session_memory"]
+__all__ = [
+    "VARIABLE",
+    "Run",
+    "Watchdog",
+    "available_bytes",
+    "check_products",
+    "check_simulation",
+    "limit_s",
+    "limited",
+    "session_memory",
+]
 
 VARIABLE = "TWENTYWATTS_RUN_LIMIT_S"
 _LIMIT_S = 300.0
@@ -124,6 +134,19 @@ def check_products(mac_count: float, name: str) -> None:
             f"'{name}' takes {mac_count:.3g} multiply-accumulates for one sample, more than one thread does in "
             f"{limit_s():g} s: `twentywatts count` and `estimate` price it without running it; to run it all the "
             f"same, set {VARIABLE} to more seconds"
+        )
+
+
+def check_simulation(sum_count: float, what: str) -> None:
+    """Raise RefusedError where a simulation of all samples may take more additions than any limit stands for.
+
+    It is slower than the model itself by as much as it adds: what is refused would take hours or days.
+    """
+    most = limit_s() * _FASTEST_PER_S
+    if sum_count > most:
+        raise RefusedError(
+            f"simulating {what} may take {sum_count:.2g} additions, more than the {most:.2g} that are allowed: "
+            f"give fewer samples, or set {VARIABLE} to more seconds than {limit_s():g}"
         )
 
 

@@ -165,7 +165,7 @@ def _input(
         raise DataError(f"'{path}': '{name}' holds NaN or infinite values")
     if shape is not None and len(array) and not _fits(array.shape, shape):
         wanted = " × ".join("any" if not isinstance(size, int) else str(size) for size in shape[1:])
-        given = " × ".join(str(size) for size in array.shape[1:]) or "nothing"
+        given = " × ".join(str(size) for size in array.shape[1:]) or "a number each"
         raise DataError(f"'{path}': '{name}' has samples of {given}, the model takes {wanted or 'single numbers'}")
     try:
         wanted_type = np.dtype(dtype)

@@ -13,8 +13,12 @@ import twentywatts as tw
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.forms import limits
 from twentywatts.forms.library import onnxruntime
-from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, limit_s
+from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, check_simulation, limit_s
+from twentywatts.forms.lowering import lower
+from twentywatts.forms.protocol import build, settings_of
 from twentywatts.forms.runtime import open_session, run_session
+from twentywatts.machines import load, traits_of
+from twentywatts.readers import read
 
 FEEDS = {"x": np.ones((2, 4), np.float32)}
 
@@ -145,3 +149,48 @@ def test_a_limit_is_a_number_of_seconds(text: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(InputError, match="seconds above 0"):
         limit_s()
+
+
+def conv_model(kernel: int, pad: int, *, pools: bool = False) -> Any:
+    size = info("x", ["n", 1, 30_000])
+    if pools:
+        nodes = [
+            helper.make_node("Relu", ["x"], ["r"]),
+            helper.make_node("MaxPool", ["r"], ["y"], kernel_shape=[kernel], pads=[pad, pad]),
+        ]
+        return model_of(nodes, [size], ["y"])
+    return model_of(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[pad, pad])], [size], ["y"], [zeros("w", 1, 1, kernel)]
+    )
+
+
+@pytest.mark.parametrize("pools", [False, True])
+def test_connections_without_number_are_not_listed(pools: bool, tmp_path: Path) -> None:
+    network = read(save(conv_model(5001, 2500, pools=pools), tmp_path), batch=1, axes={})
+    with pytest.raises(RefusedError, match=r"150,030,000 pairs of a position .* smaller windows"):
+        lower(network)
+
+
+def test_a_simulation_of_days_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    check_simulation(1e12, "100 samples on arrays")
+    with pytest.raises(
+        RefusedError, match=f"100 samples on arrays may take 1e.15 additions.* fewer samples, or set {VARIABLE}"
+    ):
+        check_simulation(1e15, "100 samples on arrays")
+
+
+@pytest.mark.parametrize(("form", "machine"), [("spiking", "loihi"), ("crossbar", "neurram")])
+def test_simulations_count_what_they_take(
+    form: str, machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of([helper.make_node("MatMul", ["x", "w"], ["y"])], [info("x", ["n", 4])], ["y"], [zeros("w", 4, 3)])
+    traits = traits_of(load(machine))
+    assert traits is not None
+    data = {"x": np.ones((20, 4), np.float32)}
+    network = read(save(model, tmp_path), batch=1, axes={})
+    built = build(form, network, traits, calibration=data, setting=settings_of(form, traits)[0])
+    built.run(data)
+    monkeypatch.setenv(VARIABLE, "1e-9")  # 200 additions; 20 samples of twelve weights are more
+    with pytest.raises(RefusedError, match=r"simulating 20 samples .* may take"):
+        built.run({"x": data["x"] + 1})

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twentywatts.errors import counted
 from twentywatts.forms.crossbar.arrays import Cells, Layer, ReadNoise, corrected, exact_product, multiply, on_exact_grid
 from twentywatts.forms.crossbar.calibration import cells_of, layers_of, quantised, record
 from twentywatts.forms.crossbar.counting import Shapes, ones_share, shapes_of, vector_count, workload_of
@@ -19,8 +20,9 @@ from twentywatts.forms.crossbar.device import is_noisy, programmed
 from twentywatts.forms.crossbar.graph import Plan, plan_of
 from twentywatts.forms.crossbar.products import Product
 from twentywatts.forms.crossbar.settings import check_setting
+from twentywatts.forms.limits import check_simulation
 from twentywatts.forms.protocol import FormResult, Inputs, Setting
-from twentywatts.forms.runtime import BatchRunner, check_inputs, one_blas_thread, threads
+from twentywatts.forms.runtime import BatchRunner, check_inputs, one_blas_thread, sample_count, threads
 from twentywatts.machines.traits import CrossbarTraits
 from twentywatts.network import Network
 
@@ -52,6 +54,8 @@ class CrossbarForm:
     def run(self, inputs: Inputs, *, batch: int = 1) -> FormResult:
         """Run all samples on every draw; ``batch`` changes nothing, since arrays take one vector after the other."""
         feeds = check_inputs(self.plan.session, inputs)
+        count = sample_count(feeds)
+        check_simulation(count * self._sums_per_sample(), f"{counted(count, 'sample')} on arrays")
         ones = np.zeros((2, len(self.layers)))
         pool = ReadNoise.pool(self.seed) if self.traits.read_noise_frac else np.zeros(1, dtype=np.float32)
         with one_blas_thread(), threads(min(4, os.cpu_count() or 1)) as workers:
@@ -67,6 +71,14 @@ class CrossbarForm:
         )
         noisy = is_noisy(self.traits)
         return FormResult(outputs=draws[0], workload=workload, draws=draws if noisy else None, notes=self.plan.notes)
+
+    def _sums_per_sample(self) -> float:
+        """Return how many products of one input digit and one cell a sample takes, in all draws."""
+        total = 0.0
+        for product, layer in zip(self.plan.products, self.layers, strict=True):
+            passes = layer.phases * layer.grid.slices * (2 if layer.two_pass else 1)
+            total += vector_count(product, self.shapes) * product.matrix.size * passes
+        return total * self.draw_count / self.shape_samples
 
     def _draw(
         self, draw: int, feeds: Mapping[str, Array], pool: NDArray[np.float32], ones: Array

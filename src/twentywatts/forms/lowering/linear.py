@@ -13,6 +13,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from twentywatts.errors import RefusedError
+
 __all__ = [
     "Floats",
     "Frame",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+_MOST_TAPS = 2**26  # of one layer: three numbers each, some gigabytes
 _Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -154,6 +157,7 @@ def convolution(weight: Floats, in_shape: tuple[int, ...], *, frame: Frame, grou
     """Return a convolution; weight of shape (out channels, in channels of the group, kernel sizes)."""
     kernel = weight.shape[2:]
     out_shape = frame.out_shape(in_shape, kernel)
+    _check_taps(prod(kernel) * prod(out_shape))
     taps_in, taps_kernel, taps_out = _taps(in_shape, kernel, out_shape, frame)
     out_channels, width = weight.shape[:2]
     geometry = Geometry(
@@ -173,6 +177,7 @@ def convolution(weight: Floats, in_shape: tuple[int, ...], *, frame: Frame, grou
 
 def pooling(channels: int, in_shape: tuple[int, ...], *, kernel: Sequence[int], frame: Frame) -> Linear:
     """Return the depthwise map that sums each window (weights are one)."""
+    _check_taps(channels * prod(kernel))
     return convolution(np.ones((channels, 1, *kernel)), in_shape, frame=frame, groups=channels)
 
 
@@ -185,6 +190,7 @@ def mean_after(linear: Linear, pool: Geometry, window_count: int) -> Linear:
     order = np.argsort(pool.taps_in, kind="stable")
     first = np.searchsorted(pool.taps_in[order], geometry.taps_out, side="left")
     last = np.searchsorted(pool.taps_in[order], geometry.taps_out, side="right")
+    _check_taps(int((last - first).sum()))
     rows = np.repeat(np.arange(len(first)), last - first)
     step = np.arange(len(rows)) - np.repeat(np.cumsum(last - first) - (last - first), last - first)
     joined = replace(
@@ -214,6 +220,15 @@ def apply(linear: Linear, x: Floats) -> Floats:
         else:
             np.add.at(out, (..., where), part)  # type: ignore[arg-type]
     return out.reshape(samples, geometry.out_channels, geometry.out_positions)
+
+
+def _check_taps(count: int) -> None:
+    """Raise RefusedError where the connections between positions are too many to be listed."""
+    if count > _MOST_TAPS:
+        raise RefusedError(
+            f"{count:,} pairs of a position and one that its window reaches, and the spiking form lists at most "
+            f"{_MOST_TAPS:,} for a layer: use smaller windows, or smaller images"
+        )
 
 
 def _taps(

@@ -10,10 +10,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from twentywatts.errors import DataError
+from twentywatts.errors import DataError, counted
+from twentywatts.forms.limits import check_simulation
 from twentywatts.forms.lowering import Floats, Kind, apply
 from twentywatts.forms.protocol import Inputs
-from twentywatts.forms.runtime import threads
+from twentywatts.forms.runtime import sample_count, threads
 from twentywatts.forms.spiking.calibration import as_signal
 from twentywatts.forms.spiking.conversion import LIMIT, MAX_TIMESTEPS, Converted, Group
 from twentywatts.forms.spiking.engine import Spikes, deliver, fire, largest
@@ -80,16 +81,29 @@ def run(converted: Converted, inputs: Inputs, *, timesteps: Iterable[int], worke
     if not wanted or wanted[0] < 1 or wanted[-1] > MAX_TIMESTEPS:
         raise DataError(f"timesteps must lie between 1 and {MAX_TIMESTEPS}, got {wanted}")
     signals = signals_of(converted, inputs)
-    sample_count = len(next(iter(signals.values())))
+    count = sample_count(signals)
+    check_simulation(
+        count * wanted[-1] * _synapse_count(converted), f"{counted(count, 'sample')} of {wanted[-1]} steps"
+    )
     neurons = max(group.bias.size for group in converted.groups)
     size = max(1, min(64, _CHUNK_BYTES // (4 * neurons * wanted[-1])))
-    chunks = [{name: x[i : i + size] for name, x in signals.items()} for i in range(0, sample_count, size)]
+    chunks = [{name: x[i : i + size] for name, x in signals.items()} for i in range(0, count, size)]
     work = partial(_run_chunk, converted, wanted)
     with threads(workers or os.cpu_count()) as pool:
         done = list(pool.map(work, chunks))
     counts = [sum(parts[1:], start=parts[0]) for parts in zip(*(counts for _, counts in done), strict=True)]
     outputs = {steps: np.concatenate([values[steps] for values, _ in done]) for steps in wanted}
-    return Run(outputs=outputs, counts=counts, sample_count=sample_count, timesteps=wanted[-1])
+    return Run(outputs=outputs, counts=counts, sample_count=count, timesteps=wanted[-1])
+
+
+def _synapse_count(converted: Converted) -> float:
+    """Return the connections of all neurons: what one step adds up where every neuron spikes."""
+    total = 0.0
+    for block in converted.lowered.blocks:
+        for projection in block.projections:
+            geometry = projection.linear.geometry
+            total += float(geometry.fan_in_count) * geometry.out_channels * geometry.out_positions
+    return total
 
 
 def spike_trains(converted: Converted, inputs: Inputs, *, timesteps: int) -> dict[str, NDArray[np.bool_]]:
@@ -119,6 +133,7 @@ def signals_of(converted: Converted, inputs: Inputs) -> dict[str, Floats]:
         if array.shape[1:] != shape or not len(array):
             raise DataError(f"input '{name}' needs samples of shape {shape}, got an array of shape {array.shape}")
         signals[name] = as_signal(array, shape)
+    sample_count(signals)  # as many of each input
     return signals
 
 
