@@ -19,7 +19,7 @@ from twentywatts.slimming.result import Entry, SlimData, Slimmed
 from twentywatts.slimming.searching.choice import asking_order, cost_of, likely
 from twentywatts.slimming.searching.lab import Lab
 from twentywatts.slimming.searching.making import chain
-from twentywatts.slimming.searching.rungs import PRECISIONS
+from twentywatts.slimming.searching.rungs import FLOAT, PRECISIONS
 from twentywatts.slimming.timing.measuring import Call, Rounds
 from twentywatts.slimming.timing.outcome import Outcome, measured_outcome, step_effects
 from twentywatts.slimming.timing.payback import Cost
@@ -229,6 +229,6 @@ def _summary(job: Job, lab: Lab, given: Entry) -> ModelSummary:
 
 
 def _refusals(lab: Lab) -> list[Refusal]:
-    return [
-        Refusal(machine="", title=words, family="", reason=reason) for words, reason in lab.refused.values() if words
-    ]
+    late = [words for key, words in lab.passed_over.items() if f"{FLOAT} {key}" not in {*lab.trials, *lab.refused}]
+    told = [*lab.refused.values(), *((words, "there was no time left for it") for words in late)]
+    return [Refusal(machine="", title=words, family="", reason=reason) for words, reason in told if words]

@@ -25,7 +25,7 @@ def trial(rung: Rung, drop: float, packing: str = FLOAT) -> Trial:
 def cuts_tried(left_s: float, loses: dict[float, float], wanted: list[Rung] | None = None) -> list[float]:
     """Return the cuts that were trained, where each takes ten seconds; loses: what each loses, else too much."""
     lab = SimpleNamespace(question=SimpleNamespace(goal=SimpleNamespace(max_drop=LIMIT)), making_s=0.0, tried_=[])
-    lab.clock = SimpleNamespace(left_s=left_s)
+    lab.clock, lab.passed_over = SimpleNamespace(left_s=left_s), {}
     lab.usual_s = lambda rung: 10.0 if rung.epochs else 0.0
 
     def tried(rung: Rung, make: Any, time_s: float) -> list[Trial]:
@@ -38,7 +38,11 @@ def cuts_tried(left_s: float, loses: dict[float, float], wanted: list[Rung] | No
     climb(lab, lambda *_: None, [AS_GIVEN, *(wanted or CUTS)], lambda text, share: told.append(share))
     assert told == sorted(told), "progress goes forward"
     assert all(0 <= share < 1 for share in told)
-    return [rung.cut for rung in lab.tried_ if rung.epochs]
+    trained = [rung.cut for rung in lab.tried_ if rung.epochs]
+    late = [Rung.of(key).cut for key in lab.passed_over]
+    assert not set(trained) & set(late)
+    assert set(trained) | set(late) >= {rung.cut for rung in wanted or CUTS}, "what was not tried is told"
+    return trained
 
 
 def test_with_time_for_all_the_order_stands() -> None:

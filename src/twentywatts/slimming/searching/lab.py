@@ -52,6 +52,7 @@ class Lab:
     parts: search samples (``tuning``) and guard samples (``reported``). train: samples to train on, None where none
     were given. given: the model as it was given, as an artefact; given_search, given_guard: its outputs. trials: by
     key, in the order in which they were tried; refused: what could not be made or run, in words, and why, by key.
+    passed_over: what there was no time for, in words, by the key of the request.
     begun: requests by what they come to before training. took_s: seconds that requests took, by kind. memory: where
     trials are kept. scores, harms: how much each weight and each residual block matters, by the digest of the candidate
     that has it. mixtures: samples to train on with mixtures, by seed.
@@ -67,6 +68,7 @@ class Lab:
     clock: Clock
     trials: dict[str, Trial] = field(default_factory=dict)
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     harms: dict[str, dict[str, float]] = field(default_factory=dict)

@@ -100,6 +100,7 @@ def climb(lab: Lab, make: Make, wanted: Sequence[Rung], progress: Callable[[str,
     while ahead:
         rung = ahead.pop(0)
         if done and rung.is_long and lab.clock.left_s <= _least_s(rung, lab):
+            lab.passed_over[rung.key] = rung.text
             continue
         progress(rung.text, done / (done + 1 + len(ahead)))
         found = lab.tried(rung, make, _SHARE * lab.making_s)
