@@ -16,6 +16,7 @@ __all__ = ["amount_text", "count_text", "quantity_text"]
 
 _SHOWN = {"J": "Wh", "m3": "L", "kg": "g", "kg/J": "g/kWh", "m3/J": "L/kWh", "USD/J": "USD/kWh", "USD/s": "USD/h"}
 _TONNE_G = 1e6
+_KILOS_G_PER_KWH = 1e4  # of what is made by its capacity, such as a battery
 _NEXT_TO_NONE = 1e-4  # of a share without an interval: less is told as less than that
 _SMALL_J = 360.0  # a tenth of a Wh: below it joules read better
 
@@ -39,6 +40,8 @@ def _with_unit(unit: str, low: float, mid: float, high: float) -> str:
     low, mid, high = (convert(value, unit, shown) for value in (low, mid, high))
     if shown == "g" and mid >= _TONNE_G:
         return format_interval(low / _TONNE_G, mid / _TONNE_G, high / _TONNE_G, "t")
+    if shown == "g/kWh" and mid >= _KILOS_G_PER_KWH:
+        low, mid, high, shown = low / 1e3, mid / 1e3, high / 1e3, "kg/kWh"
     if unit == "USD" or ("/" in shown and unit in _SHOWN):
         return f"{format_count_interval(low, mid, high)} {shown}"
     return format_interval(low, mid, high, shown)

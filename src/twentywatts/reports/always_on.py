@@ -10,7 +10,15 @@ from twentywatts.comparison.result import Comparison
 from twentywatts.errors import clean
 from twentywatts.units import convert, format_interval, format_si, format_time_interval
 
-__all__ = ["always_on_record", "always_on_sentences", "days_text", "power_text", "rate_text", "use_text"]
+__all__ = [
+    "always_on_record",
+    "always_on_sentences",
+    "days_text",
+    "power_text",
+    "rate_text",
+    "title_inside",
+    "use_text",
+]
 
 Record = Mapping[str, Any]
 
@@ -61,6 +69,14 @@ def use_text(document: Record) -> str:
     return "".join(f", {part}" for part in parts)
 
 
+def title_inside(title: str) -> str:
+    """Return a machine's title for the middle of a sentence."""
+    kind, _, model = clean(title).partition(": ")
+    if kind != "This computer":
+        return clean(title)
+    return f"this computer ({model})" if model else "this computer"
+
+
 def always_on_sentences(document: Record) -> list[str]:
     """Return who draws least at the asked rate, and at which rates event-driven stops or begins to win."""
     record = document["always_on"]
@@ -69,7 +85,7 @@ def always_on_sentences(document: Record) -> list[str]:
         return []
     best = min(rows, key=lambda row: row["power_w"]["mid"])
     days = f", {days_text(best['battery_days'])} of battery" if best["battery_days"] else ""
-    found = [f"At the asked rate {clean(best['title'])} draws least: {power_text(best['power_w'])}{days}."]
+    found = [f"At the asked rate {title_inside(best['title'])} draws least: {power_text(best['power_w'])}{days}."]
     kinds = {row["family"] == "neuromorphic" for row in rows}
     if len(kinds) < 2:
         return [*found, "There is nothing to change places with: all that compete are of one kind."]
@@ -79,7 +95,7 @@ def always_on_sentences(document: Record) -> list[str]:
 
 def _change(change: Record, record: Record) -> str:
     rate, ends = change["rate_per_s"], (record["rates_per_s"][0], record["rates_per_s"][-1])
-    below, above = (clean(record["rows"][change[side]]["title"]) for side in ("below", "above"))
+    below, above = (title_inside(record["rows"][change[side]]["title"]) for side in ("below", "above"))
     verb = "stops" if change["event_driven_stops"] else "begins"
     low = f"at most {rate_text(rate['low'])}" if rate["low"] <= ends[0] * 1.01 else rate_text(rate["low"])
     high = f"at least {rate_text(rate['high'])}" if rate["high"] >= ends[1] * 0.99 else rate_text(rate["high"])

@@ -177,7 +177,7 @@ def _drivers(document: Record) -> Iterable[str]:
 
 def _inputs(document: Record) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name, width in (("input", 34), ("value (90 %)", 26), ("from", 18)):
+    for name, width in (("input", 32), ("value (90 %)", 26), ("from", 20)):
         table.add_column(name, max_width=width, overflow="fold")  # a source's name is there to be looked up
     for item in document["inputs"]:
         origin = item["source"] or origin_text(item)

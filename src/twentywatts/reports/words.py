@@ -16,7 +16,7 @@ from twentywatts.comparison.text import (
     setting_text,
 )
 from twentywatts.errors import clean
-from twentywatts.reports.always_on import use_text
+from twentywatts.reports.always_on import title_inside, use_text
 from twentywatts.uncertain import Interval
 from twentywatts.units import format_interval, format_si
 
@@ -187,7 +187,7 @@ def _answer(document: Record) -> str:
     bounds = f" ({bounds})" if bounds else ""
     kept = f"keeps the {metric_text(metric)} at {accuracy_text(best['accuracy'], metric)}"
     energy = f"{interval_text(best['energy_j'], 'J')} per {best['per']}"
-    against = f"{less}{bounds} {_than(less)} {reference['form']} on {_inside(reference['title'])}"
+    against = f"{less}{bounds} {_than(less)} {reference['form']} on {title_inside(reference['title'])}"
     alone = "Nothing that was asked for spends less than the reference. " if best["ratio"]["mid"] >= 1 else ""
     return f"{alone}{clean(best['title'])}, run as {form_text(best)}, {kept} for {energy}: {against}."
 
@@ -198,14 +198,6 @@ def _grounds(document: Record) -> str:
     if best is None or best["guessed_frac"] < 0.5:
         return ""
     return f"{100 * best['guessed_frac']:.0f} % of its joules rest at least in part on guessed figures."
-
-
-def _inside(title: str) -> str:
-    """Return a machine's title for the middle of a sentence."""
-    kind, _, model = clean(title).partition(": ")
-    if kind != "This computer":
-        return clean(title)
-    return f"this computer ({model})" if model else "this computer"
 
 
 def _than(ratio: str) -> str:
@@ -231,7 +223,7 @@ def _rivals(document: Record) -> str:
         return ""
     others = [row for row in candidates(document) if row["keeps_accuracy"] is True and row is not best]
     others = [row for row in others if row["standing"] == "chip"]
-    close = [_inside(row["title"]) for row in others if row["energy_j"]["low"] <= best["energy_j"]["high"]]
+    close = [title_inside(row["title"]) for row in others if row["energy_j"]["low"] <= best["energy_j"]["high"]]
     close = list(dict.fromkeys(close))
     if not close:
         return ""

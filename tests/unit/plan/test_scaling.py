@@ -12,6 +12,7 @@ from twentywatts.errors import InputError
 from twentywatts.plan.inputs import point
 from twentywatts.plan.laws import inference_aware, law, laws, loss, optimum
 from twentywatts.plan.words import quantity_text
+from twentywatts.units import convert
 
 
 def test_hoffmann_s_own_table_is_met_by_the_unrounded_law() -> None:
@@ -115,3 +116,9 @@ def test_a_budget_that_also_serves_says_which_share_does() -> None:
     assert found["share_frac"] == pytest.approx(1 - trained)
     more = quantity_text("energy_j", point(plan.amount("more_energy_j").mid))
     assert f"one percent less loss costs {more} more" in plan.sentences[1]
+
+
+def test_carbon_of_what_is_made_by_its_capacity_is_told_in_kilograms() -> None:
+    grams = convert(80_000.0, "g/kWh", "kg/J")
+    assert quantity_text("battery_kg_per_j", point(grams)) == "80 kg/kWh"
+    assert quantity_text("carbon_kg_per_j", point(convert(344.0, "g/kWh", "kg/J"))) == "344 g/kWh"

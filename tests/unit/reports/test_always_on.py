@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tests.support.example_comparison import example_comparison
 
-from twentywatts.reports.always_on import always_on_sentences
+from twentywatts.reports.always_on import always_on_sentences, title_inside
 from twentywatts.reports.always_on_views import always_on_chart, always_on_view
 from twentywatts.reports.document import comparison_document
 from twentywatts.reports.table import comparison_view
@@ -86,3 +86,8 @@ def test_the_page_has_the_section(document: dict[str, Any]) -> None:
     page = comparison_page(document)
     assert "<h2>Always on</h2>" in page
     assert 'id="chart-power"' in page
+
+
+def test_this_computer_is_written_small_within_a_sentence() -> None:
+    assert title_inside("This computer: AMD EPYC") == "this computer (AMD EPYC)"
+    assert title_inside("Intel Loihi") == "Intel Loihi"
