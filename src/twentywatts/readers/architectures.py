@@ -51,7 +51,7 @@ def load_architecture(name_or_path: str | Path) -> Architecture:
         return _from_path(path)
     if _HUB_ID.fullmatch(given):
         return _from_hub(given)
-    hint = nearest(given.lower(), bundled_aliases(_FOLDER))
+    hint = nearest(given.lower(), [*bundled_aliases(_FOLDER), *bundled_aliases("diffusion")])
     raise ModelError(
         f"unknown model '{clean(given)[:100]}'{hint}; wanted a bundled name (`twentywatts models`), a "
         "folder or file with its config.json, or a hub id 'owner/model'"

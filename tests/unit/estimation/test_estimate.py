@@ -290,3 +290,8 @@ def test_a_prompt_that_is_kept_is_not_read_again() -> None:
         for share in (0.0, 0.9)
     )
     assert kept.rows[0].ledger.energy_j.mid < 0.3 * fresh.rows[0].ledger.energy_j.mid
+
+
+def test_a_mistyped_model_that_draws_is_told_its_name() -> None:
+    with pytest.raises(ModelError, match=r"did you mean 'wan2.1-t2v-1.3b-diffusers'\?"):
+        tw.estimate("wan2.1-t2v-1.3", on="h100-sxm")
