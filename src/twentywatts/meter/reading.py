@@ -102,9 +102,11 @@ def _reason(channel: Channel, first: State, last: State, duration_s: float) -> s
         return ""
     if channel.quantity is Quantity.POWER:
         return "frozen: the sensor gave 0 W throughout"
-    if duration_s >= slowest_tick_s(channel):
+    needed_s = slowest_tick_s(channel)
+    if duration_s >= needed_s:
         return f"frozen: the counter did not move in {duration_s:.3g} s"
-    return f"too short: the counter did not move in {duration_s:.3g} s, it may need {slowest_tick_s(channel):.2g} s"
+    needed = f"{needed_s:,.0f}" if needed_s >= 10 else f"{needed_s:.2g}"
+    return f"too short: the counter did not move in {duration_s:.3g} s, it may need {needed} s"
 
 
 def _interval(channel: Channel, first: State, last: State, duration_s: float) -> tuple[float, float]:

@@ -52,6 +52,9 @@ def test_a_window_shorter_than_the_counter_is_told_as_such() -> None:
     found = read(channel(period_s=0.1), (0.0, 7.0), (0.05, 7.0))
     assert found.energy_j is None
     assert found.notes[0].startswith("too short")
+    assert found.notes[0].endswith("it may need 0.3 s")
+    slow = read(channel(period_s=400.0, step_j=0.0), (0.0, 7.0), (3.0, 7.0))
+    assert slow.notes[0].endswith("it may need 1,200 s")
 
 
 def test_a_sensor_that_gives_zero_watts_is_frozen() -> None:
