@@ -23,6 +23,7 @@ from twentywatts.machines import load
 from twentywatts.price.decoder_work import rates_of
 from twentywatts.price.diffusion import DIFFUSION_NAMES as NAMES
 from twentywatts.price.diffusion import DrawingWork, diffusion_price, drawing_work
+from twentywatts.price.fitted import error_correlation
 from twentywatts.readers.diffusions import load_diffusion
 from twentywatts.uncertain import Array
 from twentywatts.workload_diffusion import DiffusionWorkload
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         unseen[out] = predict(rows, fit(rows, every[~out]), every[out], unseen=True)[1]
     text = _report(rows, inside=inside, held=held, held_time=held_time, unseen=unseen)
     options.docs.write_text(text, encoding="utf-8")
-    _write(options.out, rows, whole, {"inside": inside, "held": held, "unseen": unseen})
+    _write(options.out, rows, whole, {"inside": inside, "held": held, "held_time": held_time, "unseen": unseen})
     print(text)
 
 
@@ -180,14 +181,41 @@ def _report(rows: Rows, *, inside: Array, held: Array, held_time: Array, unseen:
         lines.append(f"| {' | '.join(cells)} | {100 * np.median(_errors(unseen, rows)[chosen]):.0f} % |")
     scores = np.sort(np.abs(np.log(held / rows.energy_j)))
     lines += ["", f"Nine in ten held-out predictions lie within a factor {np.exp(scores[int(0.9 * len(scores))]):.2f}."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_power_text(rows, held, held_time)]) + "\n"
+
+
+def _residuals(rows: Rows, held: Array, held_time: Array) -> tuple[Array, Array]:
+    """Return |ln(measured / predicted)| of energy, and of the mean power, energy over time."""
+    energy = np.log(rows.energy_j / held)
+    return np.abs(energy), np.abs(energy - np.log(rows.time_s / held_time))
+
+
+def _power_text(rows: Rows, held: Array, held_time: Array) -> list[str]:
+    """Return how often the interval of the power holds, each base model calibrated by the others alone."""
+    energy, power = _residuals(rows, held, held_time)
+    apart, together = np.zeros(len(held), bool), np.zeros(len(held), bool)
+    for group in sorted(set(rows.group)):
+        out = rows.group == group
+        apart[out] = power[out] <= np.sqrt(2.0) * _rank(energy[~out])
+        together[out] = power[out] <= _rank(power[~out])
+    linear = np.corrcoef(np.log(rows.energy_j / held), np.log(rows.time_s / held_time))[0, 1]
+    return [
+        f"Errors of energy and of time correlate by {linear:.2f}, held out. Drawn with the correlation of {error_correlation(_rank(energy), _rank(power)):.2f}, the interval of the mean power",
+        f"holds {100 * together.mean():.0f} % (each base model calibrated by the others alone); drawn as if they had nothing in common it would hold {100 * apart.mean():.0f} %.",
+    ]
+
+
+def _rank(scores: Array) -> float:
+    """Return the conformal quantile for nine of ten."""
+    ordered = np.sort(scores)
+    return float(ordered[min(int(np.ceil(0.9 * (len(ordered) + 1))), len(ordered)) - 1])
 
 
 def _write(path: Path, rows: Rows, whole: Array, found: dict[str, Array]) -> None:
     count = len(NAMES)
     digest = hashlib.sha256(repr([tuple(record.values()) for record in rows.records]).encode()).hexdigest()
-    scores = np.sort(np.abs(np.log(found["held"] / rows.energy_j)))
-    q90 = float(scores[min(int(np.ceil(0.9 * (len(scores) + 1))), len(scores)) - 1])
+    scores, power = _residuals(rows, found["held"], found["held_time"])
+    q90 = _rank(scores)
     wide = float(np.median(np.abs(np.log(found["unseen"] / rows.energy_j))) / np.median(scores))
     lines = ["# Written by bench/fit_diffusion.py; do not edit.", f"model_error_low_frac = {np.exp(-q90):.3g}"]
     lines += [f"model_error_high_frac = {np.exp(q90):.3g}", f'rows_hash = "{digest}"', f"rows_count = {len(scores)}"]
@@ -199,6 +227,7 @@ def _write(path: Path, rows: Rows, whole: Array, found: dict[str, Array]) -> Non
         "",
         "[error]",
         f"quantile_90 = {q90:.4g}",
+        f"power_90 = {_rank(power):.4g}",
         f"unseen_chip = {max(wide, 1.0):.3g}",
     ]
     for place, name in enumerate(NAMES):

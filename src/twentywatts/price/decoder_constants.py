@@ -17,6 +17,7 @@ import numpy as np
 
 from twentywatts.errors import InputError, nearest
 from twentywatts.machines import Machine
+from twentywatts.price.fitted import error_correlation
 from twentywatts.uncertain import Array, Interval
 
 __all__ = [
@@ -65,11 +66,8 @@ class ErrorModel:
 
     @property
     def correlation(self) -> float:
-        """Correlation of the draws of energy and time, which err alike, at which their ratio errs as the power did.
-
-        Two lognormal errors of one width w have a ratio of the width w √(2 (1 − correlation)).
-        """
-        return float(np.clip(1.0 - 0.5 * (self.power_90 / self.quantile_90) ** 2, 0.0, 1.0))
+        """Correlation of the draws of energy and time at which their ratio errs as the power did."""
+        return error_correlation(self.quantile_90, self.power_90)
 
     def interval(self, scale: float) -> Interval:
         """Return the multiplier on a prediction with its 90 % interval."""

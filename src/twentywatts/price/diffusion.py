@@ -21,6 +21,7 @@ from twentywatts.machines import Machine
 from twentywatts.price.costs import Costs, Values, with_idle
 from twentywatts.price.decoder_step import held_frac
 from twentywatts.price.decoder_work import Rates, rates_of
+from twentywatts.price.fitted import error_correlation
 from twentywatts.scenario import Scenario
 from twentywatts.uncertain import Array, Interval
 from twentywatts.workload_diffusion import DiffusionWorkload
@@ -126,5 +127,6 @@ def costs(workload: DiffusionWorkload, machine: Machine, values: Values, scenari
         chip_count=workload.chip_count,
         bound="compute",
         model_error=_error(seen=seen),
+        error_correlation=error_correlation(_table()["error"]["quantile_90"], _table()["error"]["power_90"]),
         notes=(*workload.notes, *unseen),
     )

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from twentywatts.uncertain import Interval
 
-__all__ = ["Fitted", "load_fitted"]
+__all__ = ["Fitted", "error_correlation", "load_fitted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +54,12 @@ def load_fitted(name: str) -> Fitted:
         method=table["method"],
         sources=tuple(table.get("sources", ())),
     )
+
+
+def error_correlation(quantile_90: float, power_90: float) -> float:
+    """Return the correlation of the draws of energy and time at which their ratio errs as the power did.
+
+    quantile_90, power_90: nine of ten held-out |ln(measured / predicted)| are smaller, of energy and of energy over
+    time. Two lognormal errors of one half width q have a ratio of the half width q √(2 (1 − correlation)).
+    """
+    return min(max(1.0 - 0.5 * (power_90 / quantile_90) ** 2, 0.0), 1.0)

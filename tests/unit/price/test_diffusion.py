@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.repository import PACKAGE
 
 import twentywatts as tw
 from twentywatts.counting.diffusion import DiffusionUse, diffusion_workload
@@ -100,3 +102,10 @@ def test_every_chip_must_hold_all_weights() -> None:
     found = tw.estimate("hunyuanvideo", on=["rtx-4090x8", "h100-sxm"], batch=1)
     assert [row.machine for row in found.rows] == ["h100-sxm"]
     assert "does not fit the memory of a chip" in found.refused[0].reason
+
+
+def test_an_estimated_power_of_images_has_the_error_of_held_out_runs() -> None:
+    row = tw.estimate("flux.1-dev", on="h100-sxm", batch=1).rows[0]
+    power_90 = tomllib.loads((PACKAGE / "data" / "fitted" / "diffusion.toml").read_text())["error"]["power_90"]
+    assert np.log(row.power_w.mid / row.power_w.low) == pytest.approx(power_90, rel=0.15)
+    assert row.power_w.mid < row.power_w.high <= tw.machine("h100-sxm").figures["max_power_w"].value
