@@ -32,11 +32,13 @@ class Step:
 
     @property
     def brief(self) -> str:
-        """The step's name, with the share where it takes one: ``prune 50 %``, ``drop 1 of 3 blocks``."""
+        """The step's name, with the share where it takes one: ``prune 50 %``, ``drop 1 of 3 blocks``, ``zeros 2:4``."""
         ratio = self.settings.get("ratio", self.settings.get("share_frac"))
         share = "" if ratio is None else (" by group" if isinstance(ratio, str) else f" {100 * ratio:.3g} %")
         if self.name == "depth" and "of" in self.settings:
             return f"drop {self.settings['dropped']} of {self.settings['of']} blocks"
+        if self.settings.get("pattern", "any") != "any":
+            return f"{self.name} {self.settings['pattern']}"
         told = [words for key, words in _TOLD.items() if self.settings.get(key)]
         return " ".join([self.name + share, *told])
 

@@ -10,7 +10,7 @@ from tests.support.random_networks import Builder, Made
 from tests.unit.slimming.test_prune import outputs
 
 from twentywatts.errors import InputError, RefusedError
-from twentywatts.slimming.candidate import Candidate
+from twentywatts.slimming.candidate import Candidate, Step
 from twentywatts.slimming.shipping.recipe import weights_of
 from twentywatts.slimming.steps.int4 import int4
 from twentywatts.slimming.steps.lowrank import lowrank, lowrank_to
@@ -120,3 +120,8 @@ def test_a_model_without_dense_layers_is_refused() -> None:
     made = b.model(["N", 3, 4, 4], b.conv("x", 3, 8))
     with pytest.raises(RefusedError, match="has none"):
         int4(Candidate(content=made.content))
+
+
+def test_two_patterns_of_zeros_have_names_of_their_own() -> None:
+    steps = [Step(name="zeros", settings={"share_frac": 0.5, "pattern": pattern}) for pattern in ("any", "2:4")]
+    assert [step.brief for step in steps] == ["zeros 50 %", "zeros 2:4"]
