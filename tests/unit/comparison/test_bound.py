@@ -58,6 +58,7 @@ def test_accuracy_interval_is_clopper_pearson(right: int, n: int) -> None:
 
 def test_three_verdicts() -> None:
     assert judge(0, 0, 899, 0.01).keeps is True
+    assert judge(40, 2, 899, 0.01).sentence == "loses 4.23 %, more than 1.00 % is shown"  # 38 of 899
     assert judge(40, 2, 899, 0.01).keeps is False
     few = judge(0, 0, 20, 0.01)
     assert few.keeps is None

@@ -43,3 +43,9 @@ def test_a_brain_file_without_shares_is_unsplit() -> None:
 def test_the_interval_is_that_of_the_power() -> None:
     interval = price(BrainWorkload(time_s=1.0), load("human-brain"), Scenario()).energy_j.interval
     assert (interval.low, interval.high) == pytest.approx((17, 23), rel=0.02)
+
+
+def test_parts_share_the_brain_equally() -> None:
+    ledger = price(BrainWorkload(time_s=0.5, layers=("left", "right")), load("human-brain"), Scenario(draws=0))
+    joules = {part: spread.mid for part, spread in ledger.by_part().items()}
+    assert joules == pytest.approx({"left": 5.0, "right": 5.0})

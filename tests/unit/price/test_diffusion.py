@@ -109,3 +109,10 @@ def test_an_estimated_power_of_images_has_the_error_of_held_out_runs() -> None:
     power_90 = tomllib.loads((PACKAGE / "data" / "fitted" / "diffusion.toml").read_text())["error"]["power_90"]
     assert np.log(row.power_w.mid / row.power_w.low) == pytest.approx(power_90, rel=0.15)
     assert row.power_w.mid < row.power_w.high <= tw.machine("h100-sxm").figures["max_power_w"].value
+
+
+def test_a_chip_like_none_that_was_measured_has_a_wider_interval() -> None:
+    error = tomllib.loads((PACKAGE / "data" / "fitted" / "diffusion.toml").read_text())["error"]
+    known, unknown = (tw.estimate("sdxl", on=name).rows[0].energy_j_per_unit for name in ("h100-sxm", "mi300x"))
+    assert np.log(known.high / known.mid) == pytest.approx(error["quantile_90"], rel=0.1)
+    assert np.log(unknown.high / unknown.mid) == pytest.approx(error["quantile_90"] * error["unseen_chip"], rel=0.1)
