@@ -70,6 +70,10 @@ class SpikingEngine:
         self.workers = max(1, workers or os.cpu_count() or 1)
         self.limit_bytes = limit_bytes
         self.plan: Plan = plan_of(network, matrix_above)
+        self._frame_bytes = {
+            layer.layer.name: layer.layer.neurons.count * (4 if layer.sends_payloads or layer.shows_membrane else 1)
+            for layer in self.plan.layers
+        }
 
     def start(self, *, samples: int = 1, payloads: bool = False, record: Sequence[str] = ()) -> Session:
         """Return a session at step 0; payloads: whether inputs may be other than 0 and 1; record: more layers to show.
@@ -106,10 +110,7 @@ class SpikingEngine:
 
     def _check_memory(self, samples: int, steps: int, at_once: int, record: Sequence[str]) -> None:
         """Raise InputError where the states of samples run side by side and all outputs do not fit."""
-        shown = [layer for layer in self.plan.layers if layer.layer.name in {*self.plan.network.results, *record}]
-        values = sum(
-            layer.layer.neurons.count * (4 if layer.sends_payloads or layer.shows_membrane else 1) for layer in shown
-        )
+        values = sum(self._frame_bytes.get(name, 0) for name in {*self.network.results, *record})
         side_by_side, outputs_bytes = min(samples, at_once * self.workers), samples * steps * values
         if max(outputs_bytes, side_by_side * self.plan.widest) > _LITTLE_BYTES:  # asking the system takes its time
             check_memory(self.network, samples=side_by_side, limit_bytes=self.limit_bytes, outputs_bytes=outputs_bytes)
