@@ -83,6 +83,7 @@ def _option(option: Option) -> Record:
         "against_published": None if against is None else against.as_dict(),
         "borne": option.is_borne,
         "measured_precision": option.is_measured,
+        "paired": option.is_paired,
         "advised": option.is_advised,
         "extrapolated": option.is_extrapolated,
         "evidence": row.ledger.evidence.label,

@@ -1,8 +1,8 @@
 """Language models: which precision, cache, batch and number of chips take the fewest joules a token, by the predictor.
 
 Nothing is compressed here: settings are ranked, and recipes for the tools that quantise are written (quantizers.py).
-The predictor was fitted on runs in 16 bits, and on routed models in 8-bit floats; pairs of those runs (pairs.py) tell
-how often it foresees whether 8 bits save. Everything else (8-bit floats in a dense model, integers, a narrow cache) was
+The predictor was fitted on runs in 16 bits and in 8-bit floats (of dense models Llama 3.1 405B alone); pairs of runs of
+a routed model (pairs.py) tell how often it foresees whether 8 bits save. Everything else (integers, a narrow cache) was
 measured by nobody who publishes joules of servers: such rows are guesses, wider, and never the best one.
 """
 
@@ -33,6 +33,7 @@ __all__ = ["PUBLISHED", "LanguageAdvice", "Load", "Option", "recommend"]
 PUBLISHED = "as published"
 _WIDTHS = ("bf16", "fp8", "int8", "int4")
 _SIXTEEN_BITS = ("bf16", "fp16")  # alike to a predictor
+_MEASURED = (*_SIXTEEN_BITS, "fp8")
 _CACHES = ("", "fp8")  # empty: as wide as the arithmetic, 16 bits or 32
 _CHIPS = (1, 2, 4, 8)
 _REPLY_TOKENS = 300  # of an answer, as in an estimate
@@ -64,7 +65,8 @@ class Option:
 
     against_published: joules per token over those of the weights as published on as many of the same chips at the same
     batch, None where these do not fit. is_borne: whether tokens come fast enough. is_measured: whether the predictor
-    was fitted on such runs. is_advised: that, and measured pairs at such batches do not say that it rather costs.
+    was fitted on such runs. is_paired: whether such models were measured in both precisions on as many chips.
+    is_advised: is_measured, and measured pairs at such batches do not say that it rather costs.
     is_extrapolated: another precision than published at fewer requests than any pair was measured with.
     """
 
@@ -73,6 +75,7 @@ class Option:
     base: str
     row: EstimationRow
     is_measured: bool
+    is_paired: bool
     is_advised: bool
     is_extrapolated: bool = False
     is_borne: bool = True
@@ -227,14 +230,15 @@ def _option(
 ) -> Option:
     """Return a row as an option. kind: precision as asked for, cache, precision of the weights."""
     precision, cache, base = kind
-    measured = not cache and (base in _SIXTEEN_BITS or (base == "fp8" and architecture.is_routed))
-    rather_costs = precision == "fp8" and not pairs.band(row.batch).rather_saves
+    measured, routed = not cache and base in _MEASURED, architecture.is_routed
+    rather_costs = precision == "fp8" and routed and not pairs.band(row.batch).rather_saves
     return Option(
         precision=precision,
         cache=cache,
         base=base,
         row=row if measured else _guessed(row),
         is_measured=measured,
+        is_paired=measured and (routed or base != "fp8"),
         is_advised=(measured or (precision == PUBLISHED and not cache)) and not rather_costs,
         is_extrapolated=precision != PUBLISHED and row.batch < pairs.least_batch,
         is_borne=load.step_s is None or row.step_s.mid <= load.step_s,
@@ -276,7 +280,7 @@ def _against(option: Option, options: Sequence[Option], pairs: Pairs) -> Interva
     if not same or option is same[0]:
         return None
     ratio = option.energy_j_per_token / same[0].energy_j_per_token
-    is_measured = option.is_measured and same[0].base in _SIXTEEN_BITS
+    is_measured = option.is_paired and same[0].base in _SIXTEEN_BITS
     return ratio_of(ratio, pairs, is_measured=is_measured, batch=option.row.batch)
 
 
