@@ -27,6 +27,7 @@ from twentywatts.network import Network
 __all__ = ["build", "quantised", "quiet", "settings"]
 
 _CALIBRATION_COUNT = 256  # samples; more do not change the range of a minimum and maximum much
+_MOST_LAYERS = 5000
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has an axis from here on
 
 
@@ -75,6 +76,11 @@ def _quantised(network: Network, batches: list[dict[str, NDArray[Any]]], *, is_n
 
     quantization = onnxruntime("quantization")
     model = _with_newer_opset(folded_model(network))
+    if len(model.graph.node) > _MOST_LAYERS:
+        raise RefusedError(
+            f"model '{network.name}' has {len(model.graph.node):,} layers, and onnxruntime's quantiser, whose time "
+            f"grows with their square, is given at most {_MOST_LAYERS:,}: compare it in float, or export it fused"
+        )
     with tempfile.TemporaryDirectory() as folder, quiet():
         folded, quantised = Path(folder, "folded.onnx"), Path(folder, "int8.onnx")
         excluded = _name_nodes(model)

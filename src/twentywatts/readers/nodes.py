@@ -13,7 +13,7 @@ from twentywatts.readers.order import free_names, in_order
 
 __all__ = ["MAX_NODE_COUNT", "Node", "Program", "Scope", "captured", "domain_of"]
 
-MAX_NODE_COUNT = 1_000_000  # after functions are inlined; a file of a few kB could ask for 2^100
+MAX_NODE_COUNT = 200_000  # after functions are inlined; a file of a few kB could ask for 2^100
 _MAX_DEPTH = 64
 
 
@@ -80,6 +80,25 @@ class Program:
         opsets = {domain_of(o.domain): o.version for o in model.opset_import}
         self._names: set[str] = set()
         self.root = Scope(opsets=opsets)
+        self._check_size(model.graph.node)
+
+    def _check_size(self, protos: Sequence[NodeProto]) -> None:
+        """Raise ModelError where functions that call functions make more layers than are read, before one is made."""
+        sizes: dict[Any, int] = {}
+
+        def size(nodes: Sequence[NodeProto], depth: int) -> int:
+            return sum(1 + called(_key(node), depth) for node in nodes)
+
+        def called(key: tuple[str, str, str], depth: int) -> int:
+            if key not in self._functions or depth >= _MAX_DEPTH:
+                return 0  # nested too deeply is told where it is met
+            if key not in sizes:
+                sizes[key] = 0  # until it is known: a function that calls itself is nested too deeply
+                sizes[key] = min(size(self._functions[key].node, depth + 1), MAX_NODE_COUNT + 1)
+            return sizes[key]
+
+        if size(protos, 0) > MAX_NODE_COUNT:
+            raise ModelError(f"the model has more than {MAX_NODE_COUNT} layers when its functions are inlined")
 
     def nodes(self, protos: Sequence[NodeProto], scope: Scope) -> Iterator[Node]:
         """Yield the nodes of one graph; raises ModelError for cycles, double definitions and endless functions."""
@@ -93,7 +112,7 @@ class Program:
             self._count += 1
             if self._count > MAX_NODE_COUNT:
                 raise ModelError(f"the model has more than {MAX_NODE_COUNT} layers when its functions are inlined")
-            key = (domain_of(proto.domain), proto.op_type, getattr(proto, "overload", ""))
+            key = _key(proto)
             node = self._node(proto, scope)
             if key in self._functions:
                 yield from self._call(node, self._functions[key])
@@ -154,6 +173,11 @@ class Program:
             attributes=attributes,
             scope=scope,
         )
+
+
+def _key(proto: NodeProto) -> tuple[str, str, str]:
+    """Return what names the function that a node calls."""
+    return domain_of(proto.domain), proto.op_type, getattr(proto, "overload", "")
 
 
 def captured(node: Node) -> set[str]:

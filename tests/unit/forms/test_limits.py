@@ -1,6 +1,7 @@
 """Models that nobody vouches for: loops without end, tensors without bound, products without number."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from tests.support.onnx_models import constant, info, model_of, save, zeros
 
 import twentywatts as tw
 from twentywatts.errors import InputError, RefusedError
-from twentywatts.forms import limits
+from twentywatts.forms import library, limits
+from twentywatts.forms.int8 import quantised
 from twentywatts.forms.library import onnxruntime
 from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, check_simulation, limit_s
 from twentywatts.forms.lowering import lower
@@ -118,6 +120,18 @@ def test_a_machine_short_of_memory_still_runs_models(monkeypatch: pytest.MonkeyP
         assert told() == most
 
 
+def test_ctrl_c_while_the_runtime_is_loaded_is_no_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise ImportError("import numpy failed")
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(library, "import_module", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        library.onnxruntime()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_honest_work_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     check_products(1e12, "a large model")
@@ -194,3 +208,12 @@ def test_simulations_count_what_they_take(
     monkeypatch.setenv(VARIABLE, "1e-9")  # 200 additions; 20 samples of twelve weights are more
     with pytest.raises(RefusedError, match=r"simulating 20 samples .* may take"):
         built.run({"x": data["x"] + 1})
+
+
+def test_more_layers_than_the_quantiser_ends_with_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twentywatts.forms.int8._MOST_LAYERS", 3)
+    names = ["x", *(f"h{index}" for index in range(4)), "y"]
+    nodes = [helper.make_node("Sin", [a], [b]) for a, b in zip(names, names[1:], strict=False)]
+    network = read(save(model_of(nodes, [info("x", ["n", 4])], ["y"]), tmp_path), batch=1, axes={})
+    with pytest.raises(RefusedError, match=r"has 5 layers, .* grows with their square, is given at most 3"):
+        quantised(network, FEEDS)
