@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
+from twentywatts.cli import progress
+
 # these machines are shared: how long an example takes says nothing about it; the same examples are drawn each time, but
 # where someone looks for new ones: TWENTYWATTS_EXPLORE=1 pytest
 settings.register_profile(
@@ -29,6 +31,8 @@ if not os.environ.get("TWENTYWATTS_EXPLORE") and hasattr(providers, "_get_local_
 
 # read when onnxruntime is loaded: no test of ours reports to its maker
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+progress._QUIET_S = 600.0  # no command shows how far it is because the machine is slow
 
 # in the background (nohup, a script's &) some signals are ignored, and so they would be in every process started here
 for _name, _handler in {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 Record = dict[str, Any]
@@ -169,7 +170,7 @@ def example_slim() -> Record:
     """The document: one candidate is proved, one is not, one step did nothing; two machines, one refused."""
     source = {"kind": "paper", "title": "Loihi", "authors": "Davies, Mike and others", "venue": "IEEE Micro"}
     order = {"machine": "loihi", "other": "isaac", "better": "d2", "worse": "d0", "sure": True}
-    return {
+    document = {
         "schema": "twentywatts.slim/1",
         "model": {"name": "digits.onnx", "sha256": "d0", "layer_count": 10},
         "data": {
@@ -197,3 +198,4 @@ def example_slim() -> Record:
         "notes": ["nothing is trained on the search samples"],
         "run": run_of_it(),
     }
+    return copy.deepcopy(document)  # its parts stand in this module once: whoever changes one changes his own

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +26,25 @@ def onnxruntime(part: str = "") -> Any:
     """
     os.environ.setdefault(_SILENCE, "1")
     try:
-        return import_module(f"onnxruntime.{part}" if part else "onnxruntime")
+        with _uninterrupted():
+            return import_module(f"onnxruntime.{part}" if part else "onnxruntime")
     except ImportError as error:  # parts of it have needs of their own
         raise MissingExtraError(error.name or "onnxruntime", "lab") from None
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait for the block: a library written in C takes it for a failure of its own."""
+    is_told = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not (is_told and callable(before)):
+        yield
+        return
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            before(heard[0], None)

@@ -1,6 +1,7 @@
 """Hostile texts and broken streams: nothing steers the terminal, every failure is one line and exit code 2."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -27,6 +28,11 @@ def save(path: Path, *nodes: onnx.NodeProto) -> Path:
     graph = helper.make_graph(list(nodes), "g", [x], [y], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
+
+
+def told(text: str) -> str:
+    """Return what a command told without how far it was on a slow machine."""
+    return "".join(line for line in text.splitlines(keepends=True) if not re.search(r" \(\d+ s\)$", line))
 
 
 def is_harmless(text: str) -> bool:
@@ -118,7 +124,7 @@ def test_an_output_that_cannot_be_written_is_told(words: list[str]) -> None:
     with open("/dev/full", "w") as full:
         result = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert result.returncode == 2
-    assert result.stderr.count("\n") == 1, result.stderr
+    assert told(result.stderr).count("\n") == 1, result.stderr
 
 
 @pytest.mark.parametrize("closed", ["1", "2"])
@@ -130,7 +136,7 @@ def test_a_closed_stream_is_no_traceback(closed: str, words: str) -> None:
     result = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
     assert result.returncode == (2 if "none" in words else 0)
     assert "Traceback" not in result.stderr
-    assert result.stderr.count("\n") <= 1
+    assert told(result.stderr).count("\n") <= 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
