@@ -80,6 +80,9 @@ def test_time_steps_that_are_left_out_are_seen() -> None:
     found = reviewed(row)
     assert found.sop_count == pytest.approx(8 * 0.2e9)
     assert found.formula is Formula.STEPS_LEFT_OUT
+    first = 1e8 * 4.6e-12  # of a first layer without spikes, which runs once and is counted once
+    found = reviewed(replace(row, analog_mac_count=1e8, claimed_j=0.2e9 * 0.9e-12 + first))
+    assert found.formula is Formula.STEPS_LEFT_OUT
 
 
 def test_the_multiply_accumulates_that_spikes_keep_are_counted() -> None:
@@ -104,6 +107,9 @@ def test_without_operations_nothing_is_recomputed_and_that_is_said() -> None:
 def test_operations_that_do_not_fit_are_named() -> None:
     assert "operations_do_not_fit" in kinds(reviewed(replace(PUBLISHED, sop_count=9e6, claimed_j=None)))
     assert "operations_do_not_fit" not in kinds(reviewed(PUBLISHED))
+    stepped = replace(PUBLISHED, timesteps=4, claimed_j=None)
+    assert "operations_do_not_fit" not in kinds(reviewed(replace(stepped, sop_count=4 * 2.51e6)))
+    assert "operations_do_not_fit" in kinds(reviewed(replace(stepped, sop_count=2.51e6 / 4)))
 
 
 @given(
