@@ -85,7 +85,7 @@ class DecoderWorkload:
 
     batch: sequences served together [count, may be a mean]. prompt_tokens, output_tokens: per sequence. decode: the
     mean step; step_count: how many there are, output − 1 without speculation, because the prefill writes the first
-    token. weight_bytes: resident, with the copies of data parallelism. cache_bytes: resident while the batch is at work.
+    token. weight_bytes: resident, with the copies of data parallelism. cache_bytes: resident at work.
     linear_bits, expert_bits: of a stored weight, with scales. linear_operand_bits, expert_operand_bits: of what is
     multiplied with them (32, 16, 8 or 4). cache_bits: of a cached value. model_type: the model's family, as its
     config.json calls it: some have kernels of their own.

@@ -17,6 +17,7 @@ from twentywatts.counting.parameters import active_parameter_count, parameter_co
 from twentywatts.counting.precision import Precision, precision_of
 from twentywatts.counting.use import DecoderUse, Speculation
 from twentywatts.errors import InputError, ModelError, RefusedError, counted
+from twentywatts.estimation.guesses import guessed, was_measured
 from twentywatts.estimation.places import Place
 from twentywatts.estimation.request import Asked, Request, request_of
 from twentywatts.estimation.result import EstimationRow, ModelCard
@@ -59,15 +60,17 @@ def language_model(model: str | Path, asked: Asked, *, precision: str = "", cach
         what=request.what,
         batches=served.batches,
         row=served.row,
-        notes=(*architecture.notes, *request.notes, *_cache_notes(held, architecture)),
+        notes=(*architecture.notes, *request.notes, *_precision_notes(held)),
     )
 
 
-def _cache_notes(held: Precision, architecture: Architecture) -> tuple[str, ...]:
-    if held.cache_bits >= _FULL_BITS or not architecture.main.causal:
+def _precision_notes(held: Precision) -> tuple[str, ...]:
+    if was_measured(held):
         return ()
+    cache = f" and a cache of {held.cache_bits:.3g} bits" if held.cache_bits < _FULL_BITS else ""
     return (
-        f"no measured run has a cache of {held.cache_bits:.3g} bits: its kernels are taken to do as well as others",
+        f"no measured run has weights in {held.name}{cache}: a guess, whose interval is as much wider as on a chip "
+        "that was never seen",
     )
 
 
@@ -177,7 +180,8 @@ class _Served:
         steps = np.asarray(found.decode.time_s / found.time_s) / (ahead.tokens_per_step if ahead else 1.0)
         written = self.request.output_tokens
         unit = "token" if written else "request"
-        return row_of(place, batch, ledger, units=float(written), unit=unit, step_share=float(steps))
+        row = row_of(place, batch, ledger, units=float(written), unit=unit, step_share=float(steps))
+        return row if was_measured(self.precision) else guessed(row)
 
 
 def _room_bytes(place: Place) -> float:

@@ -14,6 +14,8 @@ import twentywatts as tw
 from twentywatts.cli import main
 from twentywatts.errors import InputError, MachineError, ModelError
 from twentywatts.estimation.places import batches_of, places_of
+from twentywatts.figures import Evidence
+from twentywatts.price.decoder_constants import error_model
 from twentywatts.readers.architectures import published_figures
 from twentywatts.units import convert
 
@@ -231,13 +233,23 @@ def test_an_image_is_nothing_to_hear() -> None:
     assert text.ledger.energy_j.mid < row.ledger.energy_j.mid < 1.1 * text.ledger.energy_j.mid
 
 
+@pytest.mark.parametrize(("precision", "is_guess"), [("bf16", False), ("fp8", False), ("int4", True), ("fp32", True)])
+def test_a_precision_that_no_run_had_is_a_guess_and_wider(precision: str, is_guess: bool) -> None:
+    (row,) = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=32, precision=precision).rows
+    (usual,) = tw.estimate("llama-3.1-8b", on="h100-sxm", batch=32).rows
+    assert (row.ledger.evidence is Evidence.GUESSED) is is_guess
+    assert (usual.energy_j_per_unit.high / usual.energy_j_per_unit.mid) ** (
+        error_model().unseen_chip if is_guess else 1
+    ) == pytest.approx(row.energy_j_per_unit.high / row.energy_j_per_unit.mid, rel=0.02)
+
+
 def test_a_narrow_cache_holds_more_requests_and_costs_less() -> None:
     long = {"prompt_tokens": 30_000, "output_tokens": 300}
     wide, narrow = (tw.estimate("llama-3.1-8b", on="h100-sxm", cache_precision=cache, **long) for cache in ("", "fp8"))
     assert narrow.model.cache_bytes_per_token == wide.model.cache_bytes_per_token / 2
     assert narrow.rows[-1].batch == 2 * wide.rows[-1].batch
     assert narrow.rows[-1].energy_j_per_unit.mid < wide.rows[-1].energy_j_per_unit.mid
-    assert any("cache of 8 bits" in note for note in narrow.notes)
+    assert any("a cache of 8 bits: a guess" in note for note in narrow.notes)
     with pytest.raises(InputError, match="keeps no keys and values"):
         tw.estimate("bert-base", on="l4", cache_precision="fp8")
 

@@ -20,13 +20,10 @@ from twentywatts.estimation.places import Place, places_of
 from twentywatts.estimation.request import Asked
 from twentywatts.estimation.result import EstimationRow, ModelCard, Refusal
 from twentywatts.estimation.subject import Subject
-from twentywatts.figures import Evidence
-from twentywatts.ledger import Ledger
-from twentywatts.price.decoder_constants import error_model
 from twentywatts.readers.architectures import load_architecture
 from twentywatts.scenario import Scenario
 from twentywatts.slimming.language.pairs import Pairs, ratio_of
-from twentywatts.uncertain import Interval, Spread
+from twentywatts.uncertain import Interval
 
 __all__ = ["PUBLISHED", "LanguageAdvice", "Load", "Option", "recommend"]
 
@@ -236,36 +233,13 @@ def _option(
         precision=precision,
         cache=cache,
         base=base,
-        row=row if measured else _guessed(row),
+        row=row,
         is_measured=measured,
         is_paired=measured and (routed or base != "fp8"),
         is_advised=(measured or (precision == PUBLISHED and not cache)) and not rather_costs,
         is_extrapolated=precision != PUBLISHED and row.batch < pairs.least_batch,
         is_borne=load.step_s is None or row.step_s.mid <= load.step_s,
     )
-
-
-def _guessed(row: EstimationRow) -> EstimationRow:
-    """Return a row whose precision no run was measured in: graded a guess, as wide as on a chip that was never seen."""
-    entries = tuple(
-        replace(entry, evidence=Evidence.GUESSED, energy_j=_wider(entry.energy_j)) for entry in row.ledger.entries
-    )
-    ledger: Ledger = replace(row.ledger, entries=entries)
-    return replace(row, ledger=ledger, energy_j_per_unit=_wider_interval(row.energy_j_per_unit))
-
-
-def _wider(spread: Spread) -> Spread:
-    values = spread.values
-    if values[0] <= 0:
-        return spread
-    return Spread(values[0] * (values / values[0]) ** error_model().unseen_chip)
-
-
-def _wider_interval(interval: Interval) -> Interval:
-    low, high = (
-        interval.mid * (end / interval.mid) ** error_model().unseen_chip for end in (interval.low, interval.high)
-    )
-    return Interval(low=low, mid=interval.mid, high=high)
 
 
 def _against(option: Option, options: Sequence[Option], pairs: Pairs) -> Interval | None:
