@@ -104,6 +104,7 @@ def _compared(args: argparse.Namespace, model: Path) -> Comparison:
     from twentywatts.cli.progress import Progress
     from twentywatts.comparison.job import Job, machine_names, run
     from twentywatts.comparison.metrics import metric_of
+    from twentywatts.forms.library import silence
     from twentywatts.scenario import Boundary, Scenario
 
     metric = metric_of(args.metric)
@@ -127,6 +128,7 @@ def _compared(args: argparse.Namespace, model: Path) -> Comparison:
         is_measured=args.measure,
         fine_tune=not args.no_fine_tune,
     )
+    silence()
     progress = Progress()
     try:
         comparison = run(job, progress)

@@ -95,11 +95,13 @@ def _slimmed(args: argparse.Namespace) -> Slimmed:
 
     from twentywatts.cli.circumstances import circumstances
     from twentywatts.cli.progress import Progress
+    from twentywatts.forms.library import silence
     from twentywatts.readers.torch_module import model_file
     from twentywatts.slimming.job import run as run_job
 
     with model_file(args.model) as model:
         job = _job(args, model)
+        silence()
         progress = Progress()
         try:
             result = run_job(job, progress, stopping=_stopping)

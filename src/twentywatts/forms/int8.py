@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from twentywatts.errors import RefusedError, TwentyWattsError
 from twentywatts.forms.float32 import SessionForm
-from twentywatts.forms.library import onnxruntime
+from twentywatts.forms.library import onnxruntime, unlogged
 from twentywatts.forms.protocol import Inputs, Setting
 from twentywatts.forms.runtime import BatchRunner, check_inputs, first_line, folded_model, open_session
 from twentywatts.machines import Traits
@@ -134,7 +134,7 @@ def quiet() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), unlogged():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -7,14 +7,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from twentywatts.errors import MissingExtraError
 
-__all__ = ["onnxruntime"]
+__all__ = ["FATAL", "onnxruntime", "silence", "unlogged"]
 
 _SILENCE = "ORT_DISABLE_TELEMETRY"
+FATAL, _WARNING = 4, 2  # severities of its log; it starts with warnings
 
 
 def onnxruntime(part: str = "") -> Any:
@@ -30,6 +32,23 @@ def onnxruntime(part: str = "") -> Any:
             return import_module(f"onnxruntime.{part}" if part else "onnxruntime")
     except ImportError as error:  # parts of it have needs of their own
         raise MissingExtraError(error.name or "onnxruntime", "lab") from None
+
+
+@cache
+def silence() -> None:
+    """Let it log nothing more in this program: for the command alone, to which the program and the terminal belong."""
+    onnxruntime().set_default_logger_severity(FATAL)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Let it log nothing inside the block."""
+    onnxruntime().set_default_logger_severity(FATAL)
+    try:
+        yield
+    finally:
+        if not silence.cache_info().currsize:
+            onnxruntime().set_default_logger_severity(_WARNING)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twentywatts.errors import DataError, RefusedError, TwentyWattsError
-from twentywatts.forms.library import onnxruntime
+from twentywatts.forms.library import FATAL, onnxruntime
 from twentywatts.forms.limits import limited, session_memory
 from twentywatts.forms.protocol import Inputs
 from twentywatts.network import Network
@@ -42,7 +42,6 @@ _CHUNK_BYTES = 2**26  # largest tensor of a batch; keeps a run of any model belo
 _OUTPUT_BYTES = 2**32  # of all samples, as many as may be given
 _MAX_BATCH = 256
 _NO_MEMORY = ("Available memory of", "Failed to allocate memory", "std::bad_alloc")
-_FATAL = 4  # severity of onnxruntime's log from which words are told
 _CONSTANTS_ARE_NO_INPUTS = 4  # version of the format from which constants need not be listed as inputs
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
@@ -94,7 +93,7 @@ def usual_session(model: bytes, *, what: str) -> Any:
 def _quiet_options() -> Any:
     """Return options with which nothing is logged: the words would be a file's own, unchecked."""
     options = onnxruntime().SessionOptions()
-    options.log_severity_level = _FATAL
+    options.log_severity_level = FATAL
     if _has_bounded_memory():
         options.add_session_config_entry("session.use_env_allocators", "1")
     return options
@@ -102,9 +101,11 @@ def _quiet_options() -> Any:
 
 @cache
 def _has_bounded_memory() -> bool:
-    """Make the one pool of memory that all sessions share, once; return whether there is one. Logs go nowhere."""
+    """Make the one pool of memory that all our sessions share, once; return whether there is one.
+
+    A program's other sessions use it only where they ask for a shared pool; one that it made before stays, and is ours.
+    """
     ort = onnxruntime()
-    ort.set_default_logger_severity(_FATAL)  # of what belongs to no session, such as this pool
     most_bytes = session_memory()
     if most_bytes is None:
         return False
@@ -124,12 +125,18 @@ def _options(level: str) -> Any:
 def _session(model: Path | bytes, options: Any, what: str) -> Any:
     source = model if isinstance(model, bytes) else str(model)
     try:
-        with limited(f"{what}: loading it", partial(options.set_load_cancellation_flag, True)):
+        with limited(f"{what}: loading it", partial(_cancel, options)):
             return onnxruntime().InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except TwentyWattsError:
         raise
     except Exception as error:
         raise RefusedError(f"{what}: onnxruntime cannot load it: {_reason(error)}") from None
+
+
+def _cancel(options: Any) -> None:
+    """End the loading of a session, where this release of onnxruntime can."""
+    if hasattr(options, "set_load_cancellation_flag"):
+        options.set_load_cancellation_flag(True)
 
 
 def folded_model(network: Network) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import twentywatts as tw
 from twentywatts.errors import InputError, RefusedError
 from twentywatts.forms import library, limits
 from twentywatts.forms.int8 import quantised
-from twentywatts.forms.library import onnxruntime
+from twentywatts.forms.library import onnxruntime, silence, unlogged
 from twentywatts.forms.limits import VARIABLE, Watchdog, check_products, check_simulation, limit_s
 from twentywatts.forms.lowering import lower
 from twentywatts.forms.protocol import build, settings_of
-from twentywatts.forms.runtime import open_session, run_session
+from twentywatts.forms.runtime import _has_bounded_memory, open_session, run_session
 from twentywatts.machines import load, traits_of
 from twentywatts.readers import read
 
@@ -86,6 +87,28 @@ def test_products_without_number_are_not_begun(verb: Any, tmp_path: Path) -> Non
     data = (np.ones((60, 4), np.float32), np.arange(60) % 3)
     with pytest.raises(InputError, match=f"1.15e\\+18 multiply-accumulates.* set {VARIABLE} to more"):
         verb(path, data, on="this-cpu")
+
+
+def test_sessions_of_ours_leave_the_log_of_the_program_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(onnxruntime(), "set_default_logger_severity", told.append)
+    _has_bounded_memory.cache_clear()
+    run_session(open_session(plain(), what="the model"), FEEDS, ["y"])
+    assert told == []
+    silence.cache_clear()
+    with unlogged():
+        assert told == [4]
+    assert told == [4, 2]
+    silence()  # as the command does, whose program it is
+    with unlogged():
+        pass
+    assert told == [4, 2, 4, 4]
+    silence.cache_clear()
+
+
+def plain() -> bytes:
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    return bytes(model_of(nodes, [info("x", ["n", 4])], ["y"]).SerializeToString())
 
 
 @pytest.mark.parametrize(("said", "kept"), [(None, "1"), ("0", "0")])
@@ -213,7 +236,7 @@ def test_simulations_count_what_they_take(
 def test_more_layers_than_the_quantiser_ends_with_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twentywatts.forms.int8._MOST_LAYERS", 3)
     names = ["x", *(f"h{index}" for index in range(4)), "y"]
-    nodes = [helper.make_node("Sin", [a], [b]) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [helper.make_node("Sin", [a], [b]) for a, b in pairwise(names)]
     network = read(save(model_of(nodes, [info("x", ["n", 4])], ["y"]), tmp_path), batch=1, axes={})
     with pytest.raises(RefusedError, match=r"has 5 layers, .* grows with their square, is given at most 3"):
         quantised(network, FEEDS)
