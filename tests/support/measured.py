@@ -40,7 +40,7 @@ def adopts_orphans() -> bool:
 
 
 def environment(root: Path) -> dict[str, str]:
-    return {**os.environ, "TWENTYWATTS_ROOT": str(root)}
+    return {**os.environ, "TWENTYWATTS_ROOT": str(root), "XDG_STATE_HOME": str(root / "state")}
 
 
 def measure(*words: object, env: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:

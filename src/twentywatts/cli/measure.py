@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 _BAD_INPUT = 2
+_LATEST = "\0latest"  # no file is called that
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,8 +30,16 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--json", metavar="FILE", help="write twentywatts.measurement/1")
     parser.add_argument("--marks", metavar="FILE.csv", help="write the stretches between the marks of the command")
-    parser.add_argument("--journal", metavar="FILE", help="append samples as they come, for --resume after a crash")
-    parser.add_argument("--resume", metavar="FILE", help="report from a journal alone what was seen; runs nothing")
+    journal = parser.add_mutually_exclusive_group()
+    journal.add_argument("--journal", metavar="FILE", help="append samples as they come, and keep them")
+    journal.add_argument("--no-journal", action="store_true", help="write no samples until the command ends")
+    parser.add_argument(
+        "--resume",
+        metavar="FILE",
+        nargs="?",
+        const=_LATEST,
+        help="report from a journal alone what was seen (default: of the latest meter that was killed); runs nothing",
+    )
     parser.add_argument("--interval", type=float, metavar="S", help="take samples this often (default: as needed)")
     parser.add_argument("--require-measured", action="store_true", help="fail instead of estimating")
     parser.add_argument(
@@ -51,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--interval takes seconds from 0.01 to 3600, got {args.interval}")
     if args.json == args.marks == "-":
         raise InputError("--json and --marks cannot both go to standard output")
-    if args.resume and (args.journal or args.interval or args.wait or args.require_measured):
+    if args.resume and (args.journal or args.no_journal or args.interval or args.wait or args.require_measured):
         raise InputError(
             "--resume reports a journal and measures nothing: it goes with --json and --marks alone, "
             "and with --wall for a recording"
@@ -70,6 +79,7 @@ def _measured(args: argparse.Namespace, command: list[str]) -> int:
     outputs = _outputs(args)
     wishes = Wishes(
         journal=args.journal,
+        keeps=not args.no_journal,
         interval_s=args.interval,
         require_measured=args.require_measured,
         wall=args.wall,
@@ -87,6 +97,11 @@ def _measured(args: argparse.Namespace, command: list[str]) -> int:
 def _resumed(args: argparse.Namespace) -> int:
     from twentywatts.cli.measuring import resume
 
+    if args.resume == _LATEST:
+        from twentywatts.meter.kept import latest
+
+        args.resume = str(latest())
+        streams.tell([f"reading {args.resume}"])
     return resume(args.resume, _outputs(args), wall=args.wall)
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from twentywatts.cli import streams
 from twentywatts.cli.circumstances import circumstances
 from twentywatts.errors import InputError, TwentyWattsError, clean, counted
-from twentywatts.meter.child import Child
+from twentywatts.meter.child import Child, CommandError
 from twentywatts.meter.contract import Finding
 from twentywatts.meter.here import Here, look
 from twentywatts.meter.inbox import Inbox
+from twentywatts.meter.kept import keep, throw_away
 from twentywatts.meter.mark_pipe import MarkPipe
 from twentywatts.meter.recorder import Recorder, journal_header, node_name
 from twentywatts.meter.window import Edge, Span
@@ -41,14 +42,16 @@ _BAD_INPUT = 2
 _GRACE_S = 0.5  # for what ends together with the command
 _LIVE_S = 1.0
 _NEVER_S = 3600.0  # signals wake the loop before
+_KEPT_S = 5.0  # between samples of a journal that nobody asked for: as often as journals are brought to the disk
 _CANNOT_WRITE = (13, 1, 28, 30, 122)  # EACCES EPERM ENOSPC EROFS EDQUOT: the measurement goes on without
 
 
 @record()
 class Wishes:
-    """What was asked for on the command line."""
+    """What was asked for on the command line. keeps: a journal of its own where none is named, for a killed meter."""
 
     journal: str | None
+    keeps: bool
     interval_s: float | None
     require_measured: bool
     wall: str | None
@@ -120,10 +123,16 @@ def measure_command(command: Sequence[str], wishes: Wishes, outputs: Outputs) ->
         if wishes.require_measured and not here.assembly.summed:
             raise TwentyWattsError(_nothing_lives(here))
         journal = _journal(command, wishes, outputs, here)
-        interval_s = wishes.interval_s or (1.0 if journal else None)
+        interval_s = wishes.interval_s or (_interval_s(wishes) if journal else None)
         recorder = Recorder(here.assembly, interval_s=interval_s, journal=journal)
+        kept = None if wishes.journal else journal
         try:
-            return _Run(recorder, wishes, outputs, here=here, journal=journal).go(command, inbox)
+            code = _Run(recorder, wishes, outputs, here=here, journal=journal).go(command, inbox)
+            throw_away(kept)
+            return code
+        except CommandError:  # nothing ran
+            throw_away(kept)
+            raise
         finally:
             if journal is not None:
                 journal.close()
@@ -206,7 +215,7 @@ class _Run:
 
     def _troubles(self, pipe: MarkPipe | None) -> list[str]:
         found = []
-        journal = self._journal
+        journal = self._journal if self._wishes.journal else None
         if journal is not None and (journal.lost or journal.problem):
             lost = counted(journal.lost, "line")
             found.append(f"the journal lost {lost} ({journal.problem}); measuring went on in memory")
@@ -218,8 +227,8 @@ class _Run:
 
     @property
     def _tick_s(self) -> float:
-        wished = self._wishes.interval_s or 1.0
-        periods = [max(wished, 0.2)] * (self._journal is not None) + [_LIVE_S] * self._wishes.is_live
+        written_s = max(self._wishes.interval_s or 1.0, 0.2) if self._wishes.journal else _KEPT_S
+        periods = [written_s] * (self._journal is not None) + [_LIVE_S] * self._wishes.is_live
         return min(periods, default=_NEVER_S)
 
     def _tick(self) -> None:
@@ -284,19 +293,25 @@ def _whole(value: object) -> int | None:
 
 
 def _journal(command: Sequence[str], wishes: Wishes, outputs: Outputs, here: Here) -> Journal | None:
-    if not wishes.journal:
+    if not wishes.journal and not wishes.keeps:
         return None
-    from twentywatts.meter.journal import Journal
-
-    interval_s = wishes.interval_s or 1.0
     why = "" if here.assembly.summed else why_nothing_lives(here.assembly, here.findings())
     told = {"argv": [clean(word) for word in command], "why": why}
-    header = journal_header(here.assembly, told, interval_s=interval_s)
+    header = journal_header(here.assembly, told, interval_s=wishes.interval_s or _interval_s(wishes))
+    if not wishes.journal:
+        return keep(header)
+    from twentywatts.meter.journal import Journal
+
     try:
         return Journal(wishes.journal, header)
     except InputError as error:
         outputs.pass_over(error)
         return None
+
+
+def _interval_s(wishes: Wishes) -> float:
+    """Return how often a journal gets samples where nothing else is said [s]."""
+    return 1.0 if wishes.journal else _KEPT_S
 
 
 def _live_line(span: Span) -> str:

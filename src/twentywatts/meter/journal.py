@@ -54,7 +54,8 @@ def _channel(channel: Channel) -> dict[str, Any]:
 class Journal:
     """A file that only grows. Nothing here raises once it is open.
 
-    problem: what went wrong last, empty if nothing did; lost: lines that could not be written.
+    problem: what went wrong last, empty if nothing did; lost: lines that could not be written. descriptor: of the open
+    file, below 0 once it is closed.
     Raises InputError where the file cannot be opened or holds an earlier run.
     """
 
@@ -63,7 +64,7 @@ class Journal:
         self._lock = threading.Lock()
         self._is_torn = False
         self._synced_s = time.monotonic()
-        self._descriptor = _open(self.path)
+        self.descriptor = _open(self.path)
         self.write({"schema": SCHEMA, **header})
         self.sync(force=True)
 
@@ -75,7 +76,7 @@ class Journal:
             self._failed(f"a line could not be written: {error}")
             return
         with self._lock:
-            if self._descriptor < 0:
+            if self.descriptor < 0:
                 return
             try:
                 self._append(b"\n" + line if self._is_torn else line)
@@ -89,11 +90,11 @@ class Journal:
 
     def sync(self, *, force: bool = False) -> None:
         """Bring the lines to the disk, every few seconds; call it where waiting does no harm."""
-        if self._descriptor < 0 or not (force or time.monotonic() - self._synced_s >= _SYNC_S):
+        if self.descriptor < 0 or not (force or time.monotonic() - self._synced_s >= _SYNC_S):
             return
         self._synced_s = time.monotonic()
         try:
-            os.fsync(self._descriptor)
+            os.fsync(self.descriptor)
         except OSError as error:
             if not _is_no_disk(self.path):
                 self.problem = error.strerror or str(error)
@@ -102,16 +103,16 @@ class Journal:
         """Bring everything to the disk and close the file."""
         self.sync(force=True)
         with self._lock:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-            self._descriptor = -1
+            if self.descriptor >= 0:
+                os.close(self.descriptor)
+            self.descriptor = -1
 
     def _append(self, line: bytes) -> None:
-        written = os.write(self._descriptor, line)
+        written = os.write(self.descriptor, line)
         self._is_torn = written < len(line)
         if self._is_torn:  # the disk took a part of it: the next write tells why
             rest = line[written:]
-            self._is_torn = os.write(self._descriptor, rest) < len(rest)
+            self._is_torn = os.write(self.descriptor, rest) < len(rest)
         if self._is_torn:
             raise OSError(28, "No space left on device")
 

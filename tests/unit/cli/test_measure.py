@@ -206,6 +206,45 @@ def test_what_was_seen_survives_a_kill(machine: dict[str, str], tmp_path: Path) 
     assert "gap from" in done.stderr
 
 
+def test_a_killed_meter_loses_nothing_though_no_journal_was_named(machine: dict[str, str], tmp_path: Path) -> None:
+    kept = Path(machine["XDG_STATE_HOME"]) / "twentywatts"
+    process, sleeper = started("--interval", "0.1", env=machine)
+    up_s = time.monotonic()
+    (journal,) = kept.iterdir()
+    assert "no measurement was cut off" in measure("--resume", env=machine).stderr, "its meter lives"
+    while _latest_s(journal) < up_s + 0.5:
+        assert time.monotonic() < up_s + 60, "nothing is written"
+        time.sleep(0.05)
+    process.kill()
+    process.wait(timeout=60)
+    os.kill(sleeper, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert measure("--", "true", env=machine).returncode == 0
+    done = measure("--resume", "--json", tmp_path / "run.json", env=machine)
+    assert done.returncode == 0, done.stderr
+    assert str(journal) in done.stderr
+    found = document(tmp_path / "run.json")
+    assert (found["measured"], found["complete"], found["command"]["exit_code"]) == (True, False, None)
+    assert found["energy_j"]["high"] >= 45.0 * 0.5
+    assert list(kept.iterdir()) == [journal], "what ended by itself leaves nothing behind"
+
+
+@pytest.mark.parametrize("words", [["--", "true"], ["--", "no-such-command"], ["--no-journal", "--", "true"]])
+def test_what_was_told_leaves_no_journal(words: list[str], bare: dict[str, str]) -> None:
+    measure(*words, env=bare)
+    kept = Path(bare["XDG_STATE_HOME"]) / "twentywatts"
+    assert kept.is_dir() is ("--no-journal" not in words)
+    assert not kept.is_dir() or list(kept.iterdir()) == []
+
+
+def test_where_no_state_can_be_kept_the_command_is_measured(bare: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (str(tmp_path / "file"), "relative", "/dev/null"):
+        done = measure("--", "sh", "-c", "exit 3", env={**bare, "XDG_STATE_HOME": folder})
+        assert done.returncode == 3
+        assert "ESTIMATED" in done.stderr or "unavailable" in done.stderr
+
+
 def _latest_s(journal: Path) -> float:
     """Return when the last counter was read that stands in a journal."""
     lines = [json.loads(line) for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
