@@ -116,6 +116,10 @@ def _check_size(path: Path) -> None:
             raise DataError(f"'{path}' holds {len(members)} members, at most {_MAX_MEMBERS} are read")
         if sum(member.file_size for member in members) > _MAX_BYTES:
             raise DataError(f"'{path}' unpacks to more than {_MAX_BYTES:,} bytes")
+        names = [member.filename for member in members]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"'{path}' holds '{twice}' twice: which of them is meant cannot be told")
         for member in members:
             _check_header(path, archive, member)
 

@@ -225,6 +225,15 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused_unread(case: Case) ->
     refusal(case)
 
 
+def test_an_array_that_is_there_twice_is_refused(case: Case) -> None:
+    case.save(x=X, y=Y)
+    with zipfile.ZipFile(case.path) as archive:
+        content = archive.read("x.npy")
+    with zipfile.ZipFile(case.path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("x.npy", content)
+    assert "holds 'x.npy' twice" in refusal(case)
+
+
 def test_too_many_members_are_refused(case: Case) -> None:
     case.raw({f"a{index}.npy": b"" for index in range(300)})
     assert "holds 300 members" in refusal(case)
