@@ -27,17 +27,16 @@ def missing_entries(
     """Return the entries that complete ``entries`` to the asked boundary, and what stays outside the account.
 
     A machine's figures describe ``machine.boundary``. Each wider shell is added in turn: the board (a share of the
-    chip's energy), the host (a power over busy and waiting time, or a share), the facility (a share, cooling).
+    chip's energy), the host (a power over busy and waiting time, or a share), the facility (a share, cooling). A share
+    is of what lies inside its shell: memory beside a chip that was priced by itself is no part of the chip.
     """
     if machine.family == "brain":
         return [], []
     values = sample(_figures(), namespace="boundaries", draws=scenario.draws, seed=scenario.seed)
-    total = sum((entry.energy_j.values for entry in entries), np.zeros(1 + scenario.draws))
     extra: list[Entry] = []
     for shell in list(Boundary)[machine.boundary.rank + 1 : scenario.boundary.rank + 1]:
-        entry = _shell(shell, total, machine, costs, scenario, values)
-        total = total + entry.energy_j.values
-        extra.append(entry)
+        inside = [entry.energy_j.values for entry in (*entries, *extra) if entry.scope.rank < shell.rank]
+        extra.append(_shell(shell, sum(inside, np.zeros(1 + scenario.draws)), machine, costs, scenario, values))
     return extra, _outside(machine, scenario)
 
 

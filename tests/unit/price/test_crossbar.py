@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twentywatts.errors import RefusedError
+from twentywatts.figures import load_figures
 from twentywatts.ledger import Cause
 from twentywatts.machines import Machine, load
 from twentywatts.price import price
@@ -116,6 +117,8 @@ def test_memory_beside_the_chip_is_no_part_of_a_chips_account():
     assert any("off-chip memory" in text for text in chip.not_covered)
     assert all(entry.scope is Boundary.CHIP for entry in chip.entries)
     assert {entry.scope for entry in device.entries} == {Boundary.CHIP, Boundary.DEVICE}
+    (board,) = (entry.energy_j.mid for entry in device.entries if entry.part == "board")
+    assert board == pytest.approx(load_figures("boundaries")["board_overhead_frac"].value * chip.energy_j.mid)
 
 
 def test_signed_inputs_cost_two_passes_where_the_chip_cannot_drive_both_signs():
