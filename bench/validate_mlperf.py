@@ -205,7 +205,7 @@ def report(rows: Rows) -> str:
         "| accelerator | rows | within 1.5×, left out | median predicted / measured |",
         "|---|---|---|---|",
     ]
-    for chip in sorted(set(rows.chip), key=lambda name: -int((rows.chip == name).sum())):
+    for chip in sorted(set(rows.chip), key=lambda name: (-int((rows.chip == name).sum()), str(name))):
         out = rows.chip == chip
         lines.append(
             f"| {chip} | {out.sum()} | {100 * good[out].mean():.0f} % | {np.median(held[out] / rows.energy_j[out]):.2f} |"
