@@ -2,9 +2,8 @@
 
     python bench/fit_crossbar.py MACROS.csv [--out FILE]
 
-The pricer has no fitted constant. Its model error is the 90 % interval of published over predicted energy for
-operating points of a chip whose other points are known (machine files carry such points); the wider interval for chips
-of which nothing is known is written beside it.
+The pricer has no fitted constant. Its model error is the conformal 90 % interval of published over predicted energy for
+operating points of a chip whose other points are known (machine files carry such points).
 """
 
 from __future__ import annotations
@@ -14,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from conformal import conformal
 from crossbar_macros import combined, leave_one_point_out, nested, read_macros, rows_hash, table_of
 
 OUT = Path(__file__).parents[1] / "src" / "twentywatts" / "data" / "fitted" / "crossbar.toml"
 METHOD = (
     "ridge and Gaussian processes on physical features of published macros, weighted by an inner grouped validation; "
-    "model error: operating points left out of chips whose other points are known; held_out_error: whole chips left out"
+    "model error: conformal, from operating points left out of chips whose other points are known; "
+    "held_out_error: whole chips left out"
 )
 
 
@@ -35,15 +36,11 @@ def main() -> None:
     in_sample = combined(table, every, every)[0] - table.target
     points = leave_one_point_out(table, held_out + table.target)
     points = points[~np.isnan(points)]
-    low, high = 10 ** np.quantile(-points, [0.05, 0.95])
-    macro_low, macro_high = 10 ** np.quantile(-held_out, [0.05, 0.95])
+    width = 10 ** conformal(np.abs(points))
     lines = [
         "# Written by bench/fit_crossbar.py. Do not edit.",
-        f"model_error_low_frac = {min(low, 1.0):.4g}",
-        f"model_error_high_frac = {max(high, 1.0):.4g}",
-        "# for a chip of which no energy is published",
-        f"macro_error_low_frac = {macro_low:.4g}",
-        f"macro_error_high_frac = {macro_high:.4g}",
+        f"model_error_low_frac = {1.0 / width:.4g}",
+        f"model_error_high_frac = {width:.4g}",
         f'rows_hash = "{rows_hash(macros)}"',
         f"rows_count = {len(macros)}",
         "# median of |predicted / published - 1|",

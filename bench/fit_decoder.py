@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from conformal import conformal
 from decoder_fit import BETWEEN_WEIGHT, TIME_WEIGHT, Model, Table, robust
 from decoder_rows import Row, read_rows
 from twentywatts.machines import load
@@ -143,9 +144,9 @@ def calibrate(fits: Fits, index: Array) -> ErrorModel:
     scores = np.abs(residuals[index]) / scale
     wide = np.median(np.abs(unseen[index]) / scale) / np.median(scores)
     return ErrorModel(
-        quantile_80=_rank(scores, 0.8),
-        quantile_90=_rank(scores, 0.9),
-        power_90=_rank((np.abs(fits.held_out_power[index]) / scale)[powered], 0.9),
+        quantile_80=conformal(scores, 0.8),
+        quantile_90=conformal(scores, 0.9),
+        power_90=conformal((np.abs(fits.held_out_power[index]) / scale)[powered], 0.9),
         routed=float(factors[0]),
         several_chips=float(factors[1]),
         small_batch=float(factors[2]),
@@ -180,12 +181,6 @@ def coverage(fits: Fits) -> Held:
         for row, errors, width in zip(found, (energy, energy, power, power), widths, strict=True):
             row[inside] = errors[inside] <= width * scale
     return Held(energy_80=found[0], energy_90=found[1], power_90=found[2], apart_90=found[3])
-
-
-def _rank(scores: Array, level: float) -> float:
-    """Return the conformal quantile: the score that one more row would stay below with this probability."""
-    ordered = np.sort(scores)
-    return float(ordered[min(int(np.ceil(level * (len(ordered) + 1))), len(ordered)) - 1])
 
 
 def identified(fits: Fits) -> dict[str, tuple[float, ...]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
+from conformal import conformal
 from twentywatts.counting.diffusion import DiffusionUse, diffusion_workload
 from twentywatts.machines import load
 from twentywatts.price.decoder_work import rates_of
@@ -196,26 +197,20 @@ def _power_text(rows: Rows, held: Array, held_time: Array) -> list[str]:
     apart, together = np.zeros(len(held), bool), np.zeros(len(held), bool)
     for group in sorted(set(rows.group)):
         out = rows.group == group
-        apart[out] = power[out] <= np.sqrt(2.0) * _rank(energy[~out])
-        together[out] = power[out] <= _rank(power[~out])
+        apart[out] = power[out] <= np.sqrt(2.0) * conformal(energy[~out])
+        together[out] = power[out] <= conformal(power[~out])
     linear = np.corrcoef(np.log(rows.energy_j / held), np.log(rows.time_s / held_time))[0, 1]
     return [
-        f"Errors of energy and of time correlate by {linear:.2f}, held out. Drawn with the correlation of {error_correlation(_rank(energy), _rank(power)):.2f}, the interval of the mean power",
+        f"Errors of energy and of time correlate by {linear:.2f}, held out. Drawn with the correlation of {error_correlation(conformal(energy), conformal(power)):.2f}, the interval of the mean power",
         f"holds {100 * together.mean():.0f} % (each base model calibrated by the others alone); drawn as if they had nothing in common it would hold {100 * apart.mean():.0f} %.",
     ]
-
-
-def _rank(scores: Array) -> float:
-    """Return the conformal quantile for nine of ten."""
-    ordered = np.sort(scores)
-    return float(ordered[min(int(np.ceil(0.9 * (len(ordered) + 1))), len(ordered)) - 1])
 
 
 def _write(path: Path, rows: Rows, whole: Array, found: dict[str, Array]) -> None:
     count = len(NAMES)
     digest = hashlib.sha256(repr([tuple(record.values()) for record in rows.records]).encode()).hexdigest()
     scores, power = _residuals(rows, found["held"], found["held_time"])
-    q90 = _rank(scores)
+    q90 = conformal(scores)
     wide = float(np.median(np.abs(np.log(found["unseen"] / rows.energy_j))) / np.median(scores))
     lines = ["# Written by bench/fit_diffusion.py; do not edit.", f"model_error_low_frac = {np.exp(-q90):.3g}"]
     lines += [f"model_error_high_frac = {np.exp(q90):.3g}", f'rows_hash = "{digest}"', f"rows_count = {len(scores)}"]
@@ -227,7 +222,7 @@ def _write(path: Path, rows: Rows, whole: Array, found: dict[str, Array]) -> Non
         "",
         "[error]",
         f"quantile_90 = {q90:.4g}",
-        f"power_90 = {_rank(power):.4g}",
+        f"power_90 = {conformal(power):.4g}",
         f"unseen_chip = {max(wide, 1.0):.3g}",
     ]
     for place, name in enumerate(NAMES):

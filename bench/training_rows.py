@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from conformal import conformal
 from twentywatts.plan.operations import training_operations
 from twentywatts.plan.utilisation import features
 from twentywatts.uncertain import Interval
@@ -155,12 +156,9 @@ def left_out(runs: Sequence[Run], columns: Sequence[int] = (0, 1, 2)) -> Array:
 def spread(runs: Sequence[Run]) -> tuple[float, float]:
     """Return the factors on a foretold MFU between which one more run lies nine times in ten, its family unseen.
 
-    The conformal quantile of |ln(published / foretold)|, each family predicted from the rest. Plain 5 % and 95 %
-    quantiles of so few runs look narrower and hold fewer than they say.
+    The conformal quantile of |ln(published / foretold)|, each family predicted from the rest.
     """
-    scores = np.sort(np.abs(np.log([run.mfu_frac for run in runs] / left_out(runs))))
-    rank = min(math.ceil(0.9 * (len(scores) + 1)), len(scores))
-    width = math.exp(scores[rank - 1])
+    width = math.exp(conformal(np.abs(np.log([run.mfu_frac for run in runs] / left_out(runs)))))
     return 1.0 / width, width
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from conformal import conformal
 from crossbar_macros import (
     Array,
     Macro,
@@ -160,13 +161,14 @@ def _summary(result: Result, native: Array) -> list[str]:
 def _within_chips(result: Result) -> list[str]:
     residuals = leave_one_point_out(result.table, result.held_out)
     residuals = residuals[~np.isnan(residuals)]
-    low, high = 10 ** np.quantile(-residuals, [0.05, 0.95])
+    width = 10 ** conformal(np.abs(residuals))
     return [
         "## A chip whose other operating points are known",
         "",
         f"{len(residuals)} points belong to chips with two or more. Shifted by the chip's other points, the prediction "
-        f"has a median factor of {10 ** np.median(np.abs(residuals)):.2f}× and a 90 % interval of {low:.2f} to "
-        f"{high:.2f}. This interval is the pricer's model error: machine files carry published energies of their chip.",
+        f"has a median factor of {10 ** np.median(np.abs(residuals)):.2f}× and a conformal 90 % interval of "
+        f"{1 / width:.2f} to {width:.2f}. This interval is the pricer's model error: machine files carry published "
+        "energies of their chip.",
         "",
     ]
 
