@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from conformal import conformal
 from decoder_pairs import Pair, pairs_of
 from decoder_rows import read_rows
 from fit_decoder import Fits, fit_all
@@ -26,7 +27,8 @@ _METHOD = (
     "pairs of runs of one checkpoint on the same chips, number of chips and task, batches within 15 %; value: median "
     "of the measured ratios, low and high: smallest and largest; right: where it is foreseen rightly, base model "
     "left out of the fit, whether FP8 saves; pairs whose chips share the model in different ways are left out, "
-    "because they say what that costs; ratio_error_90: |ln(measured / foreseen ratio)| of nine pairs in ten"
+    "because they say what that costs; ratio_error_90: conformal quantile of |ln(measured / foreseen ratio)| for nine "
+    "pairs in ten"
 )
 
 
@@ -53,7 +55,7 @@ def written(fits: Fits) -> str:
     lines += [f"saving_count = {sum(pair.measured < 1 for pair in pairs)}"]
     lines += [f"right_count = {sum(pair.is_right for pair in pairs)}"]
     lines += [f"calibrated_right_count = {sum((p.measured < 1) == (p.calibrated < 1) for p in pairs)}"]
-    lines += [f"ratio_error_90 = {np.quantile(errors, 0.9):.3g}"]
+    lines += [f"ratio_error_90 = {conformal(errors):.3g}"]
     low = 0.0
     for high in (*EDGES, np.inf):
         inside = [pair for pair in pairs if low < pair.batch <= high]
