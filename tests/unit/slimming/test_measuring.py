@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from twentywatts.errors import DataError, InputError, TwentyWattsError
 from twentywatts.meter.contract import How
 from twentywatts.slimming.timing import measuring
-from twentywatts.slimming.timing.measuring import Rounds, interleaved, median_interval, remeasured, session_call
+from twentywatts.slimming.timing.measuring import (
+    Rounds,
+    interleaved,
+    median_interval,
+    remeasured,
+    session_call,
+    wait_for_rest,
+)
 from twentywatts.uncertain import Interval
 
 
@@ -215,3 +222,17 @@ def test_a_clock_that_stands_still_divides_nothing_by_zero(monkeypatch):
     monkeypatch.setattr(measuring.time, "process_time", stands := lambda: 3.0)
     found = interleaved({"a": lambda: None, "b": lambda: None}, plan=Rounds(clock=stands, rounds=5))
     assert found["b"].saving.low > 0
+
+
+@pytest.mark.parametrize(("spinning_s", "looks"), [(0.0, 1), (0.055, 7), (60.0, 30)])
+def test_measuring_waits_until_threads_that_spin_have_stopped(spinning_s, looks):
+    """A second thread keeps working for so long: processor time goes on while we sleep."""
+    now_s, slept = 0.0, []
+
+    def sleep(seconds):
+        nonlocal now_s
+        now_s += seconds
+        slept.append(seconds)
+
+    wait_for_rest(lambda: min(now_s, spinning_s), sleep)
+    assert len(slept) == looks

@@ -24,7 +24,17 @@ from twentywatts.errors import InputError, TwentyWattsError
 from twentywatts.forms.runtime import check_inputs, sample_count
 from twentywatts.uncertain import Interval
 
-__all__ = ["Rounds", "Timing", "against", "interleaved", "joules", "median_interval", "remeasured", "session_call"]
+__all__ = [
+    "Rounds",
+    "Timing",
+    "against",
+    "interleaved",
+    "joules",
+    "median_interval",
+    "remeasured",
+    "session_call",
+    "wait_for_rest",
+]
 
 Call = Callable[[], Any]
 _TAIL = 0.05  # outside a 90 % interval, on each side
@@ -32,6 +42,7 @@ _LEAST_ROUNDS = 5  # below which there is no interval
 _STEPS = 8  # of the clock in a window, at least: shorter ones would show none or one
 _READINGS = 10**6  # of a clock that seems to stand; two ticks of 10 ms are fewer
 _SHORTEST_S = 1e-9  # of a window, where the clock did not move all the same
+_REST_S, _RESTS = 0.01, 30  # one look whether other threads rest, and how many looks at most
 _FEEDS = 64  # different batches at most: one batch over and over would flatter caches and branch prediction
 
 
@@ -106,6 +117,8 @@ def interleaved(
     if plan.rounds < 1 or plan.window_s <= 0 or count <= 0:
         raise InputError("measuring needs at least one round, a window of more than 0 s and a positive count")
     plan = _long_enough(plan)
+    if plan.clock is time.process_time:
+        wait_for_rest(plan.clock)
     repeats = {name: _repeats(call, plan) for name, call in calls.items()}
     windows = {name: np.maximum(found, _SHORTEST_S) for name, found in _windows(calls, repeats, plan).items()}
     times_s = {name: found / (repeats[name] * count) for name, found in windows.items()}
@@ -117,6 +130,19 @@ def against(before: Timing, after: Timing) -> Interval:
     if len(before.windows_s) != len(after.windows_s):
         raise InputError(f"'{before.name}' and '{after.name}' were not measured in the same rounds")
     return median_interval(np.array(before.windows_s) / np.maximum(np.array(after.windows_s), 1e-12))
+
+
+def wait_for_rest(clock: Callable[[], float], sleep: Callable[[float], object] = time.sleep) -> None:
+    """Wait until no other thread of this process works, for 0.3 s at most.
+
+    Libraries of linear algebra keep their threads spinning for a tenth of a second after a product, and the processor
+    time of the process counts that: what is measured in that time looked up to three times slower than it is.
+    """
+    for _ in range(_RESTS):
+        start_s = clock()
+        sleep(_REST_S)
+        if clock() - start_s < _REST_S / 5:
+            return
 
 
 def _long_enough(plan: Rounds) -> Rounds:
