@@ -73,11 +73,11 @@ def test_no_advice_that_cannot_be_followed(terms: Terms) -> None:
 
 
 def test_an_eager_run_is_held_against_the_runtime_at_the_same_batch() -> None:
-    """A call that sleeps takes no processor time: it must not look slow."""
+    """A call that sleeps takes little processor time, though some kernels charge for it: it must not look slow."""
     inputs = {"x": np.zeros((4, WIDTH), np.float32)}
     plan = Rounds(rounds=3, window_s=0.0005)
-    saving = eager_saving(network(), inputs, eager=lambda: time.sleep(1e-4), batch=4, plan=plan)
-    assert saving.mid < 20
+    saving = eager_saving(network(), inputs, eager=lambda: time.sleep(5e-3), batch=4, plan=plan)
+    assert saving.mid < 200, "on the clock it is some 450"
 
 
 def test_the_runtime_prints_no_name_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
